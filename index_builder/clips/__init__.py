@@ -1,0 +1,1 @@
+"""Finding videos, choosing clip windows, and decoding them in worker processes that can be killed."""

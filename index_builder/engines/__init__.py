@@ -1,0 +1,1 @@
+"""Where clips are decoded: the local engine runs worker processes on this machine."""

@@ -1,0 +1,49 @@
+"""Named errors of the index builder: each message says what was expected, what came, and what to do."""
+
+
+class MotionRAGError(Exception):
+    """Base of every expected error; the command line prints its text and exits with code 2."""
+
+
+class InputNotFound(MotionRAGError):
+    """An input folder, video or table does not exist or holds nothing usable."""
+
+
+class InvalidSetting(MotionRAGError):
+    """A setting lies outside its range or contradicts another."""
+
+
+class CaptionTableInvalid(MotionRAGError):
+    """A caption table cannot be read or lacks its columns."""
+
+
+class ClipUnreadable(MotionRAGError):
+    """A video could not be decoded into a clip: damaged, empty, no pictures, or over a limit."""
+
+
+class DatabaseNotFound(MotionRAGError):
+    """The folder holds no motion database."""
+
+
+class DatabaseDamaged(MotionRAGError):
+    """A file of the database is missing, has another size, or has an impossible structure."""
+
+
+class DatabaseTooNew(DatabaseDamaged):
+    """The manifest was written by a later format version than this program reads."""
+
+
+class DatabaseMismatch(MotionRAGError):
+    """The database was encoded otherwise than the encoder that now asks or adds."""
+
+
+class TokensNotStored(MotionRAGError):
+    """The database holds no motion tokens of the asked fingerprint."""
+
+
+class RowNotFound(MotionRAGError):
+    """A row id is not in the database, or was removed."""
+
+
+class CommitConflict(MotionRAGError):
+    """Other builders kept taking the next manifest number until the retries ran out."""
