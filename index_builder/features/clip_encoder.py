@@ -1,0 +1,62 @@
+"""What the database builder asks of an encoder: one call from decoded clips and captions to everything a row stores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class ClipFeatures:
+    """Features of B clips.
+
+    text, frame: float32 [B, E], L2-normalised embeddings of the caption (zeros where there is none) and first frame.
+    motion_tokens, appearance_tokens: float16 [B, L, D].
+    """
+
+    text: np.ndarray
+    frame: np.ndarray
+    motion_tokens: np.ndarray
+    appearance_tokens: np.ndarray
+
+    def __post_init__(self) -> None:
+        count = len(self.frame)
+        for name in ("text", "motion_tokens", "appearance_tokens"):
+            if len(getattr(self, name)) != count:
+                raise ValueError(f"ClipFeatures holds {count} frame embeddings but {len(getattr(self, name))} {name}")
+
+
+@runtime_checkable
+class ClipEncoder(Protocol):
+    """Encodes clips for the database and queries against it.
+
+    `retrieval_fingerprint` names the space of text and frame embeddings, `tokens_fingerprint` the motion encoder,
+    appearance encoder and resamplers together. `clip_frames` frames over `clip_seconds` seconds, with `short_side`
+    pixels on the short side, are what `encode` expects of each clip.
+    """
+
+    name: str
+    retrieval_fingerprint: str
+    retrieval_description: str
+    embedding_dim: int
+    tokens_fingerprint: str
+    tokens_per_clip: int
+    token_dim: int
+    clip_frames: int
+    clip_seconds: float
+    short_side: int
+
+    def encode(self, clips: Sequence[np.ndarray], captions: Sequence[str | None]) -> ClipFeatures:
+        """B clips uint8 RGB [T, H, W, 3] and their captions -> ClipFeatures of B rows."""
+        ...
+
+    def encode_text(self, texts: Sequence[str]) -> np.ndarray:
+        """B texts -> float32 [B, E], L2-normalised."""
+        ...
+
+    def encode_frames(self, frames: np.ndarray) -> np.ndarray:
+        """uint8 RGB [B, H, W, 3] -> float32 [B, E], L2-normalised."""
+        ...

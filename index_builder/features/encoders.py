@@ -1,0 +1,182 @@
+"""The three frozen encoders, loaded from a folder or from the local hub cache, never over the network unasked."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from index_builder.errors import MotionRAGError
+from index_builder.features.preprocessing import Preprocessing, prepare_clips, prepare_frames
+
+KINDS = ("open_clip", "videomae", "dinov2")
+
+
+class EncoderNotFound(MotionRAGError):
+    """An encoder's files are neither in the pack's folder nor in the local hub cache."""
+
+
+@dataclass(frozen=True)
+class EncoderSpec:
+    """Which encoder, where it lies and how it wants its pixels.
+
+    `source` is a folder relative to the pack, or a hub name. `fingerprint` identifies weights and preprocessing
+    together; features of different fingerprints must never meet.
+    """
+
+    kind: str
+    source: str
+    preprocessing: Preprocessing
+    fingerprint: str
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> EncoderSpec:
+        """The inverse of `to_dict`."""
+        return cls(**{**values, "preprocessing": Preprocessing.from_dict(values["preprocessing"])})
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready dictionary."""
+        return {
+            "kind": self.kind,
+            "source": self.source,
+            "preprocessing": self.preprocessing.to_dict(),
+            "fingerprint": self.fingerprint,
+        }
+
+
+def fingerprint_encoder(kind: str, source: str | Path, preprocessing: Preprocessing) -> str:
+    """sha256 (16 hex digits) over the kind, the preprocessing and the weights: files of a folder, or a hub name."""
+    digest = hashlib.sha256(f"{kind}\n{sorted(preprocessing.to_dict().items())}\n".encode())
+    folder = Path(source)
+    if not folder.is_dir():
+        digest.update(str(source).encode())
+    else:
+        for path in sorted(p for p in folder.rglob("*") if p.suffix in (".safetensors", ".json")):
+            digest.update(path.relative_to(folder).as_posix().encode())
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:16]
+
+
+def _locate(spec: EncoderSpec, folder: Path, kind: str) -> str:
+    """The folder inside the pack if it is there, else the hub name as it stands."""
+    if spec.kind != kind:
+        raise EncoderNotFound(f"expected an encoder of kind {kind}, received {spec.kind}: correct it in pack.json")
+    local = folder / spec.source
+    return str(local) if local.is_dir() else spec.source
+
+
+def _not_found(spec: EncoderSpec, error: Exception) -> EncoderNotFound:
+    offline = " (hub access is off: HF_HUB_OFFLINE)" if os.environ.get("HF_HUB_OFFLINE") else ""
+    return EncoderNotFound(
+        f"expected the {spec.kind} encoder {spec.source} in the pack's folder or the local hub cache, found neither"
+        f"{offline}: fetch it once with `huggingface-cli download {spec.source}` ({error})"
+    )
+
+
+class RetrievalEncoder:
+    """open_clip: captions and first frames in one embedding space (https://github.com/mlfoundations/open_clip)."""
+
+    def __init__(self, model: torch.nn.Module, tokenizer: Any, spec: EncoderSpec, device: str) -> None:
+        self.model, self.tokenizer, self.spec, self.device = model.eval().to(device), tokenizer, spec, device
+        self.fingerprint = spec.fingerprint
+        self.dim = int(model.text_projection.shape[-1])
+        self.description = f"{spec.kind} {Path(spec.source).name} ({self.dim})"
+
+    @torch.inference_mode()
+    def encode_text(self, texts: Sequence[str]) -> np.ndarray:
+        """B texts -> float32 [B, E], L2-normalised."""
+        tokens = self.tokenizer(list(texts)).to(self.device)
+        return self.model.encode_text(tokens, normalize=True).float().cpu().numpy()
+
+    @torch.inference_mode()
+    def encode_frames(self, frames: np.ndarray) -> np.ndarray:
+        """uint8 RGB [B, H, W, 3] -> float32 [B, E], L2-normalised."""
+        pixels = prepare_frames(frames, self.spec.preprocessing).to(self.device)
+        return self.model.encode_image(pixels, normalize=True).float().cpu().numpy()
+
+
+class MotionEncoder:
+    """VideoMAE: a clip -> one feature per 2-frame tube of patches (METHOD, 2; published: [1568, 768])."""
+
+    def __init__(self, model: torch.nn.Module, spec: EncoderSpec, device: str) -> None:
+        self.model, self.spec, self.device = model.eval().to(device), spec, device
+        self.fingerprint = spec.fingerprint
+
+    @torch.inference_mode()
+    def encode(self, clips: Sequence[np.ndarray] | np.ndarray) -> torch.Tensor:
+        """B clips uint8 RGB [T, H, W, 3] -> float32 [B, N, C]."""
+        return self.encode_prepared(prepare_clips(clips, self.spec.preprocessing))
+
+    @torch.inference_mode()
+    def encode_prepared(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Normalised [B, frames, C, H, W] -> float32 [B, N, C]."""
+        return self.model(pixels.to(self.device)).last_hidden_state.float()
+
+
+class AppearanceEncoder:
+    """DINOv2: a first frame -> CLS and patch features (METHOD, 2; published: [257, 1024])."""
+
+    def __init__(self, model: torch.nn.Module, spec: EncoderSpec, device: str) -> None:
+        self.model, self.spec, self.device = model.eval().to(device), spec, device
+        self.fingerprint = spec.fingerprint
+
+    @torch.inference_mode()
+    def encode(self, frames: np.ndarray) -> torch.Tensor:
+        """uint8 RGB [B, H, W, 3] -> float32 [B, N, C]."""
+        pixels = prepare_frames(frames, self.spec.preprocessing).to(self.device)
+        return self.model(pixels).last_hidden_state.float()
+
+
+def load_retrieval_encoder(spec: EncoderSpec, *, folder: Path, device: str = "cpu") -> RetrievalEncoder:
+    """Load open_clip from a pack's folder (`open_clip_config.json` and safetensors) or by a hub name.
+
+    Raises:
+        EncoderNotFound: the files are not on this machine.
+    """
+    import open_clip
+
+    located = _locate(spec, folder, "open_clip")
+    name = f"local-dir:{located}" if Path(located).is_dir() else f"hf-hub:{located}"
+    try:
+        # Fingerprints vouch for the weights; open_clip's own torch.load path is never reached with safetensors.
+        model = open_clip.create_model(name, device=device)
+        tokenizer = open_clip.get_tokenizer(name)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise _not_found(spec, error) from error
+    return RetrievalEncoder(model, tokenizer, spec, device)
+
+
+def load_motion_encoder(spec: EncoderSpec, *, folder: Path, device: str = "cpu") -> MotionEncoder:
+    """Load VideoMAE from a pack's folder or from the local hub cache.
+
+    Raises:
+        EncoderNotFound: the files are not on this machine.
+    """
+    from transformers import VideoMAEModel
+
+    try:
+        model = VideoMAEModel.from_pretrained(_locate(spec, folder, "videomae"), use_safetensors=True)
+    except (OSError, ValueError) as error:
+        raise _not_found(spec, error) from error
+    return MotionEncoder(model.float(), spec, device)
+
+
+def load_appearance_encoder(spec: EncoderSpec, *, folder: Path, device: str = "cpu") -> AppearanceEncoder:
+    """Load DINOv2 from a pack's folder or from the local hub cache.
+
+    Raises:
+        EncoderNotFound: the files are not on this machine.
+    """
+    from transformers import Dinov2Model
+
+    try:
+        model = Dinov2Model.from_pretrained(_locate(spec, folder, "dinov2"), use_safetensors=True)
+    except (OSError, ValueError) as error:
+        raise _not_found(spec, error) from error
+    return AppearanceEncoder(model.float(), spec, device)
