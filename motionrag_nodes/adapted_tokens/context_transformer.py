@@ -1,0 +1,117 @@
+"""Context-aware motion adaptation: an in-context transformer over clips, causal by clip (MotionRAG, section 3.3).
+
+It sees the neighbours' motion and appearance as examples, then the target's appearance, and predicts the target's
+motion tokens. Module names are those of the published checkpoints.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from motionrag_nodes.errors import ShapeMismatch, TooManyNeighbours
+from motionrag_nodes.motion_tokens.resampler import Resampler, ResamplerConfig
+
+
+@dataclass(frozen=True)
+class ContextTransformerConfig:
+    """Sizes of the context transformer; `max_positions` bounds (K + 1) * tokens_per_clip."""
+
+    token_dim: int
+    layers: int
+    heads: int
+    ff_dim: int
+    tokens_per_clip: int
+    max_positions: int = 256
+
+
+def sinusoidal_positions(length: int, dim: int) -> torch.Tensor:
+    """Fixed position table [length, dim]: sine on even, cosine on odd columns (Vaswani et al. 2017, section 3.5)."""
+    pair = torch.arange(dim, dtype=torch.float64) // 2
+    angles = torch.arange(length, dtype=torch.float64)[:, None] / 10000 ** (2 * pair / dim)
+    table = torch.where(torch.arange(dim) % 2 == 0, angles.sin(), angles.cos())
+    return table.float()
+
+
+def causal_mask_by_clip(clips: int, tokens_per_clip: int, *, device: torch.device | None = None) -> torch.Tensor:
+    """Boolean [S, S], S = clips * tokens_per_clip; True where a token may not look: at any later clip."""
+    clip = torch.arange(clips, device=device).repeat_interleave(tokens_per_clip)
+    return clip[None, :] > clip[:, None]
+
+
+class ContextTransformer(nn.Module):
+    """Predicts each clip's motion tokens from the clips before it and from its own appearance."""
+
+    def __init__(self, config: ContextTransformerConfig, appearance: ResamplerConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.sos_token = nn.Parameter(torch.randn(1, config.tokens_per_clip, config.token_dim) * 0.02)
+        self.condition_proj = Resampler(appearance)
+        layer = nn.TransformerEncoderLayer(
+            config.token_dim, config.heads, config.ff_dim, dropout=0.0, activation="gelu", batch_first=True
+        )
+        self.transformer = nn.TransformerEncoder(layer, config.layers, enable_nested_tensor=False)
+        # Not persistent: the published checkpoints do not hold the table, and it follows from the sizes.
+        table = sinusoidal_positions(config.max_positions, config.token_dim)
+        self.register_buffer("positions", table, persistent=False)
+
+    @property
+    def max_neighbours(self) -> int:
+        """The largest K that the position table has room for."""
+        return self.config.max_positions // self.config.tokens_per_clip - 1
+
+    def appearance_tokens(self, features: torch.Tensor) -> torch.Tensor:
+        """Appearance features of first frames [..., N, C] -> appearance tokens [..., L, D]."""
+        tokens = self.condition_proj(features.flatten(0, -3))  # [B, K, N, C] -> [B * K, N, C]
+        return tokens.unflatten(0, features.shape[:-2])
+
+    def forward(self, motion_tokens: torch.Tensor, appearance_tokens: torch.Tensor) -> torch.Tensor:
+        """Predict the motion tokens of every clip of a sequence, least similar neighbour first, target last.
+
+        motion_tokens [B, K, L, D] of the neighbours, or [B, K + 1, L, D] with the target's own, which is never read:
+        the sequence is shifted by one clip. appearance_tokens [B, K + 1, L, D]. -> [B, K + 1, L, D]
+
+        Raises:
+            ShapeMismatch: the tokens do not fit each other or the configuration.
+            TooManyNeighbours: K + 1 clips exceed the position table.
+        """
+        batch, clips = appearance_tokens.shape[:2]
+        self._check(motion_tokens, appearance_tokens)
+        length = self.config.tokens_per_clip
+        start = self.sos_token.expand(batch, -1, -1)[:, None]
+        shifted = torch.cat([start, motion_tokens[:, : clips - 1]], dim=1)
+        positions = self.positions[: clips * length].unflatten(0, (clips, length)).to(shifted.dtype)
+        within_clip = self.positions[:length].to(shifted.dtype)
+        sequence = shifted + positions + (appearance_tokens + within_clip)
+        mask = causal_mask_by_clip(clips, length, device=sequence.device)
+        # [B, K + 1, L, D] -> [B, (K + 1) * L, D] -> [B, K + 1, L, D]
+        return self.transformer(sequence.flatten(1, 2), mask=mask).unflatten(1, (clips, length))
+
+    def adapt(
+        self, reference_motion: torch.Tensor, reference_appearance: torch.Tensor, target_appearance: torch.Tensor
+    ) -> torch.Tensor:
+        """Predict the target's motion tokens from K >= 1 neighbours, given MOST similar first.
+
+        reference_motion [B, K, L, D], reference_appearance [B, K, L, D], target_appearance [B, L, D] -> [B, L, D]
+        """
+        # The most similar neighbour stands right before the target, as in training.
+        appearance = torch.cat([reference_appearance.flip(1), target_appearance[:, None]], dim=1)
+        return self(reference_motion.flip(1), appearance)[:, -1]
+
+    def _check(self, motion_tokens: torch.Tensor, appearance_tokens: torch.Tensor) -> None:
+        batch, clips = appearance_tokens.shape[:2]
+        each = (self.config.tokens_per_clip, self.config.token_dim)
+        fits = appearance_tokens.shape[2:] == each and motion_tokens.shape[2:] == each
+        if not fits or motion_tokens.shape[0] != batch or motion_tokens.shape[1] not in (clips - 1, clips):
+            raise ShapeMismatch(
+                f"The context transformer expects motion tokens [B, K or K + 1, {each[0]}, {each[1]}] and appearance "
+                f"tokens [B, K + 1, {each[0]}, {each[1]}], received {list(motion_tokens.shape)} and "
+                f"{list(appearance_tokens.shape)}: encode both with the same pack."
+            )
+        if clips * each[0] > self.config.max_positions:
+            raise TooManyNeighbours(
+                f"The context transformer has positions for {self.max_neighbours} neighbours of {each[0]} tokens, "
+                f"received {clips - 1}: lower top_k."
+            )

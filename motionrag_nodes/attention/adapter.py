@@ -1,0 +1,141 @@
+"""Motion adapter: decoupled cross-attention to motion tokens at many sites of a video model (MotionRAG, section 3.4).
+
+At a site, h = softmax(QK^T)V is the base attention before its output projection, and the adapter adds
+scale * Attention(to_q_ip(h), to_k_ip(tokens), to_v_ip(tokens)). Plain PyTorch: it knows no video model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from motionrag_nodes.errors import AdapterMismatch, ShapeMismatch
+
+
+@dataclass(frozen=True)
+class ProjectedTokens:
+    """Keys and values of every site, made once per generation: `keys[site]` and `values[site]` are [B, L, hidden]."""
+
+    keys: Mapping[str, torch.Tensor]
+    values: Mapping[str, torch.Tensor]
+    batch: int
+
+    def __post_init__(self) -> None:
+        if self.keys.keys() != self.values.keys() or any(len(key) != self.batch for key in self.keys.values()):
+            raise ShapeMismatch(
+                f"Projected tokens expect a key and a value [B = {self.batch}, L, hidden] of each site: "
+                "make them with MotionAdapter.project_tokens."
+            )
+
+
+class MotionAttention(nn.Module):
+    """The weights of one site. Lists of one, since the published keys read to_q_ip.0.weight."""
+
+    def __init__(self, *, hidden_dim: int, token_dim: int) -> None:
+        super().__init__()
+        self.to_q_ip = nn.ModuleList([nn.Linear(hidden_dim, hidden_dim, bias=False)])
+        self.to_k_ip = nn.ModuleList([nn.Linear(token_dim, hidden_dim, bias=False)])
+        self.to_v_ip = nn.ModuleList([nn.Linear(token_dim, hidden_dim, bias=False)])
+
+    def project(self, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Motion tokens [B, L, D] -> keys and values [B, L, hidden]."""
+        return self.to_k_ip[0](tokens), self.to_v_ip[0](tokens)
+
+    def forward(
+        self, hidden: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, *, heads: int
+    ) -> torch.Tensor:
+        """hidden [B * T, N, hidden], clips outermost, keys and values [B, L, hidden] -> [B * T, N, hidden].
+
+        Raises:
+            ShapeMismatch: the rows of `hidden` are no multiple of the clips B.
+        """
+        rows, batch = len(hidden), len(keys)
+        if rows % batch:
+            raise ShapeMismatch(
+                f"The adapter expects a batch of {batch} clips times their frames, received {rows} rows: give one set "
+                "of motion tokens for each clip of the batch (with guidance: unconditional, then conditional)."
+            )
+        # A clip's frames ask the same keys: they become queries of one attention, and no key is repeated per frame.
+        query = self.to_q_ip[0](hidden).reshape(batch, -1, hidden.shape[-1])  # [B * T, N, C] -> [B, T * N, C]
+        mixed = F.scaled_dot_product_attention(
+            _split_heads(query, heads), _split_heads(keys.to(query.dtype), heads), _split_heads(values.to(query.dtype), heads)
+        )
+        return mixed.transpose(1, 2).reshape(hidden.shape)  # [B, heads, T * N, d] -> [B * T, N, C]
+
+
+def _split_heads(states: torch.Tensor, heads: int) -> torch.Tensor:
+    return states.unflatten(-1, (heads, -1)).transpose(1, 2)  # [B, S, h * d] -> [B, h, S, d]
+
+
+class MotionAdapter(nn.Module):
+    """One MotionAttention for each site of a video model; state-dict keys are the published ones.
+
+    `site_dims` maps a site (the attention's path in the model, such as
+    down_blocks.0.attentions.0.transformer_blocks.0.attn2) to its hidden width; `root` is the model's name in the
+    published keys: "unet" for SVD, "transformer" for CogVideoX. A fresh adapter changes nothing (its values are
+    zero), so that training starts from the frozen model.
+    """
+
+    def __init__(self, *, token_dim: int, site_dims: Mapping[str, int], root: str = "unet") -> None:
+        super().__init__()
+        self.token_dim = token_dim
+        self.root = root
+        self.site_dims = dict(site_dims)
+        for site, hidden_dim in site_dims.items():
+            attention = MotionAttention(hidden_dim=hidden_dim, token_dim=token_dim)
+            _branch(self, f"{root}.{site}").add_module("processor", attention)
+        self.reset_parameters()
+
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """Paths of the adapted attentions in the model."""
+        return tuple(self.site_dims)
+
+    def site(self, path: str) -> MotionAttention:
+        """The weights of one site.
+
+        Raises:
+            AdapterMismatch: there is no such site.
+        """
+        if path not in self.site_dims:
+            raise AdapterMismatch(f"Expected one of the adapter's {len(self.site_dims)} sites, received {path}.")
+        return self.get_submodule(f"{self.root}.{path}.processor")
+
+    def reset_parameters(self) -> None:
+        """Start values for training: to_v_ip is zero, so that the model begins unchanged."""
+        for site in self.sites:
+            attention = self.site(site)
+            for projection in (attention.to_q_ip[0], attention.to_k_ip[0]):
+                nn.init.xavier_uniform_(projection.weight)
+            nn.init.zeros_(attention.to_v_ip[0].weight)
+
+    def project_tokens(self, tokens: torch.Tensor) -> ProjectedTokens:
+        """Motion tokens [B, L, D] -> keys and values of every site; gradients flow when they are enabled.
+
+        Raises:
+            ShapeMismatch: the tokens are not [B, L, token_dim].
+        """
+        if tokens.ndim != 3 or tokens.shape[-1] != self.token_dim:
+            raise ShapeMismatch(
+                f"The adapter expects motion tokens [B, L, {self.token_dim}], received {list(tokens.shape)}: "
+                "adapt the motion with the pack that this adapter belongs to."
+            )
+        projected = {site: self.site(site).project(tokens) for site in self.sites}
+        return ProjectedTokens(
+            keys={site: key for site, (key, _) in projected.items()},
+            values={site: value for site, (_, value) in projected.items()},
+            batch=len(tokens),
+        )
+
+
+def _branch(module: nn.Module, path: str) -> nn.Module:
+    """The submodule at a dotted path, made of plain containers where it does not exist yet."""
+    for name in path.split("."):
+        if name not in module._modules:
+            module.add_module(name, nn.Module())
+        module = module._modules[name]
+    return module

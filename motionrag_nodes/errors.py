@@ -1,0 +1,59 @@
+"""Named errors of the stages: each message says what was expected, what came, and what to do."""
+
+from index_builder.errors import MotionRAGError
+
+
+class ShapeMismatch(MotionRAGError):
+    """A tensor's shape does not fit the module or product that it was given to."""
+
+
+class TooManyNeighbours(MotionRAGError):
+    """More clips were given than the context transformer has positions for."""
+
+
+class AdapterMismatch(MotionRAGError):
+    """An adapter's sites or widths do not fit the model that it should be attached to."""
+
+
+class AdapterBypassed(MotionRAGError):
+    """The model ran, but its attention did not pass through the adapter: a silent no-op made loud."""
+
+
+class UnsupportedProcessor(MotionRAGError):
+    """An attention site has a processor whose inside is unknown here."""
+
+
+class PackNotFound(MotionRAGError):
+    """No pack of this name or at this folder."""
+
+
+class PackInvalid(MotionRAGError):
+    """A pack's pack.json or files are damaged, incomplete or contradict each other."""
+
+
+class PackTooNew(PackInvalid):
+    """The pack was written by a later format version than this program reads."""
+
+
+class CheckpointInvalid(MotionRAGError):
+    """A published checkpoint's keys or shapes are not the expected ones."""
+
+
+class CheckpointRefused(MotionRAGError):
+    """A checkpoint holds something other than tensors and was not opened."""
+
+
+class VideoModelNotFound(MotionRAGError):
+    """The base video model is in no local folder and not in the hub cache."""
+
+
+class GenerationSettingInvalid(MotionRAGError):
+    """A generation setting lies outside what the video model can do."""
+
+
+class MotionMismatch(MotionRAGError):
+    """Motion tokens, neighbours, pack and video model do not belong together."""
+
+
+class GenerationInterrupted(MotionRAGError):
+    """The caller asked to stop; nothing was produced and what was held is released."""

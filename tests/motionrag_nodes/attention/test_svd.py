@@ -1,0 +1,107 @@
+"""SVD's sites against the published modules, on one attention and on a whole UNet."""
+
+import pytest
+import torch
+from diffusers import UNet2DConditionModel, UNetSpatioTemporalConditionModel
+from diffusers.models.attention_processor import Attention, AttnProcessor, AttnProcessor2_0
+from torch import nn
+
+from motionrag_nodes.attention.adapter import MotionAdapter
+from motionrag_nodes.attention.injection import attach_motion
+from motionrag_nodes.attention.svd import svd_site_dims, svd_sites
+from motionrag_nodes.errors import AdapterMismatch
+
+
+def attention_of(config):
+    heads, dim_head = config["heads"], config["dim_head"]
+    return Attention(
+        heads * dim_head, cross_attention_dim=config["cross_attention_dim"], heads=heads, dim_head=dim_head
+    )
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("processor", [AttnProcessor, AttnProcessor2_0])
+@pytest.mark.parametrize("scale", ["0.0", "0.35", "1.0"])
+def test_one_attention_equals_the_published_module(golden, scale, processor):
+    data = golden("svd_attention_adapter")
+    model = nn.ModuleDict({"attn2": attention_of(data.config)})
+    weights = data.group("weights")
+    model["attn2"].load_state_dict({k: v for k, v in weights.items() if not k.startswith("processor.")})
+    model["attn2"].set_processor(processor())
+    adapter = MotionAdapter(token_dim=64, site_dims={"attn2": 64})
+    adapter.load_state_dict({f"unet.attn2.{k}": v for k, v in weights.items() if k.startswith("processor.")})
+    inputs = data.group("inputs")
+    with attach_motion(model, adapter) as injection:
+        injection.set_tokens(inputs["motion_tokens"], scale=float(scale))
+        hidden = model["attn2"](inputs["hidden_states"], encoder_hidden_states=inputs["encoder_hidden_states"])
+    torch.testing.assert_close(hidden, data.tensors[f"outputs.hidden_scale_{scale}"], atol=1e-5, rtol=0)
+
+
+@pytest.fixture(scope="module")
+def golden_unet(golden):
+    data = golden("svd_unet")
+    levels = len(data.config["block_out_channels"])
+    blocks = ("CrossAttnDownBlockSpatioTemporal",) * (levels - 1) + ("DownBlockSpatioTemporal",)
+    unet = UNetSpatioTemporalConditionModel(
+        **data.config,
+        down_block_types=blocks,
+        up_block_types=("UpBlockSpatioTemporal",) + ("CrossAttnUpBlockSpatioTemporal",) * (levels - 1),
+    ).eval()
+    unet.load_state_dict(data.group("base"), strict=True)
+    adapter = MotionAdapter(token_dim=data.config["cross_attention_dim"], site_dims=svd_site_dims(unet))
+    adapter.load_state_dict(data.group("adapter"), strict=True)
+    return data, unet, adapter
+
+
+def predict(data, unet):
+    inputs = data.group("inputs")
+    return unet(
+        inputs["sample"], inputs["timestep"], inputs["image_embeddings"], inputs["added_time_ids"], return_dict=False
+    )[0]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("scale", [0.5, 1.0])
+def test_a_whole_unet_equals_the_published_modules(golden_unet, scale):
+    data, unet, adapter = golden_unet
+    with attach_motion(unet, adapter) as injection:
+        injection.set_tokens(data.tensors["inputs.motion_tokens"], scale=scale)
+        sample = predict(data, unet)
+        injection.require_passes()
+    torch.testing.assert_close(sample, data.tensors[f"outputs.sample_scale_{scale}"], atol=1e-5, rtol=0)
+
+
+@torch.no_grad()
+def test_scale_zero_and_leaving_the_block_leave_the_model_bit_identical(golden_unet):
+    data, unet, adapter = golden_unet
+    plain = predict(data, unet)
+    torch.testing.assert_close(plain, data.tensors["outputs.sample_without_adapter"], atol=1e-5, rtol=0)
+    with attach_motion(unet, adapter) as injection:
+        assert torch.equal(predict(data, unet), plain)  # no tokens yet
+        injection.set_tokens(data.tensors["inputs.motion_tokens"], scale=0.0)
+        assert torch.equal(predict(data, unet), plain)
+        injection.set_tokens(data.tensors["inputs.motion_tokens"])
+        assert not torch.equal(predict(data, unet), plain)
+    assert torch.equal(predict(data, unet), plain)
+
+
+def test_the_published_layout_has_sixteen_spatial_sites(golden_unet):
+    _, unet, _ = golden_unet
+    sites = svd_sites(unet)
+    blocks = [f"down_blocks.{i}.attentions.{j}" for i in range(3) for j in range(2)]
+    blocks += ["mid_block.attentions.0"] + [f"up_blocks.{i}.attentions.{j}" for i in (1, 2, 3) for j in range(3)]
+    assert sorted(sites) == sorted(f"{block}.transformer_blocks.0.attn2" for block in blocks)
+
+
+def test_a_model_without_sites_is_refused():
+    with pytest.raises(AdapterMismatch, match="Expected a UNetSpatioTemporalConditionModel.*received Linear"):
+        svd_sites(nn.Linear(2, 2))
+    image_unet = UNet2DConditionModel(
+        block_out_channels=(32,),
+        down_block_types=("DownBlock2D",),
+        up_block_types=("UpBlock2D",),
+        mid_block_type=None,
+        cross_attention_dim=8,
+    )
+    with pytest.raises(AdapterMismatch, match="received UNet2DConditionModel"):
+        svd_site_dims(image_unet)
