@@ -1,0 +1,1 @@
+"""Renders saved ComfyUI workflows unattended: workflows and job tables in, videos and a manifest out."""

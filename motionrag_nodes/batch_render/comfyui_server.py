@@ -1,0 +1,208 @@
+"""Starts ComfyUI headless as a child process, waits until it answers, and stops it whatever happens."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import ctypes
+import json
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+
+from motionrag_nodes.batch_render.comfyui_install import (
+    ComfyUIInstall,
+    checkout_folder,
+    default_cache,
+    prepare_base,
+    working_copy,
+)
+from motionrag_nodes.batch_render.errors import ComfyUIStartError
+
+logger = logging.getLogger(__name__)
+
+PYTHON_VARIABLE = "COMFYUI_PYTHON"
+_LOG_TAIL_LINES = 30
+_STOP_GRACE_SEC = 5.0
+_PR_SET_PDEATHSIG = 1
+
+
+class ComfyUIServer:
+    """A running ComfyUI of one's own. Use as a context manager, or call start() and stop().
+
+    `base` holds its models, input, output, temp and user folders; without one a temporary folder is made and removed again.
+    A user's own ComfyUI keeps its models and custom nodes, and gets only input, output, temp and user folders from `base`.
+    """
+
+    def __init__(
+        self,
+        install: ComfyUIInstall,
+        *,
+        base: Path | None = None,
+        cache: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+        start_timeout_sec: float = 180.0,
+    ) -> None:
+        self.install = install
+        self.port = _free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.start_timeout_sec = start_timeout_sec
+        self._cache = cache or default_cache()
+        self._scratch = None if base else tempfile.TemporaryDirectory(prefix="motionrag-comfyui-")
+        self.base = (base or Path(self._scratch.name)).resolve()
+        self.log_path = self.base / "comfyui.log"
+        self._environment = dict(environment or {})
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, on_wait: Callable[[float, str], None] | None = None) -> ComfyUIServer:
+        """Starts and waits until it answers; `on_wait(seconds so far, last log line)` is called about twice a second.
+
+        Raises ComfyUIStartError with the tail of its log when it stops or does not answer in time.
+        """
+        app = working_copy(self.install, self._cache)
+        prepare_base(self.base, app=app, link_checkout=self.install.from_package or not _holds_checkout(app))
+        environment = {**os.environ, **self._environment, "PYTHONUNBUFFERED": "1"}
+        with self.log_path.open("wb") as log:
+            self._process = subprocess.Popen(
+                self._command(app),
+                cwd=app,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # a terminal's Ctrl-C reaches us alone; we then stop it in order
+                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+            )
+        atexit.register(self.stop)
+        try:
+            self._wait_until_ready(on_wait)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def stop(self) -> None:
+        """Ends the process and its children: asks, waits a little, then kills. Safe to call twice."""
+        process, self._process = self._process, None
+        if process is not None and process.poll() is None:
+            _signal_group(process, signal.SIGTERM)
+            try:
+                process.wait(_STOP_GRACE_SEC)
+            except subprocess.TimeoutExpired:
+                logger.debug("ComfyUI did not end when asked; killing it")
+        if process is not None:
+            _signal_group(process, signal.SIGKILL)
+            process.wait()
+        atexit.unregister(self.stop)
+        if self._scratch is not None:
+            self._scratch.cleanup()
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def log_tail(self, lines: int = _LOG_TAIL_LINES) -> str:
+        """The last lines that ComfyUI logged."""
+        if not self.log_path.is_file():
+            return ""
+        written = [line for line in self.log_path.read_text(errors="replace").splitlines() if line.strip()]
+        return "\n".join(written[-lines:])
+
+    def __enter__(self) -> ComfyUIServer:
+        return self if self.running else self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _command(self, app: Path) -> list[str]:
+        python = os.environ.get(PYTHON_VARIABLE) or sys.executable
+        command = [python, "-u", "main.py", "--port", str(self.port), "--listen", "127.0.0.1", "--disable-auto-launch"]
+        # API nodes call out to the network; a render farm's machine has none to spare.
+        command += ["--disable-api-nodes", "--database-url", "sqlite:///:memory:"]
+        if self.install.from_package:
+            command += ["--base-directory", str(self.base)]
+        else:
+            for option, folder in (("input", "input"), ("output", "output"), ("temp", "temp"), ("user", "user")):
+                command += [f"--{option}-directory", str(self.base / folder)]
+            if not _holds_checkout(app):
+                command += ["--extra-model-paths-config", str(self._custom_nodes_config())]
+        if not _gpu_present():
+            command.append("--cpu")
+        return command
+
+    def _custom_nodes_config(self) -> Path:
+        """A file that adds our custom_nodes folder to a user's own ComfyUI without touching that."""
+        config = self.base / "motionrag_paths.yaml"
+        text = f"motionrag:\n  base_path: {json.dumps(str(self.base))}\n  custom_nodes: custom_nodes\n"
+        config.write_text(text)
+        return config
+
+    def _wait_until_ready(self, on_wait: Callable[[float, str], None] | None) -> None:
+        started = time.monotonic()
+        while True:
+            waited_sec = time.monotonic() - started
+            if self._process is None or self._process.poll() is not None:
+                code = self._process.returncode if self._process else "?"
+                raise ComfyUIStartError(
+                    f"ComfyUI {self.install.version} in {self.install.folder} stopped while starting "
+                    f"(exit code {code}). The end of its log:\n{self.log_tail()}"
+                )
+            if self._answers():
+                return
+            if waited_sec > self.start_timeout_sec:
+                raise ComfyUIStartError(
+                    f"ComfyUI did not answer on {self.url} within {self.start_timeout_sec:.0f} s. "
+                    f"The end of its log:\n{self.log_tail()}"
+                )
+            if on_wait is not None:
+                on_wait(waited_sec, self.log_tail(1))
+            time.sleep(0.5)
+
+    def _answers(self) -> bool:
+        with contextlib.suppress(urllib.error.URLError, OSError, ValueError):
+            with urllib.request.urlopen(f"{self.url}/system_stats", timeout=5) as response:
+                return "system" in json.load(response)
+        return False
+
+
+def _holds_checkout(app: Path) -> bool:
+    folder = app / "custom_nodes"
+    return folder.is_dir() and any(entry.resolve() == checkout_folder() for entry in folder.iterdir())
+
+
+def _gpu_present() -> bool:
+    import torch
+
+    mps = getattr(torch.backends, "mps", None)
+    return torch.cuda.is_available() or bool(mps and mps.is_available())
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _signal_group(process: subprocess.Popen[bytes], signal_number: int) -> None:
+    if not hasattr(os, "killpg"):
+        process.kill() if signal_number != signal.SIGTERM else process.terminate()
+        return
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal_number)
+
+
+def _die_with_parent() -> None:
+    """In the child: the kernel ends it when the thread that started it ends, even by SIGKILL (Linux)."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

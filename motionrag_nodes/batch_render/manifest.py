@@ -1,0 +1,117 @@
+"""The record beside the results: what made each file, so that a second run repeats only what is missing or changed."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from motionrag_nodes.batch_render.errors import RenderManifestError
+from motionrag_nodes.batch_render.jobs import file_sha256
+
+FILE_NAME = "manifest.json"
+FORMAT = "motionrag-render"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class OutputFile:
+    """One result. `file` is relative to the output folder; kind is "output" or "preview" (shown by a node, not saved)."""
+
+    file: str
+    node: str
+    title: str
+    kind: str
+    sha256: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class JobRecord:
+    """What was run and what became of it. status: done, failed, interrupted or not run."""
+
+    name: str
+    status: str
+    workflow: str
+    values: dict[str, str]
+    fingerprint: str
+    comfyui_version: str
+    server: str
+    prompt_id: str | None = None
+    outputs: tuple[OutputFile, ...] = ()
+    shown: dict[str, dict[str, Any]] = field(default_factory=dict)
+    seconds: float = 0.0
+    node_seconds: dict[str, float] = field(default_factory=dict)
+    cached_nodes: tuple[str, ...] = ()
+    error: str | None = None
+    node_errors: tuple[dict[str, str], ...] = ()
+    finished: str | None = None  # ISO 8601, UTC
+
+
+class RunManifest:
+    """The manifest of one output folder; every `put` is written before it returns."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.path = folder / FILE_NAME
+        self._records = {record.name: record for record in _read(self.path)} if self.path.exists() else {}
+
+    def get(self, name: str) -> JobRecord | None:
+        return self._records.get(name)
+
+    def put(self, record: JobRecord) -> None:
+        self._records[record.name] = record
+        write_atomically(
+            self.path,
+            {"format": FORMAT, "version": VERSION, "jobs": [asdict(r) for r in self._records.values()]},
+        )
+
+    def is_done(self, name: str, fingerprint: str) -> bool:
+        """Whether the job was rendered from the very same things and all its files still have their content."""
+        record = self.get(name)
+        if record is None or record.status != "done" or record.fingerprint != fingerprint:
+            return False
+        return all(self._matches(output) for output in record.outputs)
+
+    def _matches(self, output: OutputFile) -> bool:
+        path = self.folder / output.file
+        return path.is_file() and path.stat().st_size == output.size_bytes and file_sha256(path) == output.sha256
+
+
+def write_atomically(path: Path, content: Any) -> None:
+    """Writes JSON so that a reader sees the old file or the new one, never a part."""
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+    try:
+        with part.open("w", encoding="utf-8") as file:
+            json.dump(content, file, indent=2, ensure_ascii=False)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> list[JobRecord]:
+    remedy = "Move it away or choose another --output folder."
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RenderManifestError(f"{path} cannot be read ({error}). {remedy}") from error
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        raise RenderManifestError(f"{path} is not a render manifest (expected format {FORMAT!r}). {remedy}")
+    if data.get("version") != VERSION:
+        raise RenderManifestError(
+            f"{path} has version {data.get('version')}; this program reads {VERSION}. Update motionrag, or: {remedy}"
+        )
+    try:
+        return [_record(entry) for entry in data["jobs"]]
+    except (KeyError, TypeError) as error:
+        raise RenderManifestError(f"{path} is damaged ({error}). {remedy}") from error
+
+
+def _record(entry: dict[str, Any]) -> JobRecord:
+    lists = {key: tuple(entry[key]) for key in ("cached_nodes", "node_errors")}
+    return JobRecord(**{**entry, **lists, "outputs": tuple(OutputFile(**output) for output in entry["outputs"])})

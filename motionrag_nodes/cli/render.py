@@ -1,0 +1,157 @@
+"""`motionrag render`: queues saved workflows on a ComfyUI, follows them and collects what they made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from motionrag_nodes.batch_render.errors import RenderError
+
+if TYPE_CHECKING:
+    from motionrag_nodes.batch_render.jobs import RenderJob
+    from motionrag_nodes.batch_render.manifest import JobRecord
+    from motionrag_nodes.batch_render.run import RenderReport
+
+EXIT_JOB_FAILED = 1
+EXIT_INTERRUPTED = 130
+
+
+def render(
+    workflows: Annotated[list[Path], typer.Argument(help="Workflow files, as saved in ComfyUI or exported (API).")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results and their manifest.json.")],
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="NODE.INPUT=VALUE; NODE is a node's id, title or class. May be given several times."
+        ),
+    ] = None,
+    jobs: Annotated[
+        Path | None,
+        typer.Option("--jobs", help="CSV table, a row per job; columns NODE.INPUT and optionally name."),
+    ] = None,
+    server: Annotated[str | None, typer.Option("--server", help="URL of a running ComfyUI.")] = None,
+    comfyui: Annotated[
+        Path | None,
+        typer.Option("--comfyui", help="ComfyUI folder to start one from (else COMFYUI_PATH, else the installed one)."),
+    ] = None,
+    base: Annotated[
+        Path | None,
+        typer.Option("--base", help="Folder with the models/ of the ComfyUI that is started (else a temporary one)."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Render again what is done already.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a report for programs on stdout.")] = False,
+) -> None:
+    """Render saved workflows in a batch. A second run repeats only what is missing, failed or changed.
+
+    Exit code: 0 all done, 1 a job failed, 2 bad input.
+    """
+    from motionrag_nodes.batch_render.run import render_workflows
+
+    if server is not None and (comfyui is not None or base is not None):
+        raise RenderError("--server names a running ComfyUI; --comfyui and --base start one. Give one kind, not both.")
+    _check_files(workflows, jobs)
+    console = Console(stderr=True)
+    try:
+        with _server_url(server, comfyui=comfyui, base=base, console=console) as url, _Display(console) as display:
+            report = render_workflows(
+                workflows,
+                server_url=url,
+                output=output,
+                assignments=assignments or [],
+                table=jobs,
+                force=force,
+                observer=display,
+            )
+    except KeyboardInterrupt:
+        console.print(f"Interrupted. What is finished stays in {output}; run the same command to continue.")
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+    if as_json:
+        typer.echo(json.dumps(report.as_dict(), indent=2, ensure_ascii=False))
+    else:
+        _show(report, console)
+    if report.failed:
+        raise typer.Exit(EXIT_JOB_FAILED)
+
+
+def _check_files(workflows: Sequence[Path], jobs: Path | None) -> None:
+    """Reads the given files once before a server is started for them."""
+    from motionrag_nodes.batch_render.jobs import read_job_table
+    from motionrag_nodes.batch_render.workflow_file import read_workflow
+
+    for path in workflows:
+        read_workflow(path)
+    if jobs is not None:
+        read_job_table(jobs)
+
+
+@contextmanager
+def _server_url(url: str | None, *, comfyui: Path | None, base: Path | None, console: Console) -> Iterator[str]:
+    if url is not None:
+        yield url
+        return
+    from motionrag_nodes.batch_render.comfyui_install import find_comfyui
+    from motionrag_nodes.batch_render.comfyui_server import ComfyUIServer
+
+    install = find_comfyui(comfyui)
+    server = ComfyUIServer(install, base=base)
+    with console.status(f"Starting ComfyUI {install.version} ...") as status:
+        server.start(
+            lambda waited, line: status.update(f"Starting ComfyUI {install.version} ... {waited:.0f} s  {line[:80]}")
+        )
+    with server:
+        yield server.url
+
+
+class _Display:
+    """Shows a batch as it runs: one bar over the jobs, one over the steps of the node at work."""
+
+    def __init__(self, console: Console) -> None:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        self._progress = Progress(*columns, console=console)
+        self._console = console
+        self._all = self._steps = None
+
+    def __enter__(self) -> _Display:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def planned(self, jobs: Sequence[RenderJob]) -> None:
+        self._all = self._progress.add_task("Jobs", total=len(jobs))
+        self._steps = self._progress.add_task("", total=None, visible=False)
+
+    def started(self, job: RenderJob) -> None:
+        self._progress.update(self._steps, description=job.name, visible=True, completed=0, total=None)
+
+    def node(self, job: RenderJob, title: str, done: int, total: int) -> None:
+        self._progress.reset(self._steps, description=f"{job.name}: {title}", total=None)
+
+    def steps(self, job: RenderJob, value: float, maximum: float) -> None:
+        self._progress.update(self._steps, completed=value, total=maximum)
+
+    def finished(self, record: JobRecord, *, skipped: bool) -> None:
+        self._progress.update(self._all, advance=1)
+        self._progress.update(self._steps, visible=False)
+        if record.status != "done":
+            self._console.print(f"[red]{record.name}: {record.status}.[/red] ", end="")
+            self._console.print(record.error or "", markup=False, highlight=False)
+
+
+def _show(report: RenderReport, console: Console) -> None:
+    table = Table("job", "status", "seconds", "files")
+    for record in report.records:
+        status = "done before" if record.name in report.skipped else record.status
+        files = ", ".join(output.file for output in record.outputs)
+        table.add_row(record.name, status, f"{record.seconds:.1f}", files or (record.error or ""))
+    console.print(table)
+    console.print(f"Results and manifest.json are in {report.output}", markup=False, highlight=False)
