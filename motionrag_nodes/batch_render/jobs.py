@@ -103,7 +103,7 @@ def plan_jobs(
 
 
 def fingerprint(job: RenderJob, *, comfyui_version: str) -> str:
-    """Hash of all that makes the result: nodes, inputs, contents of local files, ComfyUI's version. Names do not count."""
+    """Hash of all that makes the result: nodes, inputs, local files' contents, ComfyUI's version; not the name."""
     graph = {i: {"class_type": n["class_type"], "inputs": dict(n["inputs"])} for i, n in job.graph.items()}
     for file in job.files:
         graph[file.node_id]["inputs"][file.input_name] = f"sha256:{file_sha256(file.path)}"

@@ -19,7 +19,7 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class OutputFile:
-    """One result. `file` is relative to the output folder; kind is "output" or "preview" (shown by a node, not saved)."""
+    """One result. `file` is relative to the output folder; kind: "output", or "preview" (shown, not saved)."""
 
     file: str
     node: str

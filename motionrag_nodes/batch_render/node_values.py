@@ -39,7 +39,7 @@ def apply_values(
 ) -> tuple[ApiGraph, list[LocalFile]]:
     """A copy of `graph` with `values` ("NODE.INPUT" -> text) set, and the local files among its inputs.
 
-    NODE is a node's id, its title or its class; relative files are looked for in `files_from`, then in the current folder.
+    NODE is a node's id, title or class; relative files are looked for in `files_from`, then in the current folder.
     Raises NodeValueError: unknown or ambiguous node, unknown input, value of the wrong type or outside the choices.
     """
     changed = copy.deepcopy(graph)

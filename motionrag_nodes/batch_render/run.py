@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from motionrag_nodes.batch_render.comfyui_client import ComfyUIClient, PromptRun, ServerFile
 from motionrag_nodes.batch_render.errors import ComfyUIConnectionError, JobFailed, RenderError
@@ -40,8 +40,22 @@ class RenderReport:
         return {"output": str(self.output), "counts": dict(counts), "jobs": jobs}
 
 
-class RenderObserver:
-    """Told what happens; the command line shows it. Every method may be left as it is."""
+class RenderObserver(Protocol):
+    """Told what happens, for instance to show it."""
+
+    def planned(self, jobs: Sequence[RenderJob]) -> None: ...
+
+    def started(self, job: RenderJob) -> None: ...
+
+    def node(self, job: RenderJob, title: str, done: int, total: int) -> None: ...
+
+    def steps(self, job: RenderJob, value: float, maximum: float) -> None: ...
+
+    def finished(self, record: JobRecord, *, skipped: bool) -> None: ...
+
+
+class SilentObserver:
+    """Shows nothing."""
 
     def planned(self, jobs: Sequence[RenderJob]) -> None: ...
 
@@ -83,7 +97,7 @@ def render_workflows(
             version = await client.version()
             info = await client.object_info()
             jobs = plan_jobs(workflows, assignments=assignments, table=table, object_info=info)
-            batch = _Batch(client, version, manifest, observer or RenderObserver(), force)
+            batch = _Batch(client, version, manifest, observer or SilentObserver(), force)
             return await batch.run(jobs)
 
     return asyncio.run(run())
@@ -191,7 +205,8 @@ class _Batch:
         files = [file for file in run.files if file.kind in ("output", "temp")]
         if not any(file.kind == "output" for file in files):
             raise JobFailed("The workflow ended without a saved file. Add a node that saves, such as Save Video.")
-        outputs, used = [], set()
+        outputs: list[OutputFile] = []
+        used: set[str] = set()
         for file in sorted(files, key=lambda f: f.kind):  # what was saved before what was shown
             name = _free_name(job.name, file, used)
             sha256, size_bytes = await self.client.download(file, self.manifest.folder / name)

@@ -29,9 +29,7 @@ def render(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results and their manifest.json.")],
     assignments: Annotated[
         list[str] | None,
-        typer.Option(
-            "--set", help="NODE.INPUT=VALUE; NODE is a node's id, title or class. May be given several times."
-        ),
+        typer.Option("--set", help="NODE.INPUT=VALUE; NODE is a node's id, title or class. Repeatable."),
     ] = None,
     jobs: Annotated[
         Path | None,
@@ -117,7 +115,8 @@ class _Display:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         self._progress = Progress(*columns, console=console)
         self._console = console
-        self._all = self._steps = None
+        self._all = self._progress.add_task("Jobs", total=None, visible=False)
+        self._steps = self._progress.add_task("", total=None, visible=False)
 
     def __enter__(self) -> _Display:
         self._progress.start()
@@ -127,8 +126,7 @@ class _Display:
         self._progress.stop()
 
     def planned(self, jobs: Sequence[RenderJob]) -> None:
-        self._all = self._progress.add_task("Jobs", total=len(jobs))
-        self._steps = self._progress.add_task("", total=None, visible=False)
+        self._progress.update(self._all, total=len(jobs), visible=True)
 
     def started(self, job: RenderJob) -> None:
         self._progress.update(self._steps, description=job.name, visible=True, completed=0, total=None)
