@@ -1,0 +1,57 @@
+"""Adapt Motion: predicts, from the examples, how the things in this very picture should move."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from comfy_api.latest import io
+
+from motionrag_nodes.nodes import pictures
+from motionrag_nodes.nodes.sockets import AdaptedMotionSocket, MotionPackSocket, NeighboursSocket
+
+if TYPE_CHECKING:
+    import torch
+    from motionrag_nodes.checkpoints.pack import MotionPack
+    from motionrag_nodes.neighbours.neighbours import Neighbours
+
+_FUSIONS = ("context transformer", "mean", "top-1")
+
+
+class AdaptMotion(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MotionRAGAdaptMotion",
+            display_name="Adapt Motion",
+            category="MotionRAG",
+            description="Turns the motion of example clips into motion that fits your picture. (motion transfer)",
+            inputs=[
+                MotionPackSocket.Input("pack", tooltip="From Load Motion Pack."),
+                NeighboursSocket.Input("neighbours", tooltip="From Retrieve Neighbours or Encode Reference Videos."),
+                io.Image.Input("image", tooltip="The picture to animate."),
+                io.Combo.Input(
+                    "fusion",
+                    options=list(_FUSIONS),
+                    default="context transformer",
+                    tooltip="How to combine the clips: learned from all of them and your picture (best), "
+                    "their mean, or the most similar one alone.",
+                ),
+            ],
+            outputs=[
+                AdaptedMotionSocket.Output(
+                    "motion", display_name="motion", tooltip="The motion for your picture. For Generate Video."
+                )
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(cls, fusion: str | None = None) -> bool | str:
+        if fusion is None or fusion in _FUSIONS:
+            return True
+        return f"fusion is {fusion!r}; choose one of: {', '.join(_FUSIONS)}"
+
+    @classmethod
+    def execute(cls, pack: MotionPack, neighbours: Neighbours, image: torch.Tensor, fusion: str) -> io.NodeOutput:
+        from motionrag_nodes.adapted_tokens.adapt import adapt_motion
+
+        return io.NodeOutput(adapt_motion(pack, neighbours, image=pictures.to_picture(image), fusion=fusion))

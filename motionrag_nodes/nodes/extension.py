@@ -1,0 +1,35 @@
+"""Lists the nodes for ComfyUI, in the order of the data's way."""
+
+from __future__ import annotations
+
+from comfy_api.latest import ComfyExtension, io
+from typing_extensions import override
+
+from motionrag_nodes.nodes import model_folders
+from motionrag_nodes.nodes.adapted_tokens import AdaptMotion
+from motionrag_nodes.nodes.checkpoints import LoadMotionPack
+from motionrag_nodes.nodes.database import LoadMotionDatabase
+from motionrag_nodes.nodes.frames import GenerateVideo
+from motionrag_nodes.nodes.motion_tokens import EncodeReferenceVideos
+from motionrag_nodes.nodes.neighbours import RetrieveNeighbours
+from motionrag_nodes.nodes.video_model import LoadVideoModel
+
+
+class MotionRAGExtension(ComfyExtension):
+    @override
+    async def on_load(self) -> None:
+        model_folders.register()
+
+    @override
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        # 0.3.75 does not call on_load for custom nodes; registering twice is harmless.
+        model_folders.register()
+        return [
+            LoadMotionPack,
+            LoadMotionDatabase,
+            RetrieveNeighbours,
+            EncodeReferenceVideos,
+            AdaptMotion,
+            LoadVideoModel,
+            GenerateVideo,
+        ]

@@ -1,0 +1,153 @@
+"""Retrieve Neighbours: looks up clips whose motion fits a prompt, an image or both."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from comfy_api.latest import io, ui
+
+from motionrag_nodes.nodes import pictures
+from motionrag_nodes.nodes.errors import ChoiceNotFound
+from motionrag_nodes.nodes.sockets import MotionDatabaseSocket, MotionPackSocket, NeighboursSocket
+
+if TYPE_CHECKING:
+    import torch
+    from motionrag_nodes.checkpoints.pack import MotionPack
+    from motionrag_nodes.neighbours.neighbours import Neighbours
+
+    from index_builder.database.reader import MotionDatabase
+
+# What an artist reads -> what the stage calls it.
+_MODES = {"prompt": "text", "image": "image", "prompt, then image": "text_then_image"}
+
+
+class RetrieveNeighbours(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MotionRAGRetrieveNeighbours",
+            display_name="Retrieve Neighbours",
+            category="MotionRAG",
+            description=(
+                "Looks up the clips in a motion database whose motion fits your prompt or image best, and shows them. "
+                "(search, retrieve, similar motion, references)"
+            ),
+            inputs=[
+                MotionDatabaseSocket.Input("database", tooltip="From Load Motion Database."),
+                MotionPackSocket.Input("pack", tooltip="From Load Motion Pack; the one the database was built with."),
+                io.String.Input(
+                    "prompt",
+                    multiline=True,
+                    default="",
+                    placeholder="a red ball rolls to the right",
+                    tooltip="Say what moves and how. Clips whose captions mean the same come first.",
+                ),
+                io.Combo.Input(
+                    "mode",
+                    options=list(_MODES),
+                    default="prompt",
+                    tooltip="What to compare: captions with your prompt, first frames with your image, "
+                    "or the best 20 by prompt re-ranked by image.",
+                ),
+                io.Int.Input(
+                    "top_k", default=9, min=1, max=64, tooltip="How many clips to use as examples. The models expect 9."
+                ),
+                io.Float.Input(
+                    "min_score",
+                    default=-1.0,
+                    min=-1.0,
+                    max=1.0,
+                    step=0.01,
+                    tooltip="Leave out clips that are less similar than this. -1 keeps all.",
+                ),
+                io.Float.Input(
+                    "diversity",
+                    default=0.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    tooltip="0 takes the most similar clips; higher values avoid clips that resemble each other.",
+                ),
+                io.String.Input(
+                    "exclude",
+                    multiline=True,
+                    default="",
+                    placeholder="clip ids or file names, one a line",
+                    tooltip="Clips never to use: ids or file names, one a line.",
+                ),
+                io.Image.Input(
+                    "image", optional=True, tooltip="The picture to animate; needed by the modes that compare images."
+                ),
+            ],
+            outputs=[
+                NeighboursSocket.Output(
+                    "neighbours",
+                    display_name="neighbours",
+                    tooltip="The clips found, with their motion. For Adapt Motion.",
+                ),
+                io.Image.Output(
+                    "contact_sheet",
+                    display_name="contact_sheet",
+                    tooltip="The clips as a picture: rank, score, caption, frames.",
+                ),
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(cls, mode: str | None = None) -> bool | str:
+        if mode is None or mode in _MODES:
+            return True
+        return f"mode is {mode!r}; choose one of: {', '.join(_MODES)}"
+
+    @classmethod
+    def execute(
+        cls,
+        database: MotionDatabase,
+        pack: MotionPack,
+        prompt: str,
+        mode: str,
+        top_k: int,
+        min_score: float,
+        diversity: float,
+        exclude: str,
+        image: torch.Tensor | None = None,
+    ) -> io.NodeOutput:
+        from motionrag_nodes.motion_tokens.pack_encoder import PackClipEncoder
+        from motionrag_nodes.neighbours.contact_sheet import contact_sheet
+        from motionrag_nodes.neighbours.retrieve import retrieve_neighbours
+
+        if image is None and _MODES[mode] != "text":
+            raise ChoiceNotFound(
+                f"The mode {mode!r} compares images, and none is connected. Connect image, or use prompt."
+            )
+        found = retrieve_neighbours(
+            database,
+            encoder=PackClipEncoder(pack),
+            prompt=prompt.strip() or None,
+            image=None if image is None else pictures.to_picture(image),
+            mode=_MODES[mode],
+            top_k=top_k,
+            min_score=min_score,
+            diversity=diversity,
+            exclude=[line.strip() for line in re.split(r"[\n,]", exclude) if line.strip()],
+        )
+        sheet = pictures.to_image(contact_sheet(found))
+        return io.NodeOutput(found, sheet, ui={**ui.PreviewImage(sheet, cls=cls).as_dict(), **_listed(found)})
+
+
+def _listed(neighbours: Neighbours) -> dict[str, list[dict[str, object]]]:
+    """The neighbours for programs that read a run's history."""
+    rows = [
+        {
+            "rank": item.rank,
+            "id": item.row_id,
+            "score": round(item.score, 4),
+            "caption": item.caption,
+            "source": str(item.source),
+            "start_sec": item.start_sec,
+            "end_sec": item.end_sec,
+        }
+        for item in neighbours.items
+    ]
+    return {"neighbours": rows}

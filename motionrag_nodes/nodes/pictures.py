@@ -1,0 +1,31 @@
+"""Between ComfyUI's IMAGE (float [B, H, W, C] in [0, 1]) and the stages' pictures (uint8 [H, W, 3] RGB)."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import torch
+
+
+def to_frames(image: torch.Tensor) -> np.ndarray:
+    """IMAGE -> uint8 [B, H, W, 3]; an alpha channel is dropped."""
+    scaled = (image[..., :3].detach().cpu().float().clamp(0, 1) * 255).round()
+    frames: np.ndarray = scaled.to(torch.uint8).numpy()
+    return frames
+
+
+def to_picture(image: torch.Tensor) -> np.ndarray:
+    """The first picture of an IMAGE batch -> uint8 [H, W, 3]."""
+    picture: np.ndarray = to_frames(image[:1])[0]
+    return picture
+
+
+def to_image(picture: np.ndarray) -> torch.Tensor:
+    """uint8 [H, W, 3] -> IMAGE of one."""
+    return torch.from_numpy(np.ascontiguousarray(picture)).float().div(255).unsqueeze(0)
+
+
+def frame_rate(fps: float) -> Fraction:
+    """The rate as ComfyUI's videos keep it, exact to a thousandth."""
+    return Fraction(round(fps * 1000), 1000)

@@ -1,0 +1,63 @@
+"""Load Video Model: loads a diffusers image-to-video model that motion can be injected into."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from comfy_api.latest import io
+
+from motionrag_nodes.nodes import model_folders
+from motionrag_nodes.nodes.sockets import MotionPackSocket, VideoModelSocket
+
+if TYPE_CHECKING:
+    from motionrag_nodes.checkpoints.pack import MotionPack
+
+_PRECISIONS = ("auto", "float32", "float16", "bfloat16")
+
+
+class LoadVideoModel(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MotionRAGLoadVideoModel",
+            display_name="Load Video Model (diffusers)",
+            category="MotionRAG",
+            description="Loads an image-to-video model in diffusers' layout. (SVD, Stable Video Diffusion, loader)",
+            inputs=[
+                MotionPackSocket.Input("pack", tooltip="From Load Motion Pack; it was trained for one kind of model."),
+                io.Combo.Input(
+                    "model",
+                    options=[model_folders.PACK_OWN_MODEL, *model_folders.base_models()],
+                    default=model_folders.PACK_OWN_MODEL,
+                    tooltip="The video model. 'from the motion pack' takes the one that the pack names. "
+                    "Others lie in models/diffusers.",
+                ),
+                io.Combo.Input(
+                    "precision",
+                    options=list(_PRECISIONS),
+                    default="auto",
+                    tooltip="auto: float16 on a GPU, float32 on the processor.",
+                ),
+            ],
+            outputs=[
+                VideoModelSocket.Output("loaded_model", display_name="video_model", tooltip="For Generate Video.")
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(cls, model: str | None = None, precision: str | None = None) -> bool | str:
+        if precision is not None and precision not in _PRECISIONS:
+            return f"precision is {precision!r}; choose one of: {', '.join(_PRECISIONS)}"
+        return model_folders.problem(model_folders.base_model, model)
+
+    @classmethod
+    def execute(cls, pack: MotionPack, model: str, precision: str) -> io.NodeOutput:
+        import comfy.model_management
+        import torch
+        from motionrag_nodes.frames.video_model import load_video_model
+
+        device = comfy.model_management.get_torch_device()
+        automatic = "float32" if device.type == "cpu" else "float16"
+        dtype = getattr(torch, automatic if precision == "auto" else precision)
+        source = model_folders.base_model(model)
+        return io.NodeOutput(load_video_model(source, pack=pack, device=str(device), dtype=dtype))
