@@ -45,9 +45,7 @@ class MotionAttention(nn.Module):
         """Motion tokens [B, L, D] -> keys and values [B, L, hidden]."""
         return self.to_k_ip[0](tokens), self.to_v_ip[0](tokens)
 
-    def forward(
-        self, hidden: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, *, heads: int
-    ) -> torch.Tensor:
+    def forward(self, hidden: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, *, heads: int) -> torch.Tensor:
         """hidden [B * T, N, hidden], clips outermost, keys and values [B, L, hidden] -> [B * T, N, hidden].
 
         Raises:
@@ -62,7 +60,9 @@ class MotionAttention(nn.Module):
         # A clip's frames ask the same keys: they become queries of one attention, and no key is repeated per frame.
         query = self.to_q_ip[0](hidden).reshape(batch, -1, hidden.shape[-1])  # [B * T, N, C] -> [B, T * N, C]
         mixed = F.scaled_dot_product_attention(
-            _split_heads(query, heads), _split_heads(keys.to(query.dtype), heads), _split_heads(values.to(query.dtype), heads)
+            _split_heads(query, heads),
+            _split_heads(keys.to(query.dtype), heads),
+            _split_heads(values.to(query.dtype), heads),
         )
         return mixed.transpose(1, 2).reshape(hidden.shape)  # [B, heads, T * N, d] -> [B * T, N, C]
 

@@ -37,7 +37,6 @@ class Injection:
     def __init__(self, adapter: MotionAdapter) -> None:
         self.adapter = adapter
         self.scale = 1.0
-        self.active_sites: frozenset[str] = frozenset(adapter.sites)
         self.passes = {site: 0 for site in adapter.sites}
         self._projected: ProjectedTokens | None = None
 
@@ -139,7 +138,7 @@ def _attention_at(model: nn.Module, adapter: MotionAdapter, site: str) -> nn.Mod
     processor = type(attention.processor).__name__
     if processor not in SUPPORTED_PROCESSORS:
         raise UnsupportedProcessor(
-            f"{site} has the attention processor {processor}, expected one of {', '.join(sorted(SUPPORTED_PROCESSORS))}: "
+            f"Expected one of {', '.join(sorted(SUPPORTED_PROCESSORS))} at {site}, received {processor}: "
             "call set_default_attn_processor() on the model first, or fuse the LoRA into its weights."
         )
     return attention

@@ -31,7 +31,7 @@ class Golden:
 def golden() -> Callable[[str], Golden]:
     def load(name: str) -> Golden:
         with safe_open(GOLDEN_FOLDER / f"{name}.safetensors", "pt") as file:
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (safe_open is no dict)
+            tensors = {key: file.get_tensor(key) for key in file.keys()}
             config = json.loads(file.metadata()["config"])
         # Whole models are stored in float16 for size; the published modules computed on the widened values.
         return Golden(config, {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
