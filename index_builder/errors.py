@@ -37,6 +37,10 @@ class DatabaseMismatch(MotionRAGError):
     """The database was encoded otherwise than the encoder that now asks or adds."""
 
 
+class DatabaseNotWritable(MotionRAGError):
+    """The database's folder cannot be written: no space, no permission, or it holds something else."""
+
+
 class TokensNotStored(MotionRAGError):
     """The database holds no motion tokens of the asked fingerprint."""
 

@@ -1,0 +1,335 @@
+"""Building a motion database: find videos, decode clips in workers, encode in batches, commit segment by segment.
+
+Whatever was committed stays; a build that was stopped goes on with the clips that are in no committed segment.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+
+from index_builder.build_report import BuildProgress, BuildReport, Ledger, ProgressCallback
+from index_builder.clips.captions import Captions, load_captions
+from index_builder.clips.find import Unusable, VideoFile, find_videos
+from index_builder.clips.messages import Inspected
+from index_builder.clips.timeline import DecodeLimits
+from index_builder.clips.windows import clip_windows, row_id
+from index_builder.database.manifest import Manifest, TokensSpace, list_generations
+from index_builder.database.presence import FOLDER as PRESENCE_FOLDER
+from index_builder.database.presence import TEMPORARY
+from index_builder.database.rows import ClipRow
+from index_builder.database.tokens import StoredTokens
+from index_builder.database.writer import DatabaseWriter, RowBatch
+from index_builder.engines.local import FailedClip, LocalEngine, PlannedClip, ReadyClip
+from index_builder.errors import DatabaseNotWritable, InvalidSetting
+from index_builder.features.clip_encoder import ClipEncoder, ClipFeatures
+
+logger = logging.getLogger(__name__)
+
+
+def build_database(
+    inputs: Sequence[Path],
+    *,
+    output: Path,
+    encoder: ClipEncoder,
+    captions: Path | None = None,
+    workers: int | None = None,
+    clips_per_video: int | None = 1,
+    limits: DecodeLimits | None = None,
+    batch_clips: int = 8,
+    commit_clips: int = 512,
+    commit_sec: float = 60.0,
+    progress: ProgressCallback | None = None,
+) -> BuildReport:
+    """Brings the clips of all videos under `inputs` into the database at `output`, which is made where missing.
+
+    captions: a table (see `load_captions`); without it sidecar .txt files serve. workers: decode processes, by default
+    one per processor. clips_per_video: windows of each longer video, None for as many as fit. A segment is committed
+    every `commit_clips` clips or `commit_sec` seconds. Videos that cannot be read are reported, not raised. Ctrl-C
+    commits what is encoded and returns a report that says `interrupted`.
+    Raises InputNotFound, CaptionTableInvalid, InvalidSetting, DatabaseMismatch, DatabaseDamaged, DatabaseNotWritable,
+    CommitConflict.
+    """
+    if min(batch_clips, commit_clips) < 1 or (clips_per_video is not None and clips_per_video < 1):
+        raise InvalidSetting(
+            f"expected batch_clips, commit_clips and clips_per_video of at least 1, received {batch_clips}, "
+            f"{commit_clips} and {clips_per_video}: raise them"
+        )
+    if workers is not None and workers < 1:
+        raise InvalidSetting(f"expected at least 1 worker, received {workers}: raise --workers")
+    _check_output(output)
+    table, found = load_captions(captions), find_videos(inputs)
+    sampling = {"clip_seconds": float(encoder.clip_seconds), "clips_per_video": clips_per_video}
+    try:
+        with DatabaseWriter(output, template=_template(encoder), sampling=sampling) as writer:
+            build = _Build(writer, encoder, table, found, batch_clips, commit_clips, commit_sec, progress)
+            engine = LocalEngine(
+                workers=workers, limits=limits, frames=encoder.clip_frames, short_side=encoder.short_side
+            )
+            return build.run(engine, clips_per_video)
+    except OSError as error:
+        raise DatabaseNotWritable(
+            f"expected to write the database {output}, received {error}: make room or choose another --output, then "
+            "run the build again; what was committed stays"
+        ) from error
+
+
+def _check_output(output: Path) -> None:
+    if output.exists() and not output.is_dir():
+        raise DatabaseNotWritable(
+            f"expected a folder for the database, received the file {output}: choose another --output"
+        )
+    if output.is_dir() and not list_generations(output):
+        # A build that was stopped before its first commit leaves folders but no manifest.
+        own = {"segments", "indexes", PRESENCE_FOLDER}
+        if any(entry.name not in own and not entry.name.startswith(TEMPORARY) for entry in output.iterdir()):
+            raise DatabaseNotWritable(
+                f"expected a motion database or a new folder, received {output}, which holds other files: choose "
+                "another --output"
+            )
+
+
+def _template(encoder: ClipEncoder) -> Manifest:
+    """The manifest of an empty database as `encoder` fills it."""
+    space = TokensSpace(
+        fingerprint=encoder.tokens_fingerprint,
+        encoder_name=encoder.name,
+        tokens_per_clip=encoder.tokens_per_clip,
+        token_dim=encoder.token_dim,
+    )
+    return Manifest(
+        generation=0,
+        retrieval_fingerprint=encoder.retrieval_fingerprint,
+        retrieval_description=encoder.retrieval_description,
+        embedding_dim=encoder.embedding_dim,
+        tokens=(space,),
+        clips={
+            "frames": encoder.clip_frames,
+            "seconds": float(encoder.clip_seconds),
+            "short_side": encoder.short_side,
+        },
+        decoders={name: _version_of(name) for name in ("decord", "av")},
+    )
+
+
+def _version_of(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+class _Build:
+    """One run: the books, the clips that wait to be encoded, and the rows that wait to be committed."""
+
+    def __init__(
+        self,
+        writer: DatabaseWriter,
+        encoder: ClipEncoder,
+        captions: Captions,
+        found: Sequence[VideoFile | Unusable],
+        batch_clips: int,
+        commit_clips: int,
+        commit_sec: float,
+        progress: ProgressCallback | None,
+    ) -> None:
+        self.writer, self.encoder, self.captions, self.found = writer, encoder, captions, found
+        self.batch_clips, self.commit_clips, self.commit_sec = batch_clips, commit_clips, commit_sec
+        self.progress = progress
+        self.started = self.last_commit = time.monotonic()
+        self.ledger = Ledger(entry.source if isinstance(entry, VideoFile) else entry.path for entry in found)
+        self.waiting: list[ReadyClip] = []
+        self.encoded: list[tuple[ClipRow, np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = []
+        self.first_source: dict[str, str] = {}
+        self.duplicates: list[tuple[str, str]] = []
+        self.committed = 0
+        self.interrupted = False
+
+    def run(self, engine: LocalEngine, clips_per_video: int | None) -> BuildReport:
+        self._report_progress("reading what is there")
+        videos = [entry for entry in self.found if self._is_new(entry, clips_per_video)]
+
+        def plan(video: VideoFile, inspected: Inspected) -> list[PlannedClip]:
+            return self._plan(video, inspected, clips_per_video)
+
+        events = engine.clips(videos, plan)
+        try:
+            for event in events:
+                self._take(event)
+            self._encode()
+            self._commit()
+            self._end_duplicates()
+            self._report_progress("indexing")
+            self.writer.commit_indexes()
+        except KeyboardInterrupt:
+            logger.info("interrupted: committing what is encoded")
+            self.interrupted = True
+            events.close()
+            self._commit()
+        self._report_progress("done")
+        return self._report()
+
+    def _is_new(self, entry: VideoFile | Unusable, clips_per_video: int | None) -> bool:
+        """Whether the video needs to be looked into; books the end of one that does not."""
+        if isinstance(entry, Unusable):
+            self.ledger.end(entry.path, "failed" if entry.failed else "skipped", reason=entry.reason)
+            return False
+        known = self.writer.known.row_of(entry.source, entry.size_bytes, entry.mtime_ns)
+        # With several clips a video, an earlier run may have left out one that failed.
+        if known is None or clips_per_video != 1:
+            return True
+        reason = "removed from this database earlier" if known in self.writer.known.removed else "already indexed"
+        self.ledger.end(entry.source, "skipped", row_id=known, reason=reason)
+        return False
+
+    def _plan(self, video: VideoFile, inspected: Inspected, clips_per_video: int | None) -> list[PlannedClip]:
+        """The clips of the video that are in no committed segment and not of the content of an earlier video."""
+        windows = clip_windows(
+            inspected.duration_sec, clip_seconds=self.encoder.clip_seconds, clips_per_video=clips_per_video
+        )
+        self.ledger.expect(video.source, len(windows))
+        planned = []
+        for window in windows:
+            clip_id = row_id(inspected.content_sha256, window)
+            committed_source = self.writer.known.source_of(clip_id)
+            if clip_id in self.writer.known.removed:
+                self._skip(video, clip_id, "removed from this database earlier")
+            elif committed_source is not None:
+                same = committed_source == video.source
+                self._skip(video, clip_id, "already indexed" if same else f"same content as {committed_source}")
+            elif clip_id in self.first_source:
+                # How the first one ends decides how this one does.
+                self.duplicates.append((video.source, clip_id))
+            else:
+                self.first_source[clip_id] = video.source
+                planned.append(PlannedClip(video=video, window=window, row_id=clip_id))
+        return planned
+
+    def _skip(self, video: VideoFile, clip_id: str, reason: str) -> None:
+        self.ledger.end(video.source, "skipped", row_id=clip_id, reason=reason)
+
+    def _take(self, event: ReadyClip | FailedClip) -> None:
+        if isinstance(event, FailedClip):
+            clip_id = event.planned.row_id if event.planned else None
+            self.ledger.end(event.video.source, "failed", row_id=clip_id, reason=event.reason)
+        else:
+            self.waiting.append(event)
+        if len(self.waiting) >= self.batch_clips:
+            self._encode()
+        overdue = time.monotonic() - self.last_commit > self.commit_sec
+        if len(self.encoded) >= self.commit_clips or (self.encoded and overdue):
+            self._commit()
+        self._report_progress("decoding and encoding")
+
+    def _encode(self) -> None:
+        if not self.waiting:
+            return
+        batch, self.waiting = self.waiting, []
+        captions = [self.captions.of(ready.planned.video) for ready in batch]
+        features = self.encoder.encode([ready.clip.frames for ready in batch], captions)
+        self._check_features(features, len(batch))
+        for place, ready in enumerate(batch):
+            values = tuple(
+                getattr(features, name)[place] for name in ("text", "frame", "motion_tokens", "appearance_tokens")
+            )
+            if all(np.isfinite(value).all() for value in values):
+                self.encoded.append((_row(ready, captions[place]), *values))
+            else:
+                reason = "its features are not finite (inf or nan): check the pack's weights"
+                self.ledger.end(ready.planned.video.source, "failed", row_id=ready.planned.row_id, reason=reason)
+
+    def _check_features(self, features: ClipFeatures, count: int) -> None:
+        embedding = (count, self.encoder.embedding_dim)
+        tokens = (count, self.encoder.tokens_per_clip, self.encoder.token_dim)
+        for name, due in (
+            ("text", embedding),
+            ("frame", embedding),
+            ("motion_tokens", tokens),
+            ("appearance_tokens", tokens),
+        ):
+            if getattr(features, name).shape != due:
+                raise InvalidSetting(
+                    f"expected {name} of shape {due} from encoder {self.encoder.name}, received "
+                    f"{getattr(features, name).shape}: its sizes do not fit its outputs"
+                )
+
+    def _commit(self) -> None:
+        self.last_commit = time.monotonic()
+        if not self.encoded:
+            return
+        rows, text, frame, motion, appearance = zip(*self.encoded, strict=True)
+        self.encoded = []
+        tokens = StoredTokens(np.stack(motion), np.stack(appearance))
+        batch = RowBatch(rows=rows, text=np.stack(text), frame=np.stack(frame), tokens=tokens)
+        left_out = self.writer.commit_rows(batch)
+        for row in rows:
+            if row.id in left_out:
+                self.ledger.end(row.source, "skipped", row_id=row.id, reason="another builder indexed it meanwhile")
+            else:
+                self.ledger.end(row.source, "indexed", row_id=row.id)
+                self.committed += 1
+
+    def _end_duplicates(self) -> None:
+        failures = {entry.row_id: entry.reason for entry in self.ledger.entries["failed"]}
+        for source, clip_id in self.duplicates:
+            first = self.first_source[clip_id]
+            if clip_id in failures:
+                reason = f"same content as {first}, which failed: {failures[clip_id]}"
+                self.ledger.end(source, "failed", row_id=clip_id, reason=reason)
+            else:
+                self.ledger.end(source, "skipped", row_id=clip_id, reason=f"same content as {first}")
+
+    def _report_progress(self, phase) -> None:
+        if self.progress is None:
+            return
+        entries = self.ledger.entries
+        self.progress(
+            BuildProgress(
+                phase=phase,
+                found_videos=self.ledger.found_videos,
+                done_videos=self.ledger.done_videos,
+                indexed=self.committed + len(self.encoded),
+                committed=self.committed,
+                skipped=len(entries["skipped"]),
+                failed=len(entries["failed"]),
+            )
+        )
+
+    def _report(self) -> BuildReport:
+        for source in self.ledger.open_sources:
+            self.ledger.expect(source, 1)
+            self.ledger.end(source, "skipped", reason="interrupted before its turn: run the build again")
+        manifest = self.writer.manifest
+        return BuildReport(
+            database=str(self.writer.database),
+            generation=manifest.generation,
+            rows=manifest.row_count,
+            found_videos=self.ledger.found_videos,
+            indexed=self.ledger.sorted("indexed"),
+            skipped=self.ledger.sorted("skipped"),
+            failed=self.ledger.sorted("failed"),
+            seconds=time.monotonic() - self.started,
+            interrupted=self.interrupted,
+        )
+
+
+def _row(ready: ReadyClip, caption: str | None) -> ClipRow:
+    planned, clip = ready.planned, ready.clip
+    return ClipRow(
+        id=planned.row_id,
+        source=planned.video.source,
+        start_sec=planned.window.start_sec,
+        end_sec=planned.window.end_sec,
+        fps=clip.fps,
+        width=clip.width,
+        height=clip.height,
+        caption=caption,
+        thumbnail=ready.thumbnail,
+        source_size_bytes=planned.video.size_bytes,
+        source_mtime_ns=planned.video.mtime_ns,
+    )

@@ -1,0 +1,272 @@
+"""Manifests: what a database consists of at one moment, as a JSON file that carries its own hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from index_builder.errors import DatabaseDamaged, DatabaseNotFound, DatabaseTooNew
+
+FORMAT = "motionrag-database"
+FORMAT_VERSION = 1
+MAX_MANIFEST_BYTES = 1 << 30
+MANIFEST_NAME = re.compile(r"manifest-(\d{6,12})\.json")
+SAFE_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,120}")
+HEX_SHA256 = re.compile(r"[0-9a-f]{64}")
+FIELDS = ("text", "frame")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredFile:
+    """A file of the database: path relative to its folder, sha256 of the content, size."""
+
+    path: str
+    sha256: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokensFile(StoredFile):
+    """Motion and appearance tokens of a segment's rows, by the encoders and resamplers of `fingerprint`."""
+
+    fingerprint: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segment:
+    """Rows that were committed together and never change. `sampling` says how the clips were cut, in seconds."""
+
+    name: str
+    row_count: int
+    rows: StoredFile
+    tokens: tuple[TokensFile, ...]
+    sampling: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexFile(StoredFile):
+    """A FAISS index over one field ("text" or "frame") of whole segments, in their order: a cache, never the truth."""
+
+    field: str
+    kind: str
+    row_count: int
+    segments: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokensSpace:
+    """Which tokens the database stores: [tokens_per_clip, token_dim] float16 per row and kind."""
+
+    fingerprint: str
+    encoder_name: str
+    tokens_per_clip: int
+    token_dim: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """The whole database at one generation. `clips` records how clips are decoded, `decoders` the libraries used."""
+
+    generation: int
+    retrieval_fingerprint: str
+    retrieval_description: str
+    embedding_dim: int
+    tokens: tuple[TokensSpace, ...]
+    clips: Mapping[str, Any]
+    decoders: Mapping[str, str]
+    segments: tuple[Segment, ...] = ()
+    indexes: tuple[IndexFile, ...] = ()
+    tombstones: tuple[str, ...] = ()
+    format: str = field(default=FORMAT)
+    format_version: int = field(default=FORMAT_VERSION)
+
+    @property
+    def row_count(self) -> int:
+        """Rows in all segments, removed ones included."""
+        return sum(segment.row_count for segment in self.segments)
+
+    @property
+    def files(self) -> list[StoredFile]:
+        """Every file the manifest names."""
+        segment_files = [file for segment in self.segments for file in (segment.rows, *segment.tokens)]
+        return [*segment_files, *self.indexes]
+
+    def to_bytes(self) -> bytes:
+        """The file's exact content: sorted JSON whose last member is the sha256 of all before it."""
+        return _sealed(asdict(self))
+
+
+def _sealed(values: Mapping[str, Any]) -> bytes:
+    body = json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False)
+    digest = hashlib.sha256(body.encode()).hexdigest()
+    return f'{body[:-2]},\n "~sha256": "{digest}"\n}}\n'.encode()
+
+
+def manifest_path(database: Path, generation: int) -> Path:
+    """Where the manifest of a generation lies."""
+    return database / f"manifest-{generation:06d}.json"
+
+
+def list_generations(database: Path) -> list[int]:
+    """The generations that have a manifest file, valid or not, newest first."""
+    try:
+        names = [entry.name for entry in database.iterdir()]
+    except OSError:
+        return []
+    return sorted((int(match[1]) for name in names if (match := MANIFEST_NAME.fullmatch(name))), reverse=True)
+
+
+def read_manifest(database: Path, generation: int) -> Manifest:
+    """Reads and checks one manifest. Raises DatabaseDamaged, or DatabaseTooNew for a later format version."""
+    path = manifest_path(database, generation)
+    try:
+        if path.is_symlink() or path.stat().st_size > MAX_MANIFEST_BYTES:
+            raise DatabaseDamaged(
+                f"expected a manifest file, {path} is a symlink or over 1 GiB: restore it from a backup"
+            )
+        content = path.read_bytes()
+    except OSError as error:
+        raise DatabaseDamaged(f"expected to read {path}, received {error}: restore it from a backup") from error
+    return parse_manifest(content, generation=generation, name=str(path))
+
+
+def parse_manifest(content: bytes, *, generation: int, name: str) -> Manifest:
+    """The manifest in `content`. Raises as `read_manifest`."""
+    remedy = "restore it from a backup, or remove it to use the generation before"
+    try:
+        values = json.loads(content)
+        if not isinstance(values, dict):
+            raise DatabaseDamaged(f"expected a JSON object in {name}, received another value: {remedy}")
+        version = values.get("format_version")
+        if values.get("format") == FORMAT and isinstance(version, int) and version > FORMAT_VERSION:
+            raise DatabaseTooNew(
+                f"expected a database of format version {FORMAT_VERSION} or older, {name} has version {version}: "
+                "upgrade motionrag (pip install -U motionrag)"
+            )
+        values.pop("~sha256", None)
+        if _sealed(values) != content:
+            raise DatabaseDamaged(
+                f"expected {name} to match its own sha256, it does not (changed or cut short): {remedy}"
+            )
+        manifest = _build(values)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise DatabaseDamaged(f"expected a manifest in {name}, received something else ({error}): {remedy}") from error
+    problems = _problems(manifest, generation)
+    if problems:
+        raise DatabaseDamaged(f"expected a sound manifest in {name}, received: {'; '.join(problems)}: {remedy}")
+    return manifest
+
+
+def _build(values: dict[str, Any]) -> Manifest:
+    def segment(entry: dict[str, Any]) -> Segment:
+        rows, tokens = StoredFile(**entry["rows"]), tuple(TokensFile(**file) for file in entry["tokens"])
+        return Segment(**{**entry, "rows": rows, "tokens": tokens})
+
+    def index(entry: dict[str, Any]) -> IndexFile:
+        return IndexFile(**{**entry, "segments": tuple(entry["segments"])})
+
+    known = {entry.name for entry in fields(Manifest)}
+    built = Manifest(**{key: value for key, value in values.items() if key in known})
+    return replace(
+        built,
+        tokens=tuple(TokensSpace(**entry) for entry in values["tokens"]),
+        segments=tuple(segment(entry) for entry in values["segments"]),
+        indexes=tuple(index(entry) for entry in values["indexes"]),
+        tombstones=tuple(map(str, values["tombstones"])),
+    )
+
+
+def _problems(manifest: Manifest, generation: int) -> list[str]:
+    problems = []
+    if manifest.format != FORMAT:
+        problems.append(f"format {manifest.format!r}")
+    if manifest.generation != generation:
+        problems.append(f"generation {manifest.generation} in the file of generation {generation}")
+    if not _is_count(manifest.embedding_dim, 1, 1 << 16):
+        problems.append(f"embedding_dim {manifest.embedding_dim!r}")
+    if len({segment.name for segment in manifest.segments}) != len(manifest.segments):
+        problems.append("a segment listed twice")
+    for space in manifest.tokens:
+        if not (_is_count(space.tokens_per_clip, 1, 1 << 16) and _is_count(space.token_dim, 1, 1 << 20)):
+            problems.append(f"tokens of {space.tokens_per_clip!r} x {space.token_dim!r}")
+    counts = [segment.row_count for segment in manifest.segments] + [index.row_count for index in manifest.indexes]
+    if not all(_is_count(count, 1, 1 << 40) for count in counts):
+        problems.append("a row count out of range")
+    spaces = {space.fingerprint for space in manifest.tokens}
+    if any(file.fingerprint not in spaces for segment in manifest.segments for file in segment.tokens):
+        problems.append("tokens of a fingerprint that is not described")
+    if any(index.field not in FIELDS for index in manifest.indexes):
+        problems.append("an index of an unknown field")
+    for file in manifest.files:
+        if not is_safe_path(file.path):
+            problems.append(f"the unsafe path {file.path!r}")
+        if not (
+            isinstance(file.sha256, str)
+            and HEX_SHA256.fullmatch(file.sha256)
+            and _is_count(file.size_bytes, 0, 1 << 60)
+        ):
+            problems.append(f"an impossible hash or size of {file.path!r}")
+    return problems
+
+
+def _is_count(value: object, low: int, high: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+
+def is_safe_path(path: object) -> bool:
+    """Whether `path` is relative, plain, and cannot leave the database's folder."""
+    if not isinstance(path, str) or not path or path != PurePosixPath(path).as_posix():
+        return False
+    return all(SAFE_PART.fullmatch(part) and part != ".." for part in path.split("/"))
+
+
+def locate(database: Path, file: StoredFile) -> Path:
+    """The path of a stored file, after checking that no symlink lies on the way. Raises DatabaseDamaged."""
+    path = database
+    for part in file.path.split("/"):
+        path = path / part
+        if path.is_symlink():
+            raise DatabaseDamaged(f"expected a file of the database at {path}, found a symlink: replace it by the file")
+    return path
+
+
+def check_size(database: Path, file: StoredFile) -> Path:
+    """The path of a stored file that exists with its recorded size. Raises DatabaseDamaged."""
+    path = locate(database, file)
+    try:
+        size = path.stat().st_size
+    except OSError:
+        raise DatabaseDamaged(f"expected the file {path}, it is missing: restore it from a backup or rebuild") from None
+    if size != file.size_bytes:
+        raise DatabaseDamaged(
+            f"expected {file.size_bytes} bytes in {path}, found {size}: restore it from a backup or rebuild"
+        )
+    return path
+
+
+def newest_manifest(database: Path) -> tuple[Manifest, list[str]]:
+    """The newest valid manifest, and what was wrong with newer ones that were passed over.
+
+    Raises DatabaseNotFound when there is none at all, DatabaseTooNew rather than fall back behind a newer format,
+    DatabaseDamaged when none is valid.
+    """
+    generations = list_generations(database)
+    if not generations:
+        raise DatabaseNotFound(
+            f"expected a motion database in {database}, found no manifest: build one with "
+            f"motionrag index build FOLDER --output {database}"
+        )
+    passed_over: list[str] = []
+    for generation in generations:
+        try:
+            return read_manifest(database, generation), passed_over
+        except DatabaseTooNew:
+            raise
+        except DatabaseDamaged as error:
+            passed_over.append(str(error))
+    raise DatabaseDamaged(f"expected a valid manifest in {database}, found none: {' | '.join(passed_over)}")

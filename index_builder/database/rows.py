@@ -1,0 +1,142 @@
+"""Rows: one clip each, as Arrow IPC files that are memory-mapped and checked before any offset in them is trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from index_builder.errors import DatabaseDamaged
+
+BATCH_ROWS = 512
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipRow:
+    """A clip of the database: where it comes from (times in s, size in px as displayed), its caption, a JPEG strip of
+    eight frames, and the size and time of change its video had when it was indexed."""
+
+    id: str
+    source: str
+    start_sec: float
+    end_sec: float
+    fps: float
+    width: int
+    height: int
+    caption: str | None
+    thumbnail: bytes
+    source_size_bytes: int
+    source_mtime_ns: int
+
+
+def rows_schema(embedding_dim: int) -> pa.Schema:
+    """The columns of rows.arrow; text_embedding is null where there is no caption."""
+    embedding = pa.list_(pa.float32(), embedding_dim)
+    return pa.schema(
+        [
+            pa.field("id", pa.string(), nullable=False),
+            pa.field("source", pa.string(), nullable=False),
+            pa.field("start_sec", pa.float64(), nullable=False),
+            pa.field("end_sec", pa.float64(), nullable=False),
+            pa.field("fps", pa.float64(), nullable=False),
+            pa.field("width", pa.int32(), nullable=False),
+            pa.field("height", pa.int32(), nullable=False),
+            pa.field("caption", pa.string()),
+            pa.field("thumbnail", pa.binary(), nullable=False),
+            pa.field("source_size_bytes", pa.int64(), nullable=False),
+            pa.field("source_mtime_ns", pa.int64(), nullable=False),
+            pa.field("text_embedding", embedding),
+            pa.field("frame_embedding", embedding, nullable=False),
+        ]
+    )
+
+
+ROW_COLUMNS = tuple(ClipRow.__dataclass_fields__)
+
+
+def encode_rows(rows: Sequence[ClipRow], *, text: np.ndarray, frame: np.ndarray) -> pa.Buffer:
+    """Rows and their embeddings (float32 [rows, E]; text of rows without caption is ignored) as an Arrow IPC file."""
+    schema = rows_schema(frame.shape[1])
+    columns = [pa.array([getattr(row, name) for row in rows], schema.field(name).type) for name in ROW_COLUMNS]
+    absent = pa.array([row.caption is None for row in rows])
+    columns.append(_fixed_size_list(text, mask=absent))
+    columns.append(_fixed_size_list(frame, mask=None))
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, schema) as writer:
+        writer.write_table(pa.Table.from_arrays(columns, schema=schema), max_chunksize=BATCH_ROWS)
+    return sink.getvalue()
+
+
+def _fixed_size_list(vectors: np.ndarray, *, mask: pa.BooleanArray | None) -> pa.FixedSizeListArray:
+    values = pa.array(np.ascontiguousarray(vectors, dtype=np.float32).reshape(-1))
+    return pa.FixedSizeListArray.from_arrays(values, vectors.shape[1], mask=mask)
+
+
+class RowsFile:
+    """A memory-mapped rows.arrow. Opening checks its structure; each batch is checked in full at its first use."""
+
+    def __init__(self, path: Path, *, embedding_dim: int, row_count: int) -> None:
+        """Raises DatabaseDamaged when the file is not what the manifest says."""
+        self.path = path
+        try:
+            self._reader = pa.ipc.open_file(pa.memory_map(str(path)))
+            schema, self._batch_count = self._reader.schema, self._reader.num_record_batches
+        except (pa.ArrowException, OSError) as error:
+            raise self._damaged(f"Arrow cannot open it ({error})") from error
+        if not schema.equals(rows_schema(embedding_dim)):
+            raise self._damaged("its columns are not those of a motion database")
+        if self._batch_count != -(-row_count // BATCH_ROWS):
+            raise self._damaged(f"it holds {self._batch_count} batches for {row_count} rows")
+        self.row_count = row_count
+        self._checked: dict[int, pa.RecordBatch] = {}
+
+    def _damaged(self, why: str) -> DatabaseDamaged:
+        return DatabaseDamaged(f"expected sound rows in {self.path}, but {why}: restore it from a backup or rebuild")
+
+    def _batch(self, number: int) -> pa.RecordBatch:
+        if number not in self._checked:
+            try:
+                batch = self._reader.get_batch(number)
+                batch.validate(full=True)
+            except (pa.ArrowException, OSError, IndexError) as error:
+                raise self._damaged(f"batch {number} is damaged ({str(error).splitlines()[0]})") from error
+            if batch.num_rows != min(BATCH_ROWS, self.row_count - number * BATCH_ROWS):
+                raise self._damaged(f"batch {number} has {batch.num_rows} rows")
+            self._checked[number] = batch
+        return self._checked[number]
+
+    def column(self, name: str) -> list:
+        """A column as Python values."""
+        return [value for number in range(self._batch_count) for value in self._batch(number).column(name).to_pylist()]
+
+    def value(self, name: str, index: int):
+        """One value of a column."""
+        return self._batch(index // BATCH_ROWS).column(name)[index % BATCH_ROWS].as_py()
+
+    def row(self, index: int) -> ClipRow:
+        """The row at `index`."""
+        batch, offset = self._batch(index // BATCH_ROWS), index % BATCH_ROWS
+        return ClipRow(**{name: batch.column(name)[offset].as_py() for name in ROW_COLUMNS})
+
+    def embeddings(self, field: str) -> np.ndarray:
+        """float32 [rows, E] of "frame", or of "text" with the frame embedding where there is no caption."""
+        parts = []
+        for number in range(self._batch_count):
+            batch = self._batch(number)
+            frame = _matrix(batch.column("frame_embedding"))
+            if field == "text":
+                text = batch.column("text_embedding")
+                absent = text.is_null().to_numpy(zero_copy_only=False)
+                frame = np.where(absent[:, None], frame, _matrix(text))
+            parts.append(frame)
+        return np.concatenate(parts) if len(parts) > 1 else parts[0]
+
+
+def _matrix(column: pa.FixedSizeListArray) -> np.ndarray:
+    """The values under a fixed-size list column, nulls' places included, as [rows, E]; no copy."""
+    width = column.type.list_size
+    values = column.values.slice(column.offset * width, len(column) * width)
+    return values.to_numpy(zero_copy_only=False).reshape(len(column), width)
