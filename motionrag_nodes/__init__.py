@@ -1,0 +1,10 @@
+"""MotionRAG's neural parts and nodes: neighbours -> motion_tokens -> adapted_tokens -> attention -> frames.
+
+Each stage is a folder named after what it produces and may import those before it; `checkpoints` loads what the stages
+need, `nodes` puts them into ComfyUI, `batch_render` runs saved workflows and `cli` is the `motionrag` command.
+
+Dimensions in every docstring: B batch, K neighbours, T frames, N patch tokens, L motion tokens, D token width,
+H W pixels, E embedding width.
+"""
+
+STAGES = ("neighbours", "motion_tokens", "adapted_tokens", "attention", "frames")

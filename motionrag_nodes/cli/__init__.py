@@ -1,0 +1,1 @@
+"""The `motionrag` command line: one module a command, joined in main.py."""

@@ -1,0 +1,91 @@
+"""The program `motionrag`: joins the commands and turns expected errors into a message and exit code 2."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+
+from index_builder.errors import MotionRAGError
+from motionrag_nodes.cli.convert import convert
+from motionrag_nodes.cli.index import app as index_app
+from motionrag_nodes.cli.render import render
+
+EXIT_BAD_INPUT = 2
+PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+
+app = typer.Typer(
+    name="motionrag",
+    help="Motion looked up in your own clips, for image-to-video: build databases, render workflows, convert weights.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(index_app, name="index", help="Build, search, inspect and verify motion databases.")
+app.command()(render)
+app.command()(convert)
+
+
+class CheckoutNeeded(MotionRAGError):
+    """A command needs the repository's training/ folder, which an installed package does not carry."""
+
+
+def _run_from_checkout(module: str, arguments: list[str]) -> None:
+    """Training imports everything and nothing imports training: its programs run as processes of their own."""
+    if find_spec(module.split(".", maxsplit=1)[0]) is None:
+        raise CheckoutNeeded(
+            f"Expected to find {module} on the Python path, but the installed package does not carry it: "
+            "run this command in a checkout of the repository."
+        )
+    raise typer.Exit(subprocess.run([sys.executable, "-m", module, *arguments], check=False).returncode)
+
+
+@app.command(context_settings=PASS_ON)
+def demo(context: typer.Context) -> None:
+    """Make clips, a database and videos from nothing (needs a checkout). Options: motionrag demo --help."""
+    _run_from_checkout("training.demo", context.args)
+
+
+@app.command(context_settings=PASS_ON)
+def train(context: typer.Context) -> None:
+    """Train the tiny pack (needs a checkout). Options: motionrag train --help."""
+    _run_from_checkout("training", context.args)
+
+
+@app.callback()
+def configure(
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show what the libraries below report.")] = False,
+) -> None:
+    """Set up logging on stderr, so that stdout stays for results."""
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.WARNING,
+        format="%(message)s",
+        handlers=[RichHandler(console=Console(stderr=True), show_path=False)],
+    )
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    sys.path.insert(0, os.getcwd())  # a checkout's training/ is found when the command is run inside it
+    try:
+        app()
+    except MotionRAGError as error:
+        Console(stderr=True).print(f"[bold red]Error:[/] {_escape(str(error))}", soft_wrap=True)
+        raise SystemExit(EXIT_BAD_INPUT) from None
+
+
+def _escape(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+if __name__ == "__main__":
+    main()
