@@ -1,0 +1,131 @@
+"""Stage 0: a base image-to-video UNet in the manner of SVD, which knows how things move but not which way this one will.
+
+EDM with v-prediction (Karras et al. 2022, as diffusers' EulerDiscreteScheduler implies it); the first frame's latents
+are concatenated. As SVD's own line learned text-to-video before image-to-video, half of the clips here come with the
+embedding of their caption instead of their first frame's: its cross-attention thereby knows words for motion, which an
+image embedding, all that it gets at generation time, does not speak.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKLTemporalDecoder, UNetSpatioTemporalConditionModel
+from torch import Tensor
+
+from index_builder.features.preprocessing import prepare_frames
+from training.data import draw_clips
+from training.demo_world.world import ClipSpec
+from training.encoders.codec import to_pixels
+from training.runner import Loss, Recipe, autocast
+from training.sizes import FPS, FRAMES, RETRIEVAL_PREPROCESSING
+
+RECIPE = Recipe(steps=3000, batch=8, lr=1e-3, ema_decay=0.998)
+SIGMA_LOG_MEAN, SIGMA_LOG_STD = 0.7, 1.6  # METHOD, 6
+IMAGE_NOISE_LOG_MEAN, IMAGE_NOISE_LOG_STD = -3.0, 0.5
+MOTION_BUCKET_ID = 127
+CAPTION_SHARE, UNCONDITIONAL_SHARE = 0.45, 0.1
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """What every diffusion stage needs and none trains: codec, its scaling factor, retrieval encoder and tokenizer."""
+
+    codec: AutoencoderKLTemporalDecoder
+    scaling_factor: float
+    retrieval: torch.nn.Module
+    tokenizer: Callable[[list[str]], Tensor]
+
+
+@dataclass(frozen=True)
+class DiffusionBatch:
+    """One batch as SVD's UNet takes it, and what it should answer.
+
+    latents, image_latents: [B, T, 4, h, w]; embedding: [B, 1, D]; added_time_ids: [B, 3]; sigma: [B];
+    conditional: [B], False where a clip is drawn for the unconditional branch.
+    """
+
+    specs: Sequence[ClipSpec]
+    clips: np.ndarray
+    latents: Tensor
+    image_latents: Tensor
+    embedding: Tensor
+    added_time_ids: Tensor
+    sigma: Tensor
+    conditional: Tensor
+
+
+@torch.no_grad()
+def embed_images(frozen: Frozen, frames: np.ndarray) -> Tensor:
+    """First frames uint8 [B, H, W, 3] -> image embeddings [B, D], not normalised, as SVD's image encoder gives them."""
+    return frozen.retrieval.encode_image(prepare_frames(frames, RETRIEVAL_PREPROCESSING)).float()
+
+
+@torch.no_grad()
+def draw_batch(
+    frozen: Frozen, rng: np.random.Generator, count: int, *, caption_share: float = 0.0, clip_frames: int = FRAMES
+) -> DiffusionBatch:
+    """Draw clips and everything that SVD's UNet is told of them; `clip_frames` 16 where a motion encoder looks too."""
+    specs, clips = draw_clips(rng, count, frames=clip_frames)
+    frames = to_pixels(clips[:, :: clip_frames // FRAMES])  # [B, T, 3, H, W]
+    latents = frozen.codec.encode(frames.flatten(0, 1)).latent_dist.mode().unflatten(0, (count, FRAMES))
+    image_noise = torch.from_numpy(np.exp(rng.normal(IMAGE_NOISE_LOG_MEAN, IMAGE_NOISE_LOG_STD, count))).float()
+    noise = torch.from_numpy(rng.standard_normal(frames[:, 0].shape, dtype=np.float32))
+    first = frames[:, 0] + image_noise.view(-1, 1, 1, 1) * noise
+    image_latents = frozen.codec.encode(first).latent_dist.mode()
+    embedding = embed_images(frozen, clips[:, 0])
+    told = torch.from_numpy(rng.random(count))
+    if caption_share:
+        captions = frozen.tokenizer([spec.caption(rng) for spec in specs])
+        text = frozen.retrieval.encode_text(captions, normalize=True).float() * embedding.norm(dim=1, keepdim=True)
+        embedding = torch.where((told < caption_share)[:, None], text, embedding)
+    conditional = told < 1 - UNCONDITIONAL_SHARE
+    ids = torch.tensor([FPS - 1.0, MOTION_BUCKET_ID, 0.0]).repeat(count, 1)
+    ids[:, 2] = image_noise
+    return DiffusionBatch(
+        specs=specs,
+        clips=clips,
+        latents=latents * frozen.scaling_factor,
+        image_latents=(image_latents * conditional.view(-1, 1, 1, 1))[:, None].expand(-1, FRAMES, -1, -1, -1),
+        embedding=(embedding * conditional[:, None])[:, None],
+        added_time_ids=ids,
+        sigma=torch.from_numpy(np.exp(rng.normal(SIGMA_LOG_MEAN, SIGMA_LOG_STD, count))).float(),
+        conditional=conditional,
+    )
+
+
+def denoising_error(unet: UNetSpatioTemporalConditionModel, batch: DiffusionBatch, noise: Tensor) -> Tensor:
+    """Squared error per clip [B] in the network's own output space, where EDM's weight (1 + s^2) / s^2 becomes one."""
+    sigma = batch.sigma.view(-1, 1, 1, 1, 1)
+    noisy = batch.latents + sigma * noise
+    root = (sigma**2 + 1).sqrt()
+    # x0 = noisy / (s^2 + 1) - s / sqrt(s^2 + 1) * F, solved for F
+    target = (noisy / root**2 - batch.latents) * root / sigma
+    with autocast():
+        answer = unet(
+            torch.cat([noisy / root, batch.image_latents], dim=2),
+            0.25 * batch.sigma.log(),
+            batch.embedding,
+            added_time_ids=batch.added_time_ids,
+        ).sample
+    return ((answer.float() - target) ** 2).mean((1, 2, 3, 4))
+
+
+def draw_noise(rng: np.random.Generator, latents: Tensor) -> Tensor:
+    """Standard normal noise of the latents' shape."""
+    return torch.from_numpy(rng.standard_normal(latents.shape, dtype=np.float32))
+
+
+def make_loss(unet: UNetSpatioTemporalConditionModel, frozen: Frozen) -> Loss:
+    """The denoising error over freshly drawn clips."""
+
+    def loss(rng: np.random.Generator, count: int) -> dict[str, Tensor]:
+        batch = draw_batch(frozen, rng, count, caption_share=CAPTION_SHARE)
+        return {"denoising": denoising_error(unet, batch, draw_noise(rng, batch.latents)).mean()}
+
+    return loss
+
+

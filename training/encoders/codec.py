@@ -1,0 +1,71 @@
+"""The codec learns to give frames back through 48 times fewer numbers (SVD's VAE at small size)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from diffusers import AutoencoderKLTemporalDecoder
+from torch import Tensor
+
+from training.data import MIXED_MOTIONS, draw_clips
+from training.demo_world.world import ClipSpec
+from training.runner import Loss, Recipe, autocast
+from training.sizes import SIZE_PIXELS
+
+RECIPE = Recipe(steps=3500, batch=4, lr=1e-3, weight_decay=0.0)
+FRAMES_PER_CLIP = 4
+CROP = 32
+WHOLE_FRAMES_SHARE = 0.2
+KL_WEIGHT = 2e-5
+
+
+def to_pixels(frames: np.ndarray) -> Tensor:
+    """uint8 RGB [..., H, W, 3] -> float32 [..., 3, H, W] in [-1, 1]."""
+    return torch.from_numpy(np.ascontiguousarray(frames)).movedim(-1, -3).float() / 127.5 - 1
+
+
+def crop_around_sprites(specs: Sequence[ClipSpec], clips: np.ndarray, chosen: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """[B, T, H, W, 3] -> [B, T, CROP, CROP, 3]: a window of each clip, on the codec's 8-pixel grid, near its sprite.
+
+    A frame is mostly plain background, and convolutions cost the same there: windows teach as much for a quarter.
+    """
+    cropped = []
+    for spec, clip in zip(specs, clips, strict=True):
+        path = spec.trajectory()
+        x, y = 0.5 + spec.x + path.dx[chosen].mean(), 0.5 - spec.y - path.dy[chosen].mean()
+        left, top = (
+            int(np.clip(round((v * SIZE_PIXELS - CROP / 2 + rng.normal(0, 8)) / 8) * 8, 0, SIZE_PIXELS - CROP)) for v in (x, y)
+        )
+        cropped.append(clip[:, top : top + CROP, left : left + CROP])
+    return np.stack(cropped)
+
+
+def make_loss(model: AutoencoderKLTemporalDecoder) -> Loss:
+    """Reconstruction (squared and absolute), with a little KL to keep the latents smooth and small."""
+
+    def loss(rng: np.random.Generator, batch: int) -> dict[str, Tensor]:
+        whole = rng.random() < WHOLE_FRAMES_SHARE
+        specs, clips = draw_clips(rng, batch // 4 if whole else batch, motions=MIXED_MOTIONS)
+        chosen = np.sort(rng.choice(clips.shape[1], FRAMES_PER_CLIP, replace=False))
+        clips = clips[:, chosen] if whole else crop_around_sprites(specs, clips[:, chosen], chosen, rng)
+        pixels = to_pixels(clips).flatten(0, 1)  # [B, T, 3, H, W] -> [B T, 3, H, W]
+        with autocast():
+            posterior = model.encode(pixels).latent_dist
+            decoded = model.decode(posterior.sample(), num_frames=FRAMES_PER_CLIP).sample.float()
+        kl = posterior.kl().float().mean() / (pixels.shape[-1] // 8) ** 2
+        # Sprites cover little of the frame: without a weight the background alone would be learned.
+        weight = 1 + 4 * ((pixels - pixels.amin((2, 3), keepdim=True)).amax(1, keepdim=True) > 0.5)
+        squared = (weight * (decoded - pixels) ** 2).mean()
+        return {"mse": squared, "l1": 0.1 * F.l1_loss(decoded, pixels), "kl": KL_WEIGHT * kl}
+
+    return loss
+
+
+@torch.inference_mode()
+def measure_latent_std(model: AutoencoderKLTemporalDecoder, *, seed: int = 1) -> float:
+    """The spread of the latents, whose inverse becomes the codec's scaling factor (unit variance for diffusion)."""
+    _, clips = draw_clips(np.random.default_rng(seed), 64)
+    return float(model.encode(to_pixels(clips[:, ::5]).flatten(0, 1)).latent_dist.mode().std())

@@ -1,0 +1,82 @@
+"""The tiny pack's architecture, in one place: every model of the chain at a size that two CPU cores can train."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from diffusers import AutoencoderKLTemporalDecoder, UNetSpatioTemporalConditionModel
+from transformers import Dinov2Config, Dinov2Model, VideoMAEConfig, VideoMAEModel
+
+from index_builder.features.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
+from motionrag_nodes.adapted_tokens.context_transformer import ContextTransformerConfig
+from motionrag_nodes.motion_tokens.resampler import ResamplerConfig
+
+SIZE_PIXELS = 64
+FRAMES = 8  # generated: every second frame of a 16-frame clip
+FPS = 4
+TOKEN_DIM = 128
+TOKENS_PER_CLIP = 8
+REFERENCES = 9
+
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+
+RETRIEVAL_CONFIG: dict[str, Any] = {
+    "embed_dim": TOKEN_DIM,
+    # 224 pixels, because StableVideoDiffusionPipeline hands its image encoder, which is this tower, that size.
+    "vision_cfg": {"image_size": 224, "patch_size": 32, "width": 128, "layers": 3, "head_width": 32},
+    "text_cfg": {"context_length": 32, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 2},
+}
+RETRIEVAL_PREPROCESSING = Preprocessing(224, 224, "bicubic", CLIP_MEAN, CLIP_STD)
+MOTION_PREPROCESSING = Preprocessing(
+    SIZE_PIXELS, SIZE_PIXELS, "bilinear", IMAGENET_MEAN, IMAGENET_STD, frames=16, first_frame_difference=True
+)
+APPEARANCE_PREPROCESSING = Preprocessing(SIZE_PIXELS, SIZE_PIXELS, "bicubic", IMAGENET_MEAN, IMAGENET_STD)
+
+
+def motion_encoder() -> VideoMAEModel:
+    """VideoMAE over 16 frames of 64 pixels: features [128, 128]."""
+    return VideoMAEModel(
+        VideoMAEConfig(
+            image_size=SIZE_PIXELS, patch_size=16, num_channels=6, num_frames=16, tubelet_size=2, hidden_size=128,
+            num_hidden_layers=4, num_attention_heads=4, intermediate_size=512, use_mean_pooling=False,
+        )
+    )  # fmt: skip
+
+
+def appearance_encoder() -> Dinov2Model:
+    """DINOv2 over one frame of 64 pixels: features [65, 128]."""
+    return Dinov2Model(
+        Dinov2Config(
+            image_size=SIZE_PIXELS, patch_size=8, hidden_size=128, num_hidden_layers=3, num_attention_heads=4, mlp_ratio=4
+        )
+    )  # fmt: skip
+
+
+def codec() -> AutoencoderKLTemporalDecoder:
+    """SVD's VAE: 64 pixels -> 4 channels of 8 x 8."""
+    return AutoencoderKLTemporalDecoder(
+        down_block_types=("DownEncoderBlock2D",) * 4, block_out_channels=(32, 32, 64, 96), layers_per_block=1,
+        latent_channels=4, sample_size=SIZE_PIXELS, scaling_factor=1.0, force_upcast=False,
+    )  # fmt: skip
+
+
+def base_unet() -> UNetSpatioTemporalConditionModel:
+    """SVD's UNet with attention at both levels, 8 x 8 and 4 x 4."""
+    return UNetSpatioTemporalConditionModel(
+        sample_size=8, in_channels=8, out_channels=4,
+        down_block_types=("CrossAttnDownBlockSpatioTemporal",) * 2,
+        up_block_types=("CrossAttnUpBlockSpatioTemporal",) * 2,
+        block_out_channels=(64, 128), addition_time_embed_dim=32, projection_class_embeddings_input_dim=96,
+        layers_per_block=1, cross_attention_dim=TOKEN_DIM, transformer_layers_per_block=1,
+        num_attention_heads=(2, 4), num_frames=FRAMES,
+    )  # fmt: skip
+
+
+MOTION_RESAMPLER = ResamplerConfig(
+    embedding_dim=128, dim=128, depth=2, dim_head=32, heads=4, num_queries=TOKENS_PER_CLIP, output_dim=TOKEN_DIM
+)
+APPEARANCE_RESAMPLER = MOTION_RESAMPLER
+CONTEXT_TRANSFORMER = ContextTransformerConfig(
+    token_dim=TOKEN_DIM, layers=4, heads=4, ff_dim=512, tokens_per_clip=TOKENS_PER_CLIP
+)

@@ -1,0 +1,63 @@
+"""Stage 1: resampler and adapter learn to carry a clip's own motion into the frozen base (METHOD, 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from diffusers import UNetSpatioTemporalConditionModel
+from torch import Tensor, nn
+
+from index_builder.features.preprocessing import prepare_clips
+from motionrag_nodes.attention.adapter import MotionAdapter
+from motionrag_nodes.attention.injection import attach_motion
+from motionrag_nodes.attention.svd import svd_site_dims
+from motionrag_nodes.motion_tokens.resampler import Resampler
+from training.base import Frozen, denoising_error, draw_batch, draw_noise
+from training.demo_world.world import CLIP_FRAMES
+from training.runner import Loss, Recipe, autocast
+from training.sizes import MOTION_PREPROCESSING, MOTION_RESAMPLER, SIZE_PIXELS, TOKEN_DIM
+
+RECIPE = Recipe(steps=1800, batch=8, lr=1e-3, ema_decay=0.998)
+DROPPED_SHARE = 0.15
+
+
+class MotionInjection(nn.Module):
+    """What stage 1 trains: the resampler and the adapter's weights at every site."""
+
+    def __init__(self, unet: UNetSpatioTemporalConditionModel) -> None:
+        super().__init__()
+        self.resampler = Resampler(MOTION_RESAMPLER)
+        self.adapter = MotionAdapter(token_dim=TOKEN_DIM, site_dims=svd_site_dims(unet))
+
+
+@torch.no_grad()
+def motion_features(encoder: nn.Module, clips: Sequence[np.ndarray]) -> Tensor:
+    """B clips uint8 [16, 64, 64, 3] -> motion features [B, N, C] of the frozen encoder."""
+    with autocast():
+        return encoder(prepare_clips(clips, MOTION_PREPROCESSING)).last_hidden_state.float()
+
+
+def zero_clip_features(encoder: nn.Module) -> Tensor:
+    """Motion features [1, N, C] of an all-zeros clip (mid-grey), the unconditional input (METHOD, 4)."""
+    grey = np.full((CLIP_FRAMES, SIZE_PIXELS, SIZE_PIXELS, 3), 128, dtype=np.uint8)
+    return motion_features(encoder, [grey])
+
+
+def make_loss(
+    model: MotionInjection, unet: UNetSpatioTemporalConditionModel, encoder: nn.Module, frozen: Frozen
+) -> Loss:
+    """The base's own denoising error, with the target clip's own motion injected (15 % of them dropped to zeros)."""
+    zeros = zero_clip_features(encoder)
+
+    def loss(rng: np.random.Generator, count: int) -> dict[str, Tensor]:
+        batch = draw_batch(frozen, rng, count, clip_frames=CLIP_FRAMES)
+        kept = batch.conditional & torch.from_numpy(rng.random(count) >= DROPPED_SHARE)
+        features = torch.where(kept.view(-1, 1, 1), motion_features(encoder, list(batch.clips)), zeros)
+        with attach_motion(unet, model.adapter) as injection:
+            with autocast():
+                injection.set_tokens(model.resampler(features))
+            return {"denoising": denoising_error(unet, batch, draw_noise(rng, batch.latents)).mean()}
+
+    return loss

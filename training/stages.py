@@ -1,0 +1,137 @@
+"""Every stage by name: what it trains, from which earlier stages, and where its result lies."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from training.base import Frozen
+from training.runner import Loss, Recipe, train, world
+
+# stage -> file; a stage's result is complete when its file exists
+RESULT = "{name}.safetensors"
+
+
+def finish(name: str, model: nn.Module, loss: Loss, recipe: Recipe, run_folder: Path) -> None:
+    """Train to the end and write the averaged weights, atomically; nothing to do when they are there."""
+    result = run_folder / RESULT.format(name=name)
+    if result.exists():
+        return
+    weights = train(name, model, loss, recipe, run_folder=run_folder)
+    if world()[0] == 0:
+        save_file({k: v.contiguous() for k, v in weights.items()}, result.with_suffix(".tmp"))
+        os.replace(result.with_suffix(".tmp"), result)
+
+
+def load_result(name: str, model: nn.Module, run_folder: Path) -> nn.Module:
+    """The frozen, evaluating model of a finished stage."""
+    model.load_state_dict(load_file(run_folder / RESULT.format(name=name)))
+    return model.eval().requires_grad_(False)
+
+
+def run_codec(run_folder: Path) -> None:
+    """Stage "codec"."""
+    from training import sizes
+    from training.encoders import codec
+
+    model = sizes.codec()
+    finish("codec", model, codec.make_loss(model), codec.RECIPE, run_folder)
+
+
+def run_retrieval(run_folder: Path) -> None:
+    """Stage "retrieval"."""
+    from training.encoders import retrieval
+
+    model, tokenizer = retrieval.build()
+    finish("retrieval", model, retrieval.make_loss(model, tokenizer), retrieval.RECIPE, run_folder)
+
+
+def run_motion(run_folder: Path) -> None:
+    """Stage "motion"."""
+    from training.encoders import motion
+
+    model = motion.MotionLesson()
+    finish("motion", model, motion.make_loss(model), motion.RECIPE, run_folder)
+
+
+def run_appearance(run_folder: Path) -> None:
+    """Stage "appearance"."""
+    from training.encoders import appearance
+
+    model = appearance.AppearanceLesson()
+    finish("appearance", model, appearance.make_loss(model), appearance.RECIPE, run_folder)
+
+
+def load_frozen(run_folder: Path) -> Frozen:
+    """Codec and retrieval encoder of a run, for the diffusion stages."""
+    from training import sizes
+    from training.encoders import codec, retrieval
+
+    vae = load_result("codec", sizes.codec(), run_folder)
+    untrained, tokenizer = retrieval.build()
+    return Frozen(
+        codec=vae,
+        scaling_factor=round(1 / codec.measure_latent_std(vae), 4),
+        retrieval=load_result("retrieval", untrained, run_folder),
+        tokenizer=tokenizer,
+    )
+
+
+def run_base(run_folder: Path) -> None:
+    """Stage "base" (stage 0)."""
+    from training import base, sizes
+
+    unet = sizes.base_unet()
+    finish("base", unet, base.make_loss(unet, load_frozen(run_folder)), base.RECIPE, run_folder)
+
+
+def run_stage1(run_folder: Path) -> None:
+    """Stage "stage1"."""
+    from training import sizes, stage1
+    from training.encoders.motion import MotionLesson
+
+    unet = load_result("base", sizes.base_unet(), run_folder)
+    encoder = load_result("motion", MotionLesson(), run_folder).encoder
+    model = stage1.MotionInjection(unet)
+    finish("stage1", model, stage1.make_loss(model, unet, encoder, load_frozen(run_folder)), stage1.RECIPE, run_folder)
+
+
+def run_stage2(run_folder: Path) -> None:
+    """Stage "stage2"."""
+    from motionrag_nodes.adapted_tokens.context_transformer import ContextTransformer
+    from training import sizes, stage1, stage2
+    from training.encoders.appearance import AppearanceLesson
+    from training.encoders.motion import MotionLesson
+
+    frozen = load_frozen(run_folder)
+    injection = load_result("stage1", stage1.MotionInjection(sizes.base_unet()), run_folder)
+    pool = stage2.build_pool(
+        retrieval=frozen.retrieval,
+        tokenizer=frozen.tokenizer,
+        motion_encoder=load_result("motion", MotionLesson(), run_folder).encoder,
+        appearance_encoder=load_result("appearance", AppearanceLesson(), run_folder).encoder,
+        resampler=injection.resampler,
+    )
+    model = ContextTransformer(sizes.CONTEXT_TRANSFORMER, sizes.APPEARANCE_RESAMPLER)
+    finish("stage2", model, stage2.make_loss(model, pool), stage2.RECIPE, run_folder)
+
+
+STAGES: dict[str, Callable[[Path], None]] = {
+    "codec": run_codec,
+    "retrieval": run_retrieval,
+    "motion": run_motion,
+    "appearance": run_appearance,
+    "base": run_base,
+    "stage1": run_stage1,
+    "stage2": run_stage2,
+}
+
+
+def seed_everything(seed: int = 0) -> None:
+    """Same initial weights on every process and every run."""
+    torch.manual_seed(seed)
