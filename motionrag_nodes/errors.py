@@ -57,3 +57,7 @@ class MotionMismatch(MotionRAGError):
 
 class GenerationInterrupted(MotionRAGError):
     """The caller asked to stop; nothing was produced and what was held is released."""
+
+
+class NeighboursNotFound(MotionRAGError):
+    """No clip of the database qualifies as a neighbour."""
