@@ -29,9 +29,11 @@ class ContextTransformerConfig:
 
 def sinusoidal_positions(length: int, dim: int) -> torch.Tensor:
     """Fixed position table [length, dim]: sine on even, cosine on odd columns (Vaswani et al. 2017, section 3.5)."""
-    pair = torch.arange(dim, dtype=torch.float64) // 2
-    angles = torch.arange(length, dtype=torch.float64)[:, None] / 10000 ** (2 * pair / dim)
-    table = torch.where(torch.arange(dim) % 2 == 0, angles.sin(), angles.cos())
+    # On the CPU by name: a module made on the meta device, to be filled with weights, still needs its real table.
+    column = torch.arange(dim, dtype=torch.float64, device="cpu")
+    position = torch.arange(length, dtype=torch.float64, device="cpu")[:, None]
+    angles = position / 10000 ** (2 * (column // 2) / dim)
+    table = torch.where(column % 2 == 0, angles.sin(), angles.cos())
     return table.float()
 
 

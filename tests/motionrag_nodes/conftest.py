@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,26 @@ import pytest
 import torch
 from safetensors import safe_open
 
+from index_builder.features.encoders import EncoderSpec
+from index_builder.features.preprocessing import Preprocessing
+from motionrag_nodes.adapted_tokens.context_transformer import ContextTransformer, ContextTransformerConfig
+from motionrag_nodes.attention.adapter import MotionAdapter
+from motionrag_nodes.checkpoints.pack import build_modules, write_pack
+from motionrag_nodes.checkpoints.pack_config import AdapterConfig, GenerationDefaults, PackConfig
+from motionrag_nodes.motion_tokens.resampler import Resampler, ResamplerConfig
+
+TINY_SITES = {
+    f"{block}.transformer_blocks.0.attn2": width
+    for block, width in {
+        "down_blocks.0.attentions.0": 32,
+        "down_blocks.1.attentions.0": 64,
+        "up_blocks.0.attentions.0": 64,
+        "up_blocks.0.attentions.1": 64,
+        "up_blocks.1.attentions.0": 32,
+        "up_blocks.1.attentions.1": 32,
+        "mid_block.attentions.0": 64,
+    }.items()
+}
 GOLDEN_FOLDER = Path(__file__).parents[1] / "golden"
 
 
@@ -37,3 +57,61 @@ def golden() -> Callable[[str], Golden]:
         return Golden(config, {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
 
     return load
+
+
+@pytest.fixture
+def tiny_pack_config() -> PackConfig:
+    """A pack's configuration as small as the modules allow, for the tiny UNet of `tiny_pipeline`."""
+    preprocessing = Preprocessing(32, 32, "bilinear", (0.5,) * 3, (0.5,) * 3)
+    resampler = ResamplerConfig(
+        embedding_dim=16, dim=16, depth=1, dim_head=8, heads=2, num_queries=3, output_dim=32, ff_mult=2
+    )
+    return PackConfig(
+        name="test-pack",
+        backbone="svd",
+        motion_resampler=resampler,
+        appearance_resampler=resampler,
+        context_transformer=ContextTransformerConfig(
+            token_dim=32, layers=1, heads=2, ff_dim=32, tokens_per_clip=3, max_positions=32
+        ),
+        adapter=AdapterConfig(token_dim=32, sites=TINY_SITES),
+        encoders={
+            "retrieval": EncoderSpec("open_clip", "retrieval", preprocessing, "r" * 16),
+            "motion": EncoderSpec("videomae", "motion", replace(preprocessing, frames=16), "m" * 16),
+            "appearance": EncoderSpec("dinov2", "appearance", preprocessing, "a" * 16),
+        },
+        base="base",
+        references=4,
+        generation=GenerationDefaults(
+            width=64, height=64, frames=4, fps=4, steps=3, min_guidance=1.0, max_guidance=2.0
+        ),
+    )
+
+
+@pytest.fixture
+def tiny_modules(tiny_pack_config: PackConfig) -> tuple[Resampler, ContextTransformer, MotionAdapter]:
+    """Resampler, context transformer and adapter with random weights (an adapter's values start at zero otherwise)."""
+    torch.manual_seed(0)
+    modules = build_modules(tiny_pack_config)
+    for parameter in modules[2].parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    return modules
+
+
+@pytest.fixture
+def write_tiny_pack(tiny_pack_config, tiny_modules) -> Callable[..., Path]:
+    """Write the tiny pack into a folder, with any part of it replaced."""
+
+    def write(folder: Path, **replaced: Any) -> Path:
+        resampler, transformer, adapter = tiny_modules
+        parts = {
+            "config": tiny_pack_config,
+            "motion_resampler_state": resampler.state_dict(),
+            "context_transformer_state": transformer.state_dict(),
+            "adapter_state": adapter.state_dict(),
+            "dtype": torch.float32,
+        }
+        write_pack(folder, **(parts | replaced))
+        return folder
+
+    return write

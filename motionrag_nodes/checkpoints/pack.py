@@ -1,0 +1,279 @@
+"""Motion packs on disk: written as a whole or not at all, loaded strictly, without pickle."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import uuid
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from index_builder.features.encoders import (
+    AppearanceEncoder,
+    MotionEncoder,
+    RetrievalEncoder,
+    load_appearance_encoder,
+    load_motion_encoder,
+    load_retrieval_encoder,
+)
+from motionrag_nodes.adapted_tokens.context_transformer import ContextTransformer
+from motionrag_nodes.attention.adapter import MotionAdapter
+from motionrag_nodes.checkpoints.pack_config import (
+    ADAPTER_FILE,
+    APPEARANCE_RESAMPLER_FILE,
+    BACKBONE_ROOTS,
+    BASE_ATTENTION_FILE,
+    CONTEXT_TRANSFORMER_FILE,
+    MOTION_RESAMPLER_FILE,
+    PACK_FILE,
+    AdapterConfig,
+    GenerationDefaults,
+    PackConfig,
+    PackFile,
+)
+from motionrag_nodes.checkpoints.state_check import state_problems
+from motionrag_nodes.errors import PackInvalid, PackNotFound
+from motionrag_nodes.motion_tokens.resampler import Resampler
+
+__all__ = ["AdapterConfig", "GenerationDefaults", "MotionPack", "PackConfig", "load_pack", "write_pack"]
+
+PACKAGED_FOLDER = Path(__file__).resolve().parents[1] / "packs"
+APPEARANCE_PREFIX = "condition_proj."
+
+State = Mapping[str, torch.Tensor]
+
+
+class MotionPack:
+    """A loaded pack: modules in evaluation mode and float32; encoders are loaded when first used."""
+
+    def __init__(self, config: PackConfig, *, folder: Path, device: str = "cpu") -> None:
+        self.config = config
+        self.folder = folder
+        self.device = device
+        with torch.device("meta"):  # the weights replace every parameter, so none is worth initialising
+            modules = build_modules(config)
+        self.motion_resampler, self.context_transformer, self.adapter = modules
+
+    @property
+    def name(self) -> str:
+        """The pack's name."""
+        return self.config.name
+
+    @cached_property
+    def retrieval_encoder(self) -> RetrievalEncoder:
+        """Captions and first frames in one space. Raises EncoderNotFound."""
+        return load_retrieval_encoder(self.config.encoders["retrieval"], folder=self.folder, device=self.device)
+
+    @cached_property
+    def motion_encoder(self) -> MotionEncoder:
+        """Clips to motion features. Raises EncoderNotFound."""
+        return load_motion_encoder(self.config.encoders["motion"], folder=self.folder, device=self.device)
+
+    @cached_property
+    def appearance_encoder(self) -> AppearanceEncoder:
+        """First frames to appearance features. Raises EncoderNotFound."""
+        return load_appearance_encoder(self.config.encoders["appearance"], folder=self.folder, device=self.device)
+
+    @cached_property
+    def tokens_fingerprint(self) -> str:
+        """16 hex digits naming everything that motion and appearance tokens depend on."""
+        parts = [self.config.encoders[role].fingerprint for role in ("motion", "appearance")]
+        parts += [self.config.files[name].sha256 for name in (MOTION_RESAMPLER_FILE, APPEARANCE_RESAMPLER_FILE)]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+    @property
+    def base_source(self) -> Path | str:
+        """The video model that the pack is for: its folder inside the pack if it is there, else a hub name."""
+        folder = self.folder / self.config.base
+        return folder if folder.is_dir() else self.config.base
+
+    def base_attention_state(self) -> dict[str, torch.Tensor]:
+        """Weights that replace attentions of the base model (CogVideoX for 17 frames); empty if the pack has none."""
+        return _read_file(self.folder, self.config, BASE_ATTENTION_FILE) if self._has(BASE_ATTENTION_FILE) else {}
+
+    def _has(self, name: str) -> bool:
+        return name in self.config.files
+
+
+def build_modules(config: PackConfig) -> tuple[Resampler, ContextTransformer, MotionAdapter]:
+    """The three trained modules at a pack's sizes, with fresh weights."""
+    return (
+        Resampler(config.motion_resampler).eval(),
+        ContextTransformer(config.context_transformer, config.appearance_resampler).eval(),
+        MotionAdapter(
+            token_dim=config.adapter.token_dim,
+            site_dims=config.adapter.sites,
+            root=BACKBONE_ROOTS[config.backbone],
+        ).eval(),
+    )
+
+
+def load_pack(name_or_folder: str | Path, *, device: str = "cpu") -> MotionPack:
+    """Load a pack that comes with the package by its name ("tiny"), or any pack by its folder.
+
+    Every file is checked against its sha256, every key and shape against the sizes in pack.json.
+
+    Raises:
+        PackNotFound: there is no pack.json.
+        PackTooNew: it has a later format version.
+        PackInvalid: files are damaged, missing or do not fit; every problem is listed.
+    """
+    folder = _locate(name_or_folder)
+    config = PackConfig.from_json(folder / PACK_FILE)
+    pack = MotionPack(config, folder=folder, device=device)
+    appearance = _read_file(folder, config, APPEARANCE_RESAMPLER_FILE)
+    states = {
+        MOTION_RESAMPLER_FILE: (pack.motion_resampler, _read_file(folder, config, MOTION_RESAMPLER_FILE)),
+        CONTEXT_TRANSFORMER_FILE: (
+            pack.context_transformer,
+            {APPEARANCE_PREFIX + key: value for key, value in appearance.items()}
+            | _read_file(folder, config, CONTEXT_TRANSFORMER_FILE),
+        ),
+        ADAPTER_FILE: (pack.adapter, _read_file(folder, config, ADAPTER_FILE)),
+    }
+    _require_fit(folder, states)
+    for module, state in states.values():
+        module.load_state_dict({key: value.float() for key, value in state.items()}, strict=True, assign=True)
+        module.requires_grad_(False).to(device)
+    return pack
+
+
+def write_pack(
+    folder: str | Path,
+    *,
+    config: PackConfig,
+    motion_resampler_state: State,
+    context_transformer_state: State,
+    adapter_state: State,
+    base_attention_state: State | None = None,
+    folders: Mapping[str, Path] | None = None,
+    dtype: torch.dtype = torch.float16,
+    overwrite: bool = False,
+) -> PackConfig:
+    """Write a pack; the folder appears complete or not at all.
+
+    States have the modules' own keys (`context_transformer_state` with condition_proj.*); they are stored as `dtype`.
+    `folders` copies folders into the pack (name inside the pack -> where it lies): encoders and the base model.
+    `overwrite` replaces a pack that is there. Returns the configuration with the files' hashes.
+
+    Raises:
+        PackInvalid: the configuration or the states contradict it, or the folder exists.
+    """
+    folder = Path(folder)
+    config.validate()
+    if folder.exists() and not (overwrite and (folder / PACK_FILE).is_file()):
+        # Even overwrite replaces nothing but packs: a mistyped folder must survive.
+        raise PackInvalid(f"Expected a new folder for the pack, but {folder} exists: remove it or choose another.")
+    with torch.device("meta"):
+        resampler, transformer, adapter = build_modules(config)
+    states = {
+        MOTION_RESAMPLER_FILE: (resampler, motion_resampler_state),
+        CONTEXT_TRANSFORMER_FILE: (transformer, context_transformer_state),
+        ADAPTER_FILE: (adapter, adapter_state),
+    }
+    _require_fit(folder, states)
+    contents = {
+        MOTION_RESAMPLER_FILE: motion_resampler_state,
+        APPEARANCE_RESAMPLER_FILE: _below(context_transformer_state, APPEARANCE_PREFIX),
+        CONTEXT_TRANSFORMER_FILE: {
+            key: value for key, value in context_transformer_state.items() if not key.startswith(APPEARANCE_PREFIX)
+        },
+        ADAPTER_FILE: adapter_state,
+    }
+    if base_attention_state:
+        contents[BASE_ATTENTION_FILE] = base_attention_state
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = folder.parent / f".{folder.name}.tmp-{uuid.uuid4().hex[:8]}"
+    try:
+        draft.mkdir()
+        config = replace(config, files={name: _save(draft / name, state, dtype) for name, state in contents.items()})
+        for name, source in (folders or {}).items():
+            shutil.copytree(source, draft / name)
+        config.to_json(draft / PACK_FILE)
+        PackConfig.from_json(draft / PACK_FILE)
+        _put_in_place(draft, folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return config
+
+
+def _locate(name_or_folder: str | Path) -> Path:
+    candidates = [PACKAGED_FOLDER / name_or_folder] if Path(name_or_folder).name == str(name_or_folder) else []
+    candidates.append(Path(name_or_folder))
+    for folder in candidates:
+        if (folder / PACK_FILE).is_file():
+            return folder.resolve()
+    packaged = sorted(path.parent.name for path in PACKAGED_FOLDER.glob(f"*/{PACK_FILE}"))
+    raise PackNotFound(
+        f"Expected a folder with {PACK_FILE} or the name of a packaged pack ({', '.join(packaged) or 'none'}), "
+        f"received {name_or_folder}: make a pack from published checkpoints with `motionrag convert`."
+    )
+
+
+def _read_file(folder: Path, config: PackConfig, name: str) -> dict[str, torch.Tensor]:
+    """One safetensors file of the pack, after its place, size and hash have been checked."""
+    path, entry = folder / name, config.files[name]
+    if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
+        raise PackInvalid(f"Expected the file {name} inside {folder}, found none: copy the pack anew.")
+    size = path.stat().st_size
+    if size != entry.size_bytes:
+        raise PackInvalid(f"Expected {entry.size_bytes} bytes in {path}, found {size}: copy the pack anew.")
+    received = _sha256(path)
+    if received != entry.sha256:
+        raise PackInvalid(f"Expected sha256 {entry.sha256} of {path}, found {received}: copy the pack anew.")
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise PackInvalid(f"Expected a safetensors file at {path}, found another kind: {error}.") from error
+
+
+def _require_fit(folder: Path, states: Mapping[str, tuple[nn.Module, State]]) -> None:
+    problems = [
+        f"{name}: {problem}" for name, (module, state) in states.items() for problem in state_problems(module, state)
+    ]
+    if problems:
+        listed = "\n".join(f"  - {problem}" for problem in problems)
+        raise PackInvalid(f"The weights of {folder} do not fit the sizes in {PACK_FILE}:\n{listed}")
+
+
+def _below(state: State, prefix: str) -> dict[str, torch.Tensor]:
+    return {key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)}
+
+
+def _save(path: Path, state: State, dtype: torch.dtype) -> PackFile:
+    # clone: tensors of one storage are an error in safetensors, and views are common in checkpoints
+    save_file({key: value.detach().to("cpu", dtype).clone().contiguous() for key, value in state.items()}, path)
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+    return PackFile(sha256=_sha256(path), size_bytes=path.stat().st_size)
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _put_in_place(draft: Path, folder: Path) -> None:
+    """Rename the finished draft; a pack that is there stays until the new one is ready beside it."""
+    if not folder.exists():
+        os.rename(draft, folder)
+        return
+    old = draft.with_name(draft.name + "-old")
+    os.rename(folder, old)
+    try:
+        os.rename(draft, folder)
+    except OSError:
+        os.rename(old, folder)
+        raise
+    shutil.rmtree(old)

@@ -1,0 +1,326 @@
+"""pack.json: which models a motion pack holds, at which sizes, for which base model; checked as a whole."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from index_builder.features.encoders import EncoderSpec
+from motionrag_nodes.adapted_tokens.context_transformer import ContextTransformerConfig
+from motionrag_nodes.errors import PackInvalid, PackTooNew
+from motionrag_nodes.motion_tokens.resampler import ResamplerConfig
+
+PACK_FILE = "pack.json"
+FORMAT = "motionrag-pack"
+VERSION = 1
+
+# backbone -> name of the adapted model in the published adapter keys
+BACKBONE_ROOTS = {"svd": "unet", "cogvideox": "transformer"}
+ENCODER_KINDS = {"retrieval": "open_clip", "motion": "videomae", "appearance": "dinov2"}
+
+MOTION_RESAMPLER_FILE = "motion_resampler.safetensors"
+APPEARANCE_RESAMPLER_FILE = "appearance_resampler.safetensors"
+CONTEXT_TRANSFORMER_FILE = "context_transformer.safetensors"
+ADAPTER_FILE = "motion_adapter.safetensors"
+BASE_ATTENTION_FILE = "base_attention.safetensors"
+REQUIRED_FILES = (MOTION_RESAMPLER_FILE, APPEARANCE_RESAMPLER_FILE, CONTEXT_TRANSFORMER_FILE, ADAPTER_FILE)
+ALLOWED_FILES = (*REQUIRED_FILES, BASE_ATTENTION_FILE)
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class AdapterConfig:
+    """`sites` maps each adapted attention's path in the base model to its hidden width."""
+
+    token_dim: int
+    sites: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class GenerationDefaults:
+    """What the base model was trained for: pixels, frames, frames per second, and how to sample it."""
+
+    width: int
+    height: int
+    frames: int
+    fps: int
+    steps: int
+    min_guidance: float
+    max_guidance: float
+    motion_bucket_id: int = 127
+    noise_aug_strength: float = 0.02
+
+
+@dataclass(frozen=True)
+class PackFile:
+    """Hash and size of one file of the pack."""
+
+    sha256: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class PackConfig:
+    """Everything of a pack but its weights.
+
+    `encoders` maps retrieval, motion and appearance to their EncoderSpec; `base` is the video model: a folder in the
+    pack, or a hub name; `references` is the number K of neighbours that the context transformer was trained with;
+    `files` is filled in by `write_pack`.
+    """
+
+    name: str
+    backbone: str
+    motion_resampler: ResamplerConfig
+    appearance_resampler: ResamplerConfig
+    context_transformer: ContextTransformerConfig
+    adapter: AdapterConfig
+    encoders: Mapping[str, EncoderSpec]
+    base: str
+    references: int
+    generation: GenerationDefaults
+    files: Mapping[str, PackFile] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, path: Path) -> PackConfig:
+        """Read and check pack.json.
+
+        Raises:
+            PackTooNew: it has a later format version.
+            PackInvalid: it is damaged, incomplete or contradicts itself; every problem is listed.
+        """
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise PackInvalid(
+                f"Expected a readable JSON file at {path}, found none: {error}. Copy the pack anew."
+            ) from error
+        return cls.from_dict(values, where=str(path))
+
+    @classmethod
+    def from_dict(cls, values: Any, *, where: str = PACK_FILE) -> PackConfig:
+        """The inverse of `to_dict`. Raises as `from_json`."""
+        if not isinstance(values, dict) or values.get("format") != FORMAT:
+            raise PackInvalid(f'Expected "format": "{FORMAT}" in {where}, found another: this is no motion pack.')
+        version = values.get("version")
+        if not isinstance(version, int) or version < 1:
+            raise PackInvalid(f"Expected a version from 1 to {VERSION} in {where}, received {version!r}.")
+        if version > VERSION:
+            raise PackTooNew(
+                f"{where} has format version {version}, this program reads up to {VERSION}: update MotionRAG."
+            )
+        problems: list[str] = []
+        config = _read_config(values, problems)
+        if config is not None and not problems:
+            problems = config.problems(with_files=True)
+        if problems or config is None:
+            raise _invalid(where, problems)
+        return config
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready dictionary with format and version."""
+        values = asdict(self)
+        values["encoders"] = {role: spec.to_dict() for role, spec in self.encoders.items()}
+        values["base"] = {"source": self.base}
+        return {"format": FORMAT, "version": VERSION, **values}
+
+    def to_json(self, path: Path) -> None:
+        """Write pack.json, readable by people."""
+        path.write_text(json.dumps(self.to_dict(), indent=2) + "\n", encoding="utf-8")
+
+    def validate(self, *, with_files: bool = False) -> None:
+        """Check the parts against each other.
+
+        Raises:
+            PackInvalid: lists every problem at once.
+        """
+        problems = self.problems(with_files=with_files)
+        if problems:
+            raise _invalid(f"pack {self.name}", problems)
+
+    def problems(self, *, with_files: bool) -> list[str]:
+        """Everything that contradicts itself, one sentence each; empty when the configuration is sound."""
+        return [
+            *self._identity_problems(),
+            *self._size_problems(),
+            *self._generation_problems(),
+            *(self._file_problems() if with_files else ()),
+        ]
+
+    def _identity_problems(self) -> list[str]:
+        problems = []
+        if not _NAME.fullmatch(self.name):
+            problems.append(f"name: expected letters, digits, '.', '_' and '-', received {self.name!r}")
+        if self.backbone not in BACKBONE_ROOTS:
+            problems.append(f"backbone: expected one of {', '.join(BACKBONE_ROOTS)}, received {self.backbone!r}")
+        for role, kind in ENCODER_KINDS.items():
+            spec = self.encoders.get(role)
+            if spec is None:
+                problems.append(f"encoders.{role}: missing")
+            elif spec.kind != kind:
+                problems.append(f"encoders.{role}.kind: expected {kind}, received {spec.kind!r}")
+            elif not isinstance(spec.source, str) or not _stays_inside(spec.source):
+                problems.append(
+                    f"encoders.{role}.source: expected a folder in the pack or a hub name, received {spec.source!r}"
+                )
+        problems += [
+            f"encoders.{role}: not a role of an encoder" for role in self.encoders if role not in ENCODER_KINDS
+        ]
+        if not _stays_inside(self.base):
+            problems.append(f"base.source: expected a folder in the pack or a hub name, received {self.base!r}")
+        return problems
+
+    def _size_problems(self) -> list[str]:
+        problems = []
+        for part in ("motion_resampler", "appearance_resampler", "context_transformer"):
+            for size in fields(getattr(self, part)):
+                if getattr(getattr(self, part), size.name) < 1:
+                    problems.append(f"{part}.{size.name}: expected at least 1")
+        widths = [width for width in self.adapter.sites.values() if width < 1]
+        if not self.adapter.sites or widths:
+            problems.append("adapter.sites: expected at least one site, each with a positive width")
+        context = self.context_transformer
+        for name, received in (
+            ("motion_resampler.output_dim", self.motion_resampler.output_dim),
+            ("appearance_resampler.output_dim", self.appearance_resampler.output_dim),
+            ("adapter.token_dim", self.adapter.token_dim),
+        ):
+            if received != context.token_dim:
+                problems.append(
+                    f"{name}: expected {context.token_dim} as context_transformer.token_dim, received {received}"
+                )
+        for name, received in (
+            ("motion_resampler.num_queries", self.motion_resampler.num_queries),
+            ("appearance_resampler.num_queries", self.appearance_resampler.num_queries),
+        ):
+            if received != context.tokens_per_clip:
+                problems.append(
+                    f"{name}: expected {context.tokens_per_clip} as context_transformer.tokens_per_clip, "
+                    f"received {received}"
+                )
+        if context.heads > 0 and context.token_dim % context.heads:
+            problems.append(f"context_transformer.heads: {context.heads} does not divide token_dim {context.token_dim}")
+        room = context.max_positions // max(1, context.tokens_per_clip) - 1
+        if not 1 <= self.references <= room:
+            problems.append(f"references: expected 1 to {room}, the positions' room, received {self.references}")
+        return problems
+
+    def _generation_problems(self) -> list[str]:
+        defaults, problems = self.generation, []
+        for name in ("width", "height"):
+            if getattr(defaults, name) < 8 or getattr(defaults, name) % 8:
+                problems.append(f"generation.{name}: expected a multiple of 8, received {getattr(defaults, name)}")
+        problems += [
+            f"generation.{name}: expected at least 1, received {getattr(defaults, name)}"
+            for name in ("frames", "fps", "steps")
+            if getattr(defaults, name) < 1
+        ]
+        if not 0 <= defaults.min_guidance <= defaults.max_guidance:
+            problems.append(
+                "generation: expected 0 <= min_guidance <= max_guidance, "
+                f"received {defaults.min_guidance} and {defaults.max_guidance}"
+            )
+        if defaults.noise_aug_strength < 0 or defaults.motion_bucket_id < 0:
+            problems.append("generation: expected motion_bucket_id and noise_aug_strength of at least 0")
+        return problems
+
+    def _file_problems(self) -> list[str]:
+        problems = [f"files.{name}: missing" for name in REQUIRED_FILES if name not in self.files]
+        problems += [
+            f"files.{name}: expected one of {', '.join(ALLOWED_FILES)}"
+            for name in self.files
+            if name not in ALLOWED_FILES
+        ]
+        for name, entry in self.files.items():
+            if not _SHA256.fullmatch(entry.sha256) or entry.size_bytes < 1:
+                problems.append(f"files.{name}: expected 64 hex digits of sha256 and a positive size_bytes")
+        return problems
+
+
+def _stays_inside(source: str) -> bool:
+    """Whether a source is a plain relative path (as hub names are too): it may not lead out of the pack's folder."""
+    path = PurePosixPath(source.replace("\\", "/"))
+    return bool(source) and not path.is_absolute() and ".." not in path.parts and ":" not in source
+
+
+def _invalid(where: str, problems: list[str]) -> PackInvalid:
+    listed = "\n".join(f"  - {problem}" for problem in problems)
+    return PackInvalid(f"{where} has {len(problems)} problem{'s' if len(problems) > 1 else ''}:\n{listed}")
+
+
+def _read_config(values: dict[str, Any], problems: list[str]) -> PackConfig | None:
+    """PackConfig from JSON values, or None with the reasons added to `problems`."""
+    values = {key: value for key, value in values.items() if key not in ("format", "version")}
+    known = {entry.name for entry in fields(PackConfig)}
+    problems += [f"{name}: missing" for name in sorted(known - values.keys())]
+    problems += [f"{name}: unexpected" for name in sorted(values.keys() - known)]
+    parts: dict[str, Any] = {}
+    for name, kind in (
+        ("motion_resampler", ResamplerConfig),
+        ("appearance_resampler", ResamplerConfig),
+        ("context_transformer", ContextTransformerConfig),
+        ("adapter", AdapterConfig),
+        ("generation", GenerationDefaults),
+    ):
+        parts[name] = _read_dataclass(kind, values.get(name, {}), name, problems) if name in values else None
+    for name, kind in (("name", str), ("backbone", str), ("references", int)):
+        parts[name] = values.get(name)
+        if name in values and type(parts[name]) is not kind:
+            problems.append(f"{name}: expected {kind.__name__}, received {parts[name]!r}")
+    base = values.get("base")
+    parts["base"] = base.get("source") if isinstance(base, dict) else None
+    if "base" in values and not isinstance(parts["base"], str):
+        problems.append('base: expected {"source": folder or hub name}')
+    parts["encoders"] = _read_encoders(values.get("encoders", {}), problems)
+    files = values.get("files", {})
+    parts["files"] = {
+        name: _read_dataclass(PackFile, entry, f"files.{name}", problems)
+        for name, entry in (files.items() if isinstance(files, dict) else ())
+    }
+    if not isinstance(files, dict):
+        problems.append("files: expected an object of file names")
+    return None if problems else PackConfig(**parts)
+
+
+def _read_encoders(values: Any, problems: list[str]) -> dict[str, EncoderSpec]:
+    encoders = {}
+    if not isinstance(values, dict):
+        problems.append("encoders: expected an object with retrieval, motion and appearance")
+        return {}
+    for role, entry in values.items():
+        try:
+            encoders[role] = EncoderSpec.from_dict(entry)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            problems.append(f"encoders.{role}: expected kind, source, preprocessing and fingerprint ({error})")
+    return encoders
+
+
+_JSON_TYPES: dict[str, tuple[type, ...]] = {
+    "int": (int,),
+    "float": (int, float),
+    "str": (str,),
+    "Mapping[str, int]": (dict,),
+}
+
+
+def _read_dataclass(kind: type, values: Any, where: str, problems: list[str]) -> Any:
+    """An instance of a flat dataclass from JSON values, or None with the reasons added to `problems`."""
+    if not isinstance(values, dict):
+        problems.append(f"{where}: expected an object, received {values!r}")
+        return None
+    found = len(problems)
+    for entry in fields(kind):
+        if entry.name not in values:
+            if entry.default is MISSING:
+                problems.append(f"{where}.{entry.name}: missing")
+        elif type(values[entry.name]) not in _JSON_TYPES[str(entry.type)]:
+            problems.append(f"{where}.{entry.name}: expected {entry.type}, received {values[entry.name]!r}")
+    problems += [f"{where}.{name}: unexpected" for name in sorted(values.keys() - {e.name for e in fields(kind)})]
+    if isinstance(values.get("sites"), dict) and not all(type(width) is int for width in values["sites"].values()):
+        problems.append(f"{where}.sites: expected the hidden width of each site as a whole number")
+    return kind(**values) if len(problems) == found else None

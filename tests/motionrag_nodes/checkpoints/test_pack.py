@@ -1,0 +1,129 @@
+"""Packs on disk: a round trip, and everything that may be wrong with one."""
+
+import json
+
+import pytest
+import torch
+
+from motionrag_nodes.checkpoints.pack import load_pack
+from motionrag_nodes.errors import PackInvalid, PackNotFound
+
+
+def change_json(folder, change):
+    path = folder / "pack.json"
+    values = json.loads(path.read_text())
+    change(values)
+    path.write_text(json.dumps(values))
+
+
+def test_a_written_pack_loads_to_the_same_weights(tmp_path, write_tiny_pack, tiny_modules):
+    pack = load_pack(write_tiny_pack(tmp_path / "pack"))
+    loaded = (pack.motion_resampler, pack.context_transformer, pack.adapter)
+    for module, original in zip(loaded, tiny_modules, strict=True):
+        state, expected = module.state_dict(), original.state_dict()
+        assert state.keys() == expected.keys()
+        assert all(torch.equal(state[key], expected[key]) for key in expected)
+        assert not module.training and not any(parameter.requires_grad for parameter in module.parameters())
+    table = pack.context_transformer.positions
+    assert torch.equal(table, tiny_modules[1].positions)
+    assert sorted(path.name for path in (tmp_path / "pack").iterdir()) == [
+        "appearance_resampler.safetensors",
+        "context_transformer.safetensors",
+        "motion_adapter.safetensors",
+        "motion_resampler.safetensors",
+        "pack.json",
+    ]
+    assert [path.name for path in tmp_path.iterdir()] == ["pack"]
+
+
+def test_half_precision_files_load_as_float32(tmp_path, write_tiny_pack):
+    pack = load_pack(write_tiny_pack(tmp_path / "pack", dtype=torch.float16))
+    assert {parameter.dtype for parameter in pack.adapter.parameters()} == {torch.float32}
+
+
+def test_the_tokens_fingerprint_follows_the_resampler_and_not_the_adapter(tmp_path, write_tiny_pack, tiny_modules):
+    resampler, _, adapter = tiny_modules
+    first = load_pack(write_tiny_pack(tmp_path / "a")).tokens_fingerprint
+    other_adapter = {key: value + 1 for key, value in adapter.state_dict().items()}
+    assert load_pack(write_tiny_pack(tmp_path / "b", adapter_state=other_adapter)).tokens_fingerprint == first
+    other = {key: value + 1 for key, value in resampler.state_dict().items()}
+    assert load_pack(write_tiny_pack(tmp_path / "c", motion_resampler_state=other)).tokens_fingerprint != first
+
+
+def test_folders_come_along_and_the_base_is_found_inside(tmp_path, write_tiny_pack):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "model_index.json").write_text("{}")
+    pack = load_pack(write_tiny_pack(tmp_path / "pack", folders={"base": tmp_path / "model"}))
+    assert pack.base_source == (tmp_path / "pack" / "base").resolve()
+    assert load_pack(write_tiny_pack(tmp_path / "bare")).base_source == "base"
+
+
+def test_a_pack_is_replaced_only_when_asked_and_nothing_else_ever(tmp_path, write_tiny_pack, tiny_modules):
+    folder = write_tiny_pack(tmp_path / "pack")
+    with pytest.raises(PackInvalid, match=r"Expected a new folder for the pack, but .*pack exists"):
+        write_tiny_pack(folder)
+    other = {key: value + 1 for key, value in tiny_modules[2].state_dict().items()}
+    write_tiny_pack(folder, adapter_state=other, overwrite=True)
+    state = load_pack(folder).adapter.state_dict()
+    assert all(torch.equal(state[key], other[key]) for key in other)
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    with pytest.raises(PackInvalid, match="precious exists"):
+        write_tiny_pack(precious, overwrite=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["pack", "precious"]
+
+
+def test_a_failed_write_leaves_nothing(tmp_path, write_tiny_pack):
+    with pytest.raises(FileNotFoundError):
+        write_tiny_pack(tmp_path / "pack", folders={"base": tmp_path / "nowhere"})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_states_that_do_not_fit_are_refused_with_every_key(tmp_path, write_tiny_pack, tiny_modules):
+    state = dict(tiny_modules[2].state_dict())
+    first, second = list(state)[:2]
+    state["unet.other.weight"] = state.pop(first)
+    state[second] = torch.zeros(2, 2)
+    with pytest.raises(PackInvalid) as error:
+        write_tiny_pack(tmp_path / "pack", adapter_state=state)
+    text = str(error.value)
+    assert f"missing: {first} [32, 32]" in text
+    assert "unexpected: unet.other.weight" in text
+    assert f"shape: {second} expected [32, 32], received [2, 2]" in text
+
+
+def test_loading_is_strict(tmp_path, write_tiny_pack):
+    folder = write_tiny_pack(tmp_path / "pack")
+    change_json(folder, lambda values: values["adapter"]["sites"].update({"mid_block.attentions.1": 64}))
+    with pytest.raises(PackInvalid, match=r"do not fit the sizes in pack.json:\n  - motion_adapter.*missing: unet.mid"):
+        load_pack(folder)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda path: path.unlink(), "Expected the file motion_adapter.safetensors inside"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-1]), "Expected [0-9]+ bytes in .*found [0-9]+: copy"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-1] + b"\x7f"), "Expected sha256 .*copy the pack anew"),
+    ],
+)
+def test_damaged_files_are_refused(tmp_path, write_tiny_pack, damage, message):
+    folder = write_tiny_pack(tmp_path / "pack")
+    damage(folder / "motion_adapter.safetensors")
+    with pytest.raises(PackInvalid, match=message):
+        load_pack(folder)
+
+
+def test_a_file_may_not_lead_out_of_the_pack(tmp_path, write_tiny_pack):
+    folder = write_tiny_pack(tmp_path / "pack")
+    outside = (folder / "motion_adapter.safetensors").rename(tmp_path / "outside.safetensors")
+    (folder / "motion_adapter.safetensors").symlink_to(outside)
+    with pytest.raises(PackInvalid, match=r"Expected the file motion_adapter.safetensors inside"):
+        load_pack(folder)
+
+
+def test_a_missing_pack_is_named_with_the_remedy(tmp_path):
+    with pytest.raises(
+        PackNotFound, match=r"Expected a folder with pack.json .*received .*nothing: .*motionrag convert"
+    ):
+        load_pack(tmp_path / "nothing")

@@ -1,0 +1,112 @@
+"""pack.json: the round trip, and all problems at once."""
+
+import copy
+import json
+from dataclasses import replace
+
+import pytest
+
+from motionrag_nodes.checkpoints.pack_config import REQUIRED_FILES, PackConfig, PackFile
+from motionrag_nodes.errors import PackInvalid, PackTooNew
+
+
+@pytest.fixture
+def config(tiny_pack_config):
+    return replace(tiny_pack_config, files={name: PackFile("0" * 64, 1) for name in REQUIRED_FILES})
+
+
+def test_json_round_trip(config, tmp_path):
+    config.to_json(tmp_path / "pack.json")
+    assert PackConfig.from_json(tmp_path / "pack.json") == config
+
+
+def test_every_problem_is_reported_at_once(config):
+    values = copy.deepcopy(config.to_dict())
+    del values["references"]
+    values["motion_resampler"]["depth"] = "4"
+    values["motion_resampler"]["colour"] = 1
+    del values["context_transformer"]["heads"]
+    values["encoders"]["motion"] = {"kind": "videomae"}
+    values["generation"]["steps"] = 2.5
+    values["adapter"]["sites"] = {"a": "b"}
+    values["files"]["motion_adapter.safetensors"] = {"sha256": 5, "size_bytes": 1}
+    with pytest.raises(PackInvalid) as error:
+        PackConfig.from_dict(values)
+    text = str(error.value)
+    assert "pack.json has 8 problems" in text
+    for part in (
+        "references: missing",
+        "motion_resampler.depth: expected int, received '4'",
+        "motion_resampler.colour: unexpected",
+        "context_transformer.heads: missing",
+        "encoders.motion: expected kind, source",
+        "generation.steps: expected int, received 2.5",
+        "adapter.sites: expected the hidden width",
+        "files.motion_adapter.safetensors.sha256: expected str",
+    ):
+        assert part in text
+
+
+def test_every_contradiction_is_reported_at_once(config):
+    broken = replace(
+        config,
+        name="../x",
+        backbone="vhs",
+        base="../base",
+        references=10,
+        adapter=replace(config.adapter, token_dim=31),
+        motion_resampler=replace(config.motion_resampler, num_queries=4),
+        context_transformer=replace(config.context_transformer, heads=3),
+        generation=replace(config.generation, width=60, fps=0, min_guidance=3.0),
+        encoders={
+            "retrieval": replace(config.encoders["retrieval"], source="/etc"),
+            "motion": config.encoders["appearance"],
+            "sound": config.encoders["motion"],
+        },
+        files={"weights.ckpt": PackFile("x", 0)},
+    )
+    with pytest.raises(PackInvalid) as error:
+        broken.validate(with_files=True)
+    text = str(error.value)
+    for part in (
+        "name: expected letters",
+        "backbone: expected one of svd, cogvideox, received 'vhs'",
+        "base.source: expected a folder in the pack or a hub name, received '../base'",
+        "references: expected 1 to 9, the positions' room, received 10",
+        "adapter.token_dim: expected 32",
+        "motion_resampler.num_queries: expected 3",
+        "context_transformer.heads: 3 does not divide token_dim 32",
+        "generation.width: expected a multiple of 8, received 60",
+        "generation.fps: expected at least 1",
+        "expected 0 <= min_guidance <= max_guidance",
+        "encoders.retrieval.source: expected a folder in the pack",
+        "encoders.motion.kind: expected videomae, received 'dinov2'",
+        "encoders.appearance: missing",
+        "encoders.sound: not a role",
+        "files.motion_resampler.safetensors: missing",
+        "files.weights.ckpt: expected one of",
+    ):
+        assert part in text
+
+
+def test_a_newer_format_is_refused(config):
+    with pytest.raises(PackTooNew, match="has format version 2, this program reads up to 1: update MotionRAG"):
+        PackConfig.from_dict(config.to_dict() | {"version": 2})
+
+
+@pytest.mark.parametrize("values", [[], {}, {"format": "other"}])
+def test_another_json_is_no_pack(values, tmp_path):
+    (tmp_path / "pack.json").write_text(json.dumps(values))
+    with pytest.raises(PackInvalid, match=r'Expected "format": "motionrag-pack" in .*pack.json'):
+        PackConfig.from_json(tmp_path / "pack.json")
+
+
+def test_a_version_that_is_no_number_is_refused(config):
+    with pytest.raises(PackInvalid, match=r"Expected a version from 1 to 1 .*received 'two'"):
+        PackConfig.from_dict(config.to_dict() | {"version": "two"})
+
+
+def test_broken_json_is_refused(tmp_path):
+    (tmp_path / "pack.json").write_text('{"format": ')
+    with pytest.raises(PackInvalid, match=r"Expected a readable JSON file at .*Copy the pack anew"):
+        PackConfig.from_json(tmp_path / "pack.json")
