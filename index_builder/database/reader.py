@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Literal
@@ -98,6 +98,13 @@ class MotionDatabase:
     def rows(self, ids: Sequence[str]) -> list[ClipRow]:
         """The rows of `ids`, in that order. Raises RowNotFound."""
         return [self._rows[segment].row(index) for segment, index in map(self._place, ids)]
+
+    def each_row(self, *columns: str) -> Iterator[tuple]:
+        """The values of `columns` (names of ClipRow's fields) of each row that was not removed, in order."""
+        removed = self._removed()
+        for start, rows in zip(self._starts, self._rows, strict=False):
+            values = zip(*(rows.column(name) for name in columns), strict=True)
+            yield from (row for offset, row in enumerate(values) if int(start) + offset not in removed)
 
     def search(
         self,

@@ -53,8 +53,8 @@ def retrieve_neighbours(
     mode "text" compares `prompt` with captions (of clips without one, with the first frame), "image" compares `image`
     (uint8 RGB [H, W, 3]) with first frames, "text_then_image" ranks the top 20 by text again by first frame.
     min_score: cosine in [-1, 1] that the ranking score must reach. diversity in [0, 1]: 0 takes the most similar;
-    above, clips that resemble chosen ones lose as much (maximal marginal relevance). exclude: row ids, video paths, file names
-    or stems, e.g. of the target video itself, which must never be its own reference.
+    above, clips that resemble chosen ones lose as much (maximal marginal relevance). exclude: row ids, video paths,
+    file names or stems, e.g. of the target itself, which must never be its own reference.
     Raises InvalidSetting, DatabaseMismatch when the encoder's space is not the database's, NeighboursNotFound.
     """
     _check(prompt, image, mode, top_k, min_score, diversity)
