@@ -57,14 +57,16 @@ def read_job_table(path: Path) -> list[TableRow]:
             f"{path} has columns {', '.join(map(repr, columns))}; expected distinct columns of the form NODE.INPUT "
             f"and optionally {NAME_COLUMN!r}. Rename {', '.join(map(repr, wrong)) or 'the doubled ones'}."
         )
-    if not records:
-        raise JobTableError(f"{path} has no rows under its header. Add a row per job.")
     rows = []
     for number, record in records:
         if None in record:
             raise JobTableError(f"{path}, line {number} has more cells than the header. Quote values that hold commas.")
         cells = {str(k).strip(): v.strip() for k, v in record.items() if v is not None and v.strip()}
+        if not cells:  # spreadsheets export their empty rows, too
+            continue
         rows.append(TableRow(number=number, name=cells.pop(NAME_COLUMN, None), values=cells))
+    if not rows:
+        raise JobTableError(f"{path} has no rows under its header. Add a row per job.")
     return rows
 
 
