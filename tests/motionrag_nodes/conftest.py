@@ -16,7 +16,7 @@ from index_builder.features.encoders import EncoderSpec
 from index_builder.features.preprocessing import Preprocessing
 from motionrag_nodes.adapted_tokens.context_transformer import ContextTransformer, ContextTransformerConfig
 from motionrag_nodes.attention.adapter import MotionAdapter
-from motionrag_nodes.checkpoints.pack import build_modules, write_pack
+from motionrag_nodes.checkpoints.pack import MotionPack, build_modules, load_pack, write_pack
 from motionrag_nodes.checkpoints.pack_config import AdapterConfig, GenerationDefaults, PackConfig
 from motionrag_nodes.motion_tokens.resampler import Resampler, ResamplerConfig
 
@@ -115,3 +115,33 @@ def write_tiny_pack(tiny_pack_config, tiny_modules) -> Callable[..., Path]:
         return folder
 
     return write
+
+
+def save_tiny_encoders(folder: Path) -> None:
+    """The three encoders of `tiny_pack_config` with random weights, saved as a pack keeps them."""
+    import open_clip
+    from safetensors.torch import save_file
+    from transformers import Dinov2Config, Dinov2Model, VideoMAEConfig, VideoMAEModel
+
+    sizes = {"image_size": 32, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    torch.manual_seed(0)
+    VideoMAEModel(VideoMAEConfig(**sizes, patch_size=16, intermediate_size=16)).save_pretrained(folder / "motion")
+    Dinov2Model(Dinov2Config(**sizes, patch_size=16, mlp_ratio=1)).save_pretrained(folder / "appearance")
+    config = {
+        "embed_dim": 8,
+        "vision_cfg": {"image_size": 32, "patch_size": 16, "width": 16, "layers": 1, "head_width": 8},
+        "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 8, "heads": 2, "layers": 1},
+    }
+    (folder / "retrieval").mkdir()
+    model = open_clip.CLIP(**config)
+    save_file(model.state_dict(), folder / "retrieval" / "open_clip_model.safetensors")
+    description = {"model_cfg": config, "preprocess_cfg": {"size": 32}}
+    (folder / "retrieval" / "open_clip_config.json").write_text(json.dumps(description))
+
+
+@pytest.fixture
+def tiny_pack(tmp_path, write_tiny_pack) -> MotionPack:
+    """A loaded pack with encoders, all of random weights."""
+    save_tiny_encoders(tmp_path)
+    names = ("retrieval", "motion", "appearance")
+    return load_pack(write_tiny_pack(tmp_path / "pack", folders={name: tmp_path / name for name in names}))

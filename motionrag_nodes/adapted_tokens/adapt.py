@@ -1,0 +1,89 @@
+"""From neighbours and a picture to the motion tokens that this picture should have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
+import torch
+
+from index_builder.errors import InvalidSetting
+from motionrag_nodes.errors import MotionMismatch, ShapeMismatch
+from motionrag_nodes.motion_tokens.pack_encoder import PackClipEncoder
+
+if TYPE_CHECKING:
+    from motionrag_nodes.checkpoints.pack import MotionPack
+    from motionrag_nodes.neighbours.neighbours import Neighbours
+
+Fusion = Literal["context transformer", "mean", "top-1"]
+FUSIONS: tuple[str, ...] = get_args(Fusion)
+
+
+@dataclass(frozen=True)
+class AdaptedMotion:
+    """Motion for one picture.
+
+    tokens, unconditional: float32 [1, L, D] on the CPU. `unconditional` are the tokens of the all-zeros clip, for the
+    unconditional branch of classifier-free guidance; they depend on the pack alone.
+    """
+
+    tokens: torch.Tensor
+    unconditional: torch.Tensor
+    pack_name: str
+    fusion: str
+
+    def __post_init__(self) -> None:
+        if self.tokens.ndim != 3 or self.tokens.shape != self.unconditional.shape or len(self.tokens) != 1:
+            raise ShapeMismatch(
+                "Adapted motion expects tokens and unconditional tokens of one shape [1, L, D], received "
+                f"{list(self.tokens.shape)} and {list(self.unconditional.shape)}: make it with adapt_motion."
+            )
+
+
+@torch.inference_mode()
+def adapt_motion(
+    pack: MotionPack, neighbours: Neighbours, *, image: np.ndarray, fusion: Fusion = "context transformer"
+) -> AdaptedMotion:
+    """Combine the neighbours' motion tokens for `image`, uint8 RGB [H, W, 3].
+
+    fusion: "context transformer" predicts them from all neighbours and the picture (MotionRAG, section 3.3); "mean"
+    averages the neighbours' tokens; "top-1" takes the most similar neighbour's.
+
+    Raises:
+        MotionMismatch: the neighbours' tokens were made by another pack.
+        TooManyNeighbours: there are more than the context transformer has positions for.
+        ShapeMismatch, InvalidSetting: the image or the fusion is none.
+    """
+    if fusion not in FUSIONS:
+        raise InvalidSetting(f"Expected a fusion of {', '.join(FUSIONS)}, received {fusion!r}: choose one of them.")
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[-1] != 3 or 0 in image.shape:
+        raise ShapeMismatch(
+            f"Expected an image as uint8 RGB [H, W, 3], received {image.dtype} {list(image.shape)}: convert it."
+        )
+    if neighbours.tokens_fingerprint != pack.tokens_fingerprint:
+        raise MotionMismatch(
+            f"Pack {pack.name} expects tokens of fingerprint {pack.tokens_fingerprint}, the neighbours have "
+            f"{neighbours.tokens_fingerprint}: retrieve or encode them with this pack."
+        )
+    encoder = PackClipEncoder(pack)
+    motion = neighbours.motion_tokens[None].to(pack.device)  # [K, L, D] -> [1, K, L, D]
+    if fusion == "mean":
+        tokens = motion.mean(dim=1)
+    elif fusion == "top-1":
+        tokens = motion[:, 0]
+    else:
+        appearance = neighbours.appearance_tokens[None].to(pack.device)
+        tokens = pack.context_transformer.adapt(motion, appearance, encoder.appearance_tokens([image]))
+    return AdaptedMotion(
+        # Clones are ordinary tensors: those made in inference mode may not be used where gradients are tracked.
+        tokens=_ordinary(tokens),
+        unconditional=_ordinary(encoder.zero_clip_tokens()),
+        pack_name=pack.name,
+        fusion=fusion,
+    )
+
+
+def _ordinary(tokens: torch.Tensor) -> torch.Tensor:
+    with torch.inference_mode(False):
+        return tokens.cpu().clone()

@@ -1,0 +1,201 @@
+"""A pack's encoders and resamplers as one: clips in, embeddings and tokens out."""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+from PIL import Image
+
+from index_builder.clips.decode import decode_clip
+from index_builder.errors import InvalidSetting
+from index_builder.features.clip_encoder import ClipFeatures
+from motionrag_nodes.errors import ShapeMismatch
+from motionrag_nodes.neighbours.neighbours import Neighbour, Neighbours
+
+if TYPE_CHECKING:
+    from motionrag_nodes.checkpoints.pack import MotionPack
+
+logger = logging.getLogger(__name__)
+
+# References are read at 8 fps over 2 s (MotionRAG, section 4.1).
+CLIP_FRAMES = 16
+CLIP_SECONDS = 2.0
+THUMBNAIL_FRAMES = 8
+THUMBNAIL_HEIGHT = 96
+
+_zero_clip_tokens: WeakKeyDictionary[MotionPack, torch.Tensor] = WeakKeyDictionary()
+
+
+class PackClipEncoder:
+    """The ClipEncoder of a loaded pack; its encoders are loaded when first needed."""
+
+    clip_frames = CLIP_FRAMES
+    clip_seconds = CLIP_SECONDS
+
+    def __init__(self, pack: MotionPack) -> None:
+        self.pack = pack
+        encoders = pack.config.encoders
+        self.name = pack.name
+        self.retrieval_fingerprint = encoders["retrieval"].fingerprint
+        self.tokens_fingerprint = pack.tokens_fingerprint
+        self.tokens_per_clip = pack.config.motion_resampler.num_queries
+        self.token_dim = pack.config.motion_resampler.output_dim
+        # The retrieval encoder is left out: it looks at content, not at fine motion, and is content with less.
+        self.short_side = max(encoders[role].preprocessing.resize_short_side for role in ("motion", "appearance"))
+
+    @property
+    def retrieval_description(self) -> str:
+        """Name and width of the retrieval encoder, for messages."""
+        return self.pack.retrieval_encoder.description
+
+    @property
+    def embedding_dim(self) -> int:
+        """Width E of text and frame embeddings."""
+        return self.pack.retrieval_encoder.dim
+
+    def encode(self, clips: Sequence[np.ndarray], captions: Sequence[str | None]) -> ClipFeatures:
+        """B clips uint8 RGB [T, H, W, 3], of any sizes, and their captions -> ClipFeatures of B rows.
+
+        Raises:
+            ShapeMismatch: a clip has another shape or type, or the captions have another number.
+        """
+        _check_clips(clips, captions)
+        first_frames = [clip[0] for clip in clips]
+        captioned = [index for index, caption in enumerate(captions) if caption is not None]
+        text = np.zeros((len(clips), self.embedding_dim), dtype=np.float32)
+        if captioned:
+            text[captioned] = self.encode_text([str(captions[index]) for index in captioned])
+        return ClipFeatures(
+            text=text,
+            frame=_by_shape(first_frames, self.encode_frames),
+            motion_tokens=self.motion_tokens(clips).cpu().numpy().astype(np.float16),
+            appearance_tokens=self.appearance_tokens(first_frames).cpu().numpy().astype(np.float16),
+        )
+
+    def encode_text(self, texts: Sequence[str]) -> np.ndarray:
+        """B texts -> float32 [B, E], L2-normalised."""
+        return self.pack.retrieval_encoder.encode_text(texts)
+
+    def encode_frames(self, frames: np.ndarray) -> np.ndarray:
+        """uint8 RGB [B, H, W, 3] -> float32 [B, E], L2-normalised."""
+        return self.pack.retrieval_encoder.encode_frames(frames)
+
+    @torch.inference_mode()
+    def motion_tokens(self, clips: Sequence[np.ndarray]) -> torch.Tensor:
+        """B clips uint8 RGB [T, H, W, 3] -> motion tokens float32 [B, L, D] on the pack's device."""
+        return self.pack.motion_resampler(self.pack.motion_encoder.encode(clips))
+
+    @torch.inference_mode()
+    def appearance_tokens(self, frames: Sequence[np.ndarray]) -> torch.Tensor:
+        """B pictures uint8 RGB [H, W, 3], of any sizes -> appearance tokens float32 [B, L, D]."""
+        features = _by_shape(frames, lambda batch: self.pack.appearance_encoder.encode(batch).cpu().numpy())
+        return self.pack.context_transformer.appearance_tokens(torch.from_numpy(features).to(self.pack.device))
+
+    @torch.inference_mode()
+    def zero_clip_tokens(self) -> torch.Tensor:
+        """Motion tokens [1, L, D] of an all-zeros clip (pixels in [-1, 1], so mid-grey): the unconditional tokens.
+
+        They depend on the pack alone, and are computed once for it.
+        """
+        if self.pack not in _zero_clip_tokens:
+            features = self.pack.motion_encoder.encode_prepared(self._prepared_zero_clip())
+            _zero_clip_tokens[self.pack] = self.pack.motion_resampler(features)
+        return _zero_clip_tokens[self.pack]
+
+    def _prepared_zero_clip(self) -> torch.Tensor:
+        """[1, frames, C, crop, crop], normalised. From the constant 0.5, since 127.5 of 255 is no byte."""
+        wanted = self.pack.config.encoders["motion"].preprocessing
+        colour = (0.5 - torch.tensor(wanted.mean)) / torch.tensor(wanted.std)
+        clip = colour.view(1, 1, -1, 1, 1).expand(1, wanted.frames, -1, wanted.crop, wanted.crop)
+        if wanted.first_frame_difference:
+            clip = torch.cat([clip, torch.zeros_like(clip)], dim=2)
+        return clip
+
+
+def encode_reference_videos(pack: MotionPack, references: Sequence[str | Path | np.ndarray]) -> Neighbours:
+    """The user's own clips as neighbours, without a database; the first given counts as the most similar.
+
+    A reference is a video file, of which the middle 2 s are read, or a clip's frames uint8 RGB [T, H, W, 3].
+
+    Raises:
+        InvalidSetting: no reference was given.
+        ClipUnreadable: a video cannot be decoded.
+        ShapeMismatch: frames have another shape or type.
+    """
+    if not references:
+        raise InvalidSetting("Expected at least one reference video, received none: choose a video or connect frames.")
+    encoder = PackClipEncoder(pack)
+    clips, items = [], []
+    for rank, reference in enumerate(references, start=1):
+        if isinstance(reference, np.ndarray):
+            frames, source, start_sec, end_sec = reference, f"frames {rank}", 0.0, len(reference) / 8
+        else:
+            decoded = decode_clip(
+                Path(reference), frames=CLIP_FRAMES, seconds=CLIP_SECONDS, short_side=encoder.short_side
+            )
+            frames, source = decoded.frames, str(reference)
+            start_sec, end_sec = decoded.start_sec, decoded.end_sec
+        _check_clips([frames], [None])
+        clips.append(frames)
+        items.append(
+            Neighbour(
+                rank=rank,
+                row_id=source,
+                score=1.0,
+                text_score=None,
+                frame_score=None,
+                caption=None,
+                source=source,
+                start_sec=start_sec,
+                end_sec=end_sec,
+                thumbnail=_thumbnail(frames),
+            )
+        )
+    return Neighbours(
+        items=tuple(items),
+        motion_tokens=encoder.motion_tokens(clips).cpu().clone(),
+        appearance_tokens=encoder.appearance_tokens([clip[0] for clip in clips]).cpu().clone(),
+        tokens_fingerprint=encoder.tokens_fingerprint,
+    )
+
+
+def _check_clips(clips: Sequence[np.ndarray], captions: Sequence[str | None]) -> None:
+    if len(clips) != len(captions):
+        raise ShapeMismatch(f"Expected one caption (or None) for each of {len(clips)} clips, received {len(captions)}.")
+    for clip in clips:
+        if clip.dtype != np.uint8 or clip.ndim != 4 or clip.shape[-1] != 3 or 0 in clip.shape:
+            raise ShapeMismatch(
+                f"Expected a clip as uint8 RGB [T, H, W, 3], received {clip.dtype} {list(clip.shape)}: "
+                "decode it with decode_clip, or convert it to 8-bit RGB."
+            )
+
+
+def _by_shape(frames: Sequence[np.ndarray], encode: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Encode pictures of any sizes: one batch for each size, results in the order given."""
+    places: dict[tuple[int, ...], list[int]] = defaultdict(list)
+    for index, frame in enumerate(frames):
+        places[frame.shape].append(index)
+    encoded: dict[int, np.ndarray] = {}
+    for indices in places.values():
+        encoded.update(zip(indices, encode(np.stack([frames[index] for index in indices])), strict=True))
+    return np.stack([encoded[index] for index in range(len(frames))])
+
+
+def _thumbnail(frames: np.ndarray) -> bytes:
+    """A JPEG strip of eight frames side by side, as the database keeps for its rows."""
+    shown = frames[np.round(np.linspace(0, len(frames) - 1, THUMBNAIL_FRAMES)).astype(int)]
+    width = max(1, round(frames.shape[2] * THUMBNAIL_HEIGHT / frames.shape[1]))
+    strip = Image.new("RGB", (width * THUMBNAIL_FRAMES, THUMBNAIL_HEIGHT))
+    for index, frame in enumerate(shown):
+        strip.paste(Image.fromarray(frame).resize((width, THUMBNAIL_HEIGHT)), (width * index, 0))
+    buffer = io.BytesIO()
+    strip.save(buffer, "JPEG", quality=85)
+    return buffer.getvalue()

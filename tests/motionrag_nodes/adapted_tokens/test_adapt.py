@@ -1,0 +1,78 @@
+"""Fusion of neighbours for a picture, and what may not be combined."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from index_builder.errors import InvalidSetting
+from motionrag_nodes.adapted_tokens.adapt import AdaptedMotion, adapt_motion
+from motionrag_nodes.errors import MotionMismatch, ShapeMismatch, TooManyNeighbours
+from motionrag_nodes.motion_tokens.pack_encoder import PackClipEncoder, encode_reference_videos
+
+
+def clip(seed):
+    return np.random.default_rng(seed).integers(0, 256, (16, 32, 32, 3), dtype=np.uint8)
+
+
+IMAGE = clip(9)[0]
+
+
+@pytest.fixture
+def neighbours(tiny_pack):
+    return encode_reference_videos(tiny_pack, [clip(0), clip(1), clip(2)])
+
+
+def test_mean_and_top_1_are_what_they_say(tiny_pack, neighbours):
+    mean = adapt_motion(tiny_pack, neighbours, image=IMAGE, fusion="mean")
+    torch.testing.assert_close(mean.tokens, neighbours.motion_tokens.mean(0, keepdim=True))
+    top = adapt_motion(tiny_pack, neighbours, image=IMAGE, fusion="top-1")
+    assert torch.equal(top.tokens, neighbours.motion_tokens[:1])
+    assert (top.pack_name, top.fusion) == ("test-pack", "top-1")
+
+
+@torch.no_grad()
+def test_the_context_transformer_reads_the_neighbours_and_the_picture(tiny_pack, neighbours):
+    motion = adapt_motion(tiny_pack, neighbours, image=IMAGE)
+    target = PackClipEncoder(tiny_pack).appearance_tokens([IMAGE])
+    expected = tiny_pack.context_transformer.adapt(
+        neighbours.motion_tokens[None], neighbours.appearance_tokens[None], target
+    )
+    torch.testing.assert_close(motion.tokens, expected)
+    other_picture = adapt_motion(tiny_pack, neighbours, image=255 - IMAGE)
+    assert not torch.allclose(other_picture.tokens, motion.tokens, atol=1e-3)
+
+
+def test_unconditional_tokens_do_not_depend_on_neighbours_or_picture(tiny_pack, neighbours):
+    first = adapt_motion(tiny_pack, neighbours, image=IMAGE)
+    other = encode_reference_videos(tiny_pack, [clip(5)])
+    second = adapt_motion(tiny_pack, other, image=255 - IMAGE, fusion="mean")
+    assert torch.equal(first.unconditional, second.unconditional)
+    assert not first.tokens.is_inference() and not first.unconditional.is_inference()
+
+
+def test_neighbours_of_another_pack_are_refused(tiny_pack, neighbours):
+    foreign = replace(neighbours, tokens_fingerprint="f" * 16)
+    with pytest.raises(
+        MotionMismatch, match=r"Pack test-pack expects tokens of .* the neighbours have f{16}: retrieve"
+    ):
+        adapt_motion(tiny_pack, foreign, image=IMAGE)
+
+
+def test_too_many_neighbours_are_refused(tiny_pack):
+    many = encode_reference_videos(tiny_pack, [clip(0)] * 10)
+    with pytest.raises(TooManyNeighbours, match="positions for 9 neighbours"):
+        adapt_motion(tiny_pack, many, image=IMAGE)
+    assert adapt_motion(tiny_pack, many, image=IMAGE, fusion="mean").tokens.shape == (1, 3, 32)
+
+
+def test_impossible_inputs_are_refused(tiny_pack, neighbours):
+    with pytest.raises(
+        InvalidSetting, match="Expected a fusion of context transformer, mean, top-1, received 'median'"
+    ):
+        adapt_motion(tiny_pack, neighbours, image=IMAGE, fusion="median")
+    with pytest.raises(ShapeMismatch, match=r"Expected an image as uint8 RGB \[H, W, 3\], received float64"):
+        adapt_motion(tiny_pack, neighbours, image=IMAGE / 255)
+    with pytest.raises(ShapeMismatch, match=r"one shape \[1, L, D\], received \[2, 3, 4\]"):
+        AdaptedMotion(torch.zeros(2, 3, 4), torch.zeros(2, 3, 4), "p", "mean")

@@ -1,0 +1,95 @@
+"""A pack as the database's encoder, and the user's own clips as neighbours."""
+
+import io
+
+import av
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from index_builder.errors import ClipUnreadable, InvalidSetting
+from index_builder.features.clip_encoder import ClipEncoder
+from motionrag_nodes.errors import ShapeMismatch
+from motionrag_nodes.motion_tokens.pack_encoder import PackClipEncoder, encode_reference_videos
+
+
+def clip(seed, height=32, width=40, frames=16):
+    return np.random.default_rng(seed).integers(0, 256, (frames, height, width, 3), dtype=np.uint8)
+
+
+def write_video(path, frames):
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=8)
+        stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], "yuv420p"
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame)))
+        container.mux(stream.encode())
+    return path
+
+
+def test_it_is_a_clip_encoder_that_says_what_it_is(tiny_pack):
+    encoder = PackClipEncoder(tiny_pack)
+    assert isinstance(encoder, ClipEncoder)
+    assert (encoder.name, encoder.retrieval_fingerprint) == ("test-pack", "r" * 16)
+    assert encoder.tokens_fingerprint == tiny_pack.tokens_fingerprint
+    assert (encoder.tokens_per_clip, encoder.token_dim, encoder.embedding_dim, encoder.short_side) == (3, 32, 8, 32)
+    assert "retrieval (8)" in encoder.retrieval_description
+
+
+def test_clips_of_different_sizes_are_encoded_each_by_itself(tiny_pack):
+    encoder = PackClipEncoder(tiny_pack)
+    clips = [clip(0), clip(1, 32, 32), clip(2)]
+    captions = ["a ball rolls", None, "a ball falls"]
+    features = encoder.encode(clips, captions)
+    assert features.text.shape == features.frame.shape == (3, 8)
+    assert features.motion_tokens.shape == features.appearance_tokens.shape == (3, 3, 32)
+    assert features.motion_tokens.dtype == features.appearance_tokens.dtype == np.float16
+    assert not features.text[1].any()
+    np.testing.assert_allclose(np.linalg.norm(features.frame, axis=1), 1, atol=1e-5)
+    for index in range(3):
+        alone = encoder.encode(clips[index : index + 1], captions[index : index + 1])
+        for name in ("text", "frame", "motion_tokens", "appearance_tokens"):
+            np.testing.assert_allclose(getattr(alone, name)[0], getattr(features, name)[index], atol=2e-3)
+
+
+@torch.no_grad()
+def test_zero_clip_tokens_are_those_of_grey_and_are_computed_once(tiny_pack):
+    calls = []
+    tiny_pack.motion_resampler.register_forward_hook(lambda *_: calls.append(1))
+    tokens = PackClipEncoder(tiny_pack).zero_clip_tokens()
+    assert PackClipEncoder(tiny_pack).zero_clip_tokens() is tokens
+    assert len(calls) == 1
+    grey = tiny_pack.motion_resampler(tiny_pack.motion_encoder.encode([np.full((16, 32, 32, 3), 127, np.uint8)]))
+    torch.testing.assert_close(tokens, grey, atol=2e-2, rtol=0)  # half a step of 255 lies between them
+    assert not torch.allclose(tokens, PackClipEncoder(tiny_pack).motion_tokens([clip(0)]), atol=2e-2)
+
+
+def test_own_videos_and_frames_become_neighbours_in_their_order(tiny_pack, tmp_path):
+    path = write_video(tmp_path / "übung.mp4", clip(3, 48, 64))
+    frames = clip(4)
+    neighbours = encode_reference_videos(tiny_pack, [path, frames])
+    assert [item.rank for item in neighbours.items] == [1, 2]
+    assert neighbours.items[0].source == str(path)
+    assert neighbours.items[0].end_sec - neighbours.items[0].start_sec == pytest.approx(2)
+    assert neighbours.tokens_fingerprint == tiny_pack.tokens_fingerprint
+    assert neighbours.motion_tokens.shape == neighbours.appearance_tokens.shape == (2, 3, 32)
+    expected = PackClipEncoder(tiny_pack).motion_tokens([frames])
+    torch.testing.assert_close(neighbours.motion_tokens[1:], expected)
+    assert not neighbours.motion_tokens.is_inference()
+    strip = Image.open(io.BytesIO(neighbours.items[0].thumbnail))
+    assert strip.height == 96 and strip.width == pytest.approx(8 * 128, abs=16)
+
+
+def test_bad_references_are_refused(tiny_pack, tmp_path):
+    with pytest.raises(InvalidSetting, match="at least one reference video, received none"):
+        encode_reference_videos(tiny_pack, [])
+    with pytest.raises(
+        ShapeMismatch, match=r"Expected a clip as uint8 RGB \[T, H, W, 3\], received float64 \[2, 8, 8\]"
+    ):
+        encode_reference_videos(tiny_pack, [np.zeros((2, 8, 8))])
+    (tmp_path / "broken.mp4").write_bytes(b"no video")
+    with pytest.raises(ClipUnreadable, match="broken|Invalid|packets|read"):
+        encode_reference_videos(tiny_pack, [tmp_path / "broken.mp4"])
+    with pytest.raises(ShapeMismatch, match=r"one caption .* for each of 2 clips, received 1"):
+        PackClipEncoder(tiny_pack).encode([clip(0), clip(1)], [None])
