@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKLTemporalDecoder, UNetSpatioTemporalConditionModel
+from diffusers import AutoencoderKL, UNetSpatioTemporalConditionModel
 from torch import Tensor
 
 from index_builder.features.preprocessing import prepare_frames
@@ -34,7 +34,7 @@ CAPTION_SHARE, UNCONDITIONAL_SHARE = 0.45, 0.1
 class Frozen:
     """What every diffusion stage needs and none trains: codec, its scaling factor, retrieval encoder and tokenizer."""
 
-    codec: AutoencoderKLTemporalDecoder
+    codec: AutoencoderKL
     scaling_factor: float
     retrieval: torch.nn.Module
     tokenizer: Callable[[list[str]], Tensor]

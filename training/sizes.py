@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from diffusers import AutoencoderKLTemporalDecoder, UNetSpatioTemporalConditionModel
+from diffusers import AutoencoderKL, UNetSpatioTemporalConditionModel
 from transformers import Dinov2Config, Dinov2Model, VideoMAEConfig, VideoMAEModel
 
 from index_builder.features.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
@@ -53,11 +53,16 @@ def appearance_encoder() -> Dinov2Model:
     )  # fmt: skip
 
 
-def codec() -> AutoencoderKLTemporalDecoder:
-    """SVD's VAE: 64 pixels -> 4 channels of 8 x 8."""
-    return AutoencoderKLTemporalDecoder(
-        down_block_types=("DownEncoderBlock2D",) * 4, block_out_channels=(32, 32, 64, 96), layers_per_block=1,
-        latent_channels=4, sample_size=SIZE_PIXELS, scaling_factor=1.0, force_upcast=False,
+def codec() -> AutoencoderKL:
+    """A VAE as SVD's: 64 pixels -> 4 channels of 8 x 8, frame by frame.
+
+    Not SVD's AutoencoderKLTemporalDecoder: that one normalises in 32 groups, of one channel each at this width, which
+    wipes the level of a plain background from every feature map. StableVideoDiffusionPipeline takes either.
+    """
+    return AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4,
+        block_out_channels=(16, 32, 64, 96), layers_per_block=1, norm_num_groups=2, latent_channels=4,
+        sample_size=SIZE_PIXELS, scaling_factor=1.0, force_upcast=False,
     )  # fmt: skip
 
 
@@ -67,9 +72,9 @@ def base_unet() -> UNetSpatioTemporalConditionModel:
         sample_size=8, in_channels=8, out_channels=4,
         down_block_types=("CrossAttnDownBlockSpatioTemporal",) * 2,
         up_block_types=("CrossAttnUpBlockSpatioTemporal",) * 2,
-        block_out_channels=(64, 128), addition_time_embed_dim=32, projection_class_embeddings_input_dim=96,
+        block_out_channels=(96, 192), addition_time_embed_dim=32, projection_class_embeddings_input_dim=96,
         layers_per_block=1, cross_attention_dim=TOKEN_DIM, transformer_layers_per_block=1,
-        num_attention_heads=(2, 4), num_frames=FRAMES,
+        num_attention_heads=(3, 6), num_frames=FRAMES,
     )  # fmt: skip
 
 

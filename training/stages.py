@@ -36,10 +36,9 @@ def load_result(name: str, model: nn.Module, run_folder: Path) -> nn.Module:
 
 def run_codec(run_folder: Path) -> None:
     """Stage "codec"."""
-    from training import sizes
     from training.encoders import codec
 
-    model = sizes.codec()
+    model = codec.build()
     finish("codec", model, codec.make_loss(model), codec.RECIPE, run_folder)
 
 
@@ -121,6 +120,32 @@ def run_stage2(run_folder: Path) -> None:
     finish("stage2", model, stage2.make_loss(model, pool), stage2.RECIPE, run_folder)
 
 
+def run_pack(run_folder: Path) -> None:
+    """Stage "pack": assemble what the others left into motionrag_nodes/packs/tiny."""
+    from motionrag_nodes.adapted_tokens.context_transformer import ContextTransformer
+    from motionrag_nodes.checkpoints.pack import PACKAGED_FOLDER
+    from training import assemble, sizes, stage1
+    from training.encoders.appearance import AppearanceLesson
+    from training.encoders.motion import MotionLesson
+
+    if world()[0] != 0:
+        return
+    frozen = load_frozen(run_folder)
+    unet = load_result("base", sizes.base_unet(), run_folder)
+    transformer = ContextTransformer(sizes.CONTEXT_TRANSFORMER, sizes.APPEARANCE_RESAMPLER)
+    models = assemble.TrainedModels(
+        codec=frozen.codec,
+        scaling_factor=frozen.scaling_factor,
+        retrieval=frozen.retrieval,
+        motion_encoder=load_result("motion", MotionLesson(), run_folder).encoder,
+        appearance_encoder=load_result("appearance", AppearanceLesson(), run_folder).encoder,
+        unet=unet,
+        injection=load_result("stage1", stage1.MotionInjection(unet), run_folder),
+        context_transformer=load_result("stage2", transformer, run_folder),
+    )
+    assemble.assemble(models, PACKAGED_FOLDER / "tiny", record=assemble.training_record(run_folder))
+
+
 STAGES: dict[str, Callable[[Path], None]] = {
     "codec": run_codec,
     "retrieval": run_retrieval,
@@ -129,6 +154,7 @@ STAGES: dict[str, Callable[[Path], None]] = {
     "base": run_base,
     "stage1": run_stage1,
     "stage2": run_stage2,
+    "pack": run_pack,
 }
 
 
