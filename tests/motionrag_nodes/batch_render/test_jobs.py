@@ -72,7 +72,7 @@ def test_bad_tables(tmp_path: Path, text: str, message: str) -> None:
 
 
 def test_unreadable_tables(tmp_path: Path) -> None:
-    with pytest.raises(JobTableError, match="Cannot read job table .*No such file"):
+    with pytest.raises(JobTableError, match=r"Cannot read job table .*No such file"):
         read_job_table(tmp_path / "none.csv")
     (tmp_path / "latin.csv").write_bytes("3.seed\n\xe4\n".encode("latin-1"))
     with pytest.raises(JobTableError, match="is not a CSV table in UTF-8"):

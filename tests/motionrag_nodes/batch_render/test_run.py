@@ -194,5 +194,5 @@ def test_a_manifest_that_cannot_be_trusted(server: TinyComfyUI, workflow: Path, 
 
 def test_an_output_that_is_a_file(server: TinyComfyUI, workflow: Path) -> None:
     (workflow.parent / "results").write_text("in the way")
-    with pytest.raises(RenderError, match="Cannot use .*results as output"):
+    with pytest.raises(RenderError, match=r"Cannot use .*results as output"):
         _render(server, workflow)

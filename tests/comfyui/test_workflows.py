@@ -1,0 +1,170 @@
+"""The saved workflows, rendered by `motionrag render` on the real ComfyUI to videos that decode."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from motionrag_nodes.batch_render.errors import NodeValueError
+from motionrag_nodes.batch_render.run import render_workflows
+from motionrag_nodes.cli.render import render
+from tests.comfyui.conftest import DATABASE_NAME, RunningComfyUI
+
+pytestmark = pytest.mark.comfyui
+
+app = typer.Typer()
+app.command()(render)
+Graph = dict[str, dict[str, Any]]
+GENERATE, RETRIEVE = "Generate Video", "Retrieve Neighbours"
+FEW_STEPS = f"{GENERATE}.steps=2"
+
+
+def _frames(path: Path) -> np.ndarray:
+    with av.open(str(path)) as container:
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+
+
+def _render(comfyui: RunningComfyUI, output: Path, *arguments: str) -> dict[str, Any]:
+    result = CliRunner().invoke(app, [*arguments, "--server", comfyui.url, "--output", str(output), "--json"])
+    assert result.exit_code == 0, f"{result.stderr}\n{result.exception}\n{comfyui.server.log_tail(60)}"
+    report: dict[str, Any] = json.loads(result.stdout)
+    return {job["name"]: job for job in report["jobs"]}
+
+
+def test_every_saved_workflow_becomes_a_video(
+    comfyui: RunningComfyUI, workflows: Path, picture: Path, tmp_path: Path
+) -> None:
+    files = sorted(workflows.glob("*.json"))
+    settings = ["--set", f"Image.image={picture}", "--set", FEW_STEPS]
+    jobs = _render(comfyui, tmp_path, *map(str, files), *settings)
+    assert set(jobs) == {path.stem for path in files}
+    for name, job in jobs.items():
+        video = next(output for output in job["outputs"] if output["file"].endswith(".mp4"))
+        path = tmp_path / video["file"]
+        assert path.name == f"{name}.mp4"
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == video["sha256"]
+        frames = _frames(path)
+        assert frames.shape[0] > 1
+        assert frames.std() > 0
+        assert job["node_seconds"]["7"] > 0
+
+
+def test_neighbours_are_shown_and_reported(
+    comfyui: RunningComfyUI, workflows: Path, picture: Path, tmp_path: Path
+) -> None:
+    settings = ["--set", f"Image.image={picture}", "--set", FEW_STEPS, "--set", f"{RETRIEVE}.top_k=3"]
+    jobs = _render(comfyui, tmp_path, str(workflows / "image_to_video_with_motion.json"), *settings)
+    job = jobs["image_to_video_with_motion"]
+    neighbours = job["shown"]["4"]["neighbours"]
+    assert [row["rank"] for row in neighbours] == [1, 2, 3]
+    assert [row["score"] for row in neighbours] == sorted((row["score"] for row in neighbours), reverse=True)
+    assert all("square moves" in row["caption"] for row in neighbours)
+    sheet = next(output for output in job["outputs"] if output["kind"] == "preview" and output["node"] == "4")
+    assert (tmp_path / sheet["file"]).read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_job_table_gives_a_video_a_row_and_a_second_run_none(
+    comfyui: RunningComfyUI, workflows: Path, picture: Path, tmp_path: Path
+) -> None:
+    table = picture.parent / "jobs.csv"
+    table.write_text(
+        f"name,Image.image,{RETRIEVE}.prompt,{GENERATE}.seed\n"
+        f"right,{picture.name},a square moves right,1\n"
+        f"down,{picture.name},a square moves down,1\n"
+    )
+    workflow = str(workflows / "image_to_video_with_motion.json")
+    arguments = [workflow, "--jobs", str(table), "--set", FEW_STEPS, "--set", f"3.database={DATABASE_NAME}"]
+    jobs = _render(comfyui, tmp_path, *arguments)
+    assert {path.name for path in tmp_path.glob("*.mp4")} == {"right.mp4", "down.mp4"}
+    again = _render(comfyui, tmp_path, *arguments)
+    assert all(job["skipped"] for job in again.values())
+    assert again["right"]["prompt_id"] == jobs["right"]["prompt_id"]
+
+
+def test_strength_zero_is_the_plain_model_bit_for_bit(
+    comfyui: RunningComfyUI, workflows: Path, picture: Path, tmp_path: Path
+) -> None:
+    plain, none = workflows / "image_to_video_without_motion.json", workflows / "image_to_video_with_motion.json"
+    settings = ["--set", f"Image.image={picture}", "--set", FEW_STEPS, "--set", f"{GENERATE}.strength=0"]
+    _render(comfyui, tmp_path, str(plain), str(none), *settings)
+    first, second = (_frames(tmp_path / f"{path.stem}.mp4") for path in (plain, none))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_a_wrong_name_is_told_before_anything_is_queued(
+    comfyui: RunningComfyUI, workflows: Path, tmp_path: Path
+) -> None:
+    result = CliRunner().invoke(
+        app,
+        [
+            str(workflows / "image_to_video_with_motion.json"),
+            *("--set", "3.database=winter", "--server", comfyui.url, "--output", str(tmp_path)),
+        ],
+    )
+    assert isinstance(result.exception, NodeValueError)
+    assert f"'winter' is not among its choices: '{DATABASE_NAME}'" in str(result.exception)
+
+
+def test_a_node_s_own_error_reaches_the_report_in_its_words(
+    comfyui: RunningComfyUI, workflows: Path, tmp_path: Path
+) -> None:
+    report = render_workflows(
+        [workflows / "reference_videos_to_video.json"],
+        server_url=comfyui.url,
+        output=tmp_path,
+        assignments=["3.videos=(none: use the connected frames)"],
+    )
+    assert "There is no motion to read: choose a video, or connect frames." in (report.failed[0].error or "")
+    assert report.failed[0].node_errors[0]["type"] == "ChoiceNotFound"
+
+
+def test_a_folder_of_references(comfyui: RunningComfyUI, workflows: Path, tmp_path: Path) -> None:
+    workflow = str(workflows / "reference_videos_to_video.json")
+    _render(comfyui, tmp_path, workflow, "--set", "3.videos=references/", "--set", FEW_STEPS)
+    assert len(_frames(tmp_path / "reference_videos_to_video.mp4")) > 1
+
+
+def test_only_what_depends_on_the_prompt_runs_again(
+    comfyui: RunningComfyUI, workflows: Path, picture: Path, tmp_path: Path
+) -> None:
+    workflow = str(workflows / "image_to_video_with_motion.json")
+    settings = ["--set", f"Image.image={picture}", "--set", FEW_STEPS]
+    _render(comfyui, tmp_path, workflow, *settings)
+    jobs = _render(comfyui, tmp_path, workflow, *settings, "--set", f"{RETRIEVE}.prompt=a square moves down")
+    assert {"1", "2", "3", "6"} <= set(jobs["image_to_video_with_motion"]["cached_nodes"])
+
+
+def test_interrupt_stops_within_a_step_and_the_next_run_works(
+    comfyui: RunningComfyUI, workflows: Path, picture: Path, tmp_path: Path
+) -> None:
+    workflow = workflows / "image_to_video_without_motion.json"
+
+    def interrupt_when_generating() -> None:
+        for _ in range(600):
+            if comfyui.get("/queue")["queue_running"]:
+                time.sleep(1.5)
+                comfyui.post("/interrupt", {})
+                return
+            time.sleep(0.05)
+
+    thread = threading.Thread(target=interrupt_when_generating)
+    thread.start()
+    report = render_workflows(
+        [workflow],
+        server_url=comfyui.url,
+        output=tmp_path,
+        assignments=[f"Image.image={picture}", f"{GENERATE}.steps=200", f"{GENERATE}.seed=99"],
+    )
+    thread.join()
+    assert "Interrupted at node 7" in (report.failed[0].error or "")
+    _render(comfyui, tmp_path, str(workflow), "--set", f"Image.image={picture}", "--set", FEW_STEPS)
