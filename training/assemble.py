@@ -88,7 +88,9 @@ def image_encoder_from(retrieval_state: dict[str, Tensor]) -> CLIPVisionModelWit
     return model.eval()
 
 
-def write_base(folder: Path, *, codec: nn.Module, unet: nn.Module, image_encoder: nn.Module, scaling_factor: float) -> None:
+def write_base(
+    folder: Path, *, codec: nn.Module, unet: nn.Module, image_encoder: nn.Module, scaling_factor: float
+) -> None:
     """A diffusers folder in the published model's layout."""
     codec.register_to_config(scaling_factor=scaling_factor)
     scheduler = EulerDiscreteScheduler(
@@ -107,7 +109,9 @@ def write_base(folder: Path, *, codec: nn.Module, unet: nn.Module, image_encoder
     pipeline.to(torch.float32)
 
 
-def write_encoders(folder: Path, *, retrieval: nn.Module, motion: nn.Module, appearance: nn.Module) -> dict[str, EncoderSpec]:
+def write_encoders(
+    folder: Path, *, retrieval: nn.Module, motion: nn.Module, appearance: nn.Module
+) -> dict[str, EncoderSpec]:
     """The three encoders in their libraries' own folder layouts; returns their specs with fingerprints."""
     retrieval_folder = folder / "encoders" / "retrieval"
     retrieval_folder.mkdir(parents=True)
@@ -142,7 +146,11 @@ def training_record(run_folder: Path) -> dict[str, Any]:
         if rows:
             last = rows[-1]
             losses = {k: float(v) for k, v in last.items() if k not in ("step", "seconds", "learning_rate")}
-            stages[log.stem] = {"steps": int(last["step"]), "hours": round(float(last["seconds"]) / 3600, 3), "losses": losses}
+            stages[log.stem] = {
+                "steps": int(last["step"]),
+                "hours": round(float(last["seconds"]) / 3600, 3),
+                "losses": losses,
+            }
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
     return {"stages": stages, "commit": commit, "torch": torch.__version__, "machine": platform.processor(), "seed": 0}
 

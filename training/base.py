@@ -127,5 +127,3 @@ def make_loss(unet: UNetSpatioTemporalConditionModel, frozen: Frozen) -> Loss:
         return {"denoising": denoising_error(unet, batch, draw_noise(rng, batch.latents)).mean()}
 
     return loss
-
-

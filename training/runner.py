@@ -132,4 +132,6 @@ def _report(log: Path, name: str, step: int, recipe: Recipe, seconds: float, par
         writer = csv.writer(file)
         if new:
             writer.writerow(["step", "seconds", "learning_rate", *values])
-        writer.writerow([step, f"{seconds:.1f}", f"{learning_rate(recipe, step):.3g}", *(f"{v:.5f}" for v in values.values())])
+        writer.writerow(
+            [step, f"{seconds:.1f}", f"{learning_rate(recipe, step):.3g}", *(f"{v:.5f}" for v in values.values())]
+        )

@@ -64,7 +64,9 @@ class ClipSpec:
         )
 
 
-def draw_spec(rng: np.random.Generator, *, split: str = "train", motions: Sequence[str | None] | None = None) -> ClipSpec:
+def draw_spec(
+    rng: np.random.Generator, *, split: str = "train", motions: Sequence[str | None] | None = None
+) -> ClipSpec:
     """Draw a clip of a split: "train", "unseen_object" or "unseen_motion".
 
     Place, size and object are drawn alike for every motion, so that the first frame says nothing of it.

@@ -34,7 +34,9 @@ def to_pixels(frames: np.ndarray) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(frames)).movedim(-1, -3).float() / 127.5 - 1
 
 
-def crop_around_sprites(specs: Sequence[ClipSpec], clips: np.ndarray, chosen: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def crop_around_sprites(
+    specs: Sequence[ClipSpec], clips: np.ndarray, chosen: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
     """[B, T, H, W, 3] -> [B, T, CROP, CROP, 3]: a window of each clip, on the codec's 8-pixel grid, near its sprite.
 
     A frame is mostly plain background, and convolutions cost the same there: windows teach as much for a quarter.
@@ -44,7 +46,8 @@ def crop_around_sprites(specs: Sequence[ClipSpec], clips: np.ndarray, chosen: np
         path = spec.trajectory()
         x, y = 0.5 + spec.x + path.dx[chosen].mean(), 0.5 - spec.y - path.dy[chosen].mean()
         left, top = (
-            int(np.clip(round((v * SIZE_PIXELS - CROP / 2 + rng.normal(0, 8)) / 8) * 8, 0, SIZE_PIXELS - CROP)) for v in (x, y)
+            int(np.clip(round((v * SIZE_PIXELS - CROP / 2 + rng.normal(0, 8)) / 8) * 8, 0, SIZE_PIXELS - CROP))
+            for v in (x, y)
         )
         cropped.append(clip[:, top : top + CROP, left : left + CROP])
     return np.stack(cropped)

@@ -68,4 +68,3 @@ def make_loss(model: open_clip.CLIP, tokenizer: Callable[[list[str]], Tensor]) -
         return {"image_text": 0.5 * contrast, "motion": _same_motion_attracts(text, spoken)}
 
     return loss
-
