@@ -1,4 +1,4 @@
-"""Stage 0: a base image-to-video UNet in the manner of SVD, which knows how things move but not which way this one will.
+"""Stage 0: a base image-to-video UNet as SVD's, which knows how things move but not which way this one will.
 
 EDM with v-prediction (Karras et al. 2022, as diffusers' EulerDiscreteScheduler implies it); the first frame's latents
 are concatenated. As SVD's own line learned text-to-video before image-to-video, half of the clips here come with the
@@ -24,7 +24,7 @@ from training.runner import Loss, Recipe, autocast
 from training.sizes import FPS, FRAMES, RETRIEVAL_PREPROCESSING
 
 RECIPE = Recipe(steps=3000, batch=8, lr=1e-3, ema_decay=0.998)
-SIGMA_LOG_MEAN, SIGMA_LOG_STD = 0.7, 1.6  # METHOD, 6
+SIGMA_LOG_MEAN, SIGMA_LOG_STD = 0.7, 1.6  # arXiv 2509.26391
 IMAGE_NOISE_LOG_MEAN, IMAGE_NOISE_LOG_STD = -3.0, 0.5
 MOTION_BUCKET_ID = 127
 CAPTION_SHARE, UNCONDITIONAL_SHARE = 0.45, 0.1

@@ -48,7 +48,8 @@ def appearance_encoder() -> Dinov2Model:
     """DINOv2 over one frame of 64 pixels: features [65, 128]."""
     return Dinov2Model(
         Dinov2Config(
-            image_size=SIZE_PIXELS, patch_size=8, hidden_size=128, num_hidden_layers=3, num_attention_heads=4, mlp_ratio=4
+            image_size=SIZE_PIXELS, patch_size=8, hidden_size=128, num_hidden_layers=3, num_attention_heads=4,
+            mlp_ratio=4,
         )
     )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Stage 1: resampler and adapter learn to carry a clip's own motion into the frozen base (METHOD, 6)."""
+"""Stage 1: resampler and adapter learn to carry a clip's own motion into the frozen base (arXiv 2509.26391)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def motion_features(encoder: nn.Module, clips: Sequence[np.ndarray]) -> Tensor:
 
 
 def zero_clip_features(encoder: nn.Module) -> Tensor:
-    """Motion features [1, N, C] of an all-zeros clip (mid-grey), the unconditional input (METHOD, 4)."""
+    """Motion features [1, N, C] of an all-zeros clip (mid-grey), the unconditional input (arXiv 2509.26391)."""
     grey = np.full((CLIP_FRAMES, SIZE_PIXELS, SIZE_PIXELS, 3), 128, dtype=np.uint8)
     return motion_features(encoder, [grey])
 

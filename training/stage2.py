@@ -1,4 +1,4 @@
-"""Stage 2: the context transformer learns to adapt retrieved motion to the given image (METHOD, 4 and 6)."""
+"""Stage 2: the context transformer learns to adapt retrieved motion to the given image (arXiv 2509.26391)."""
 
 from __future__ import annotations
 

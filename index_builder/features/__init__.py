@@ -1,1 +1,1 @@
-"""Frozen encoders that turn clips and captions into features: retrieval (open_clip), motion (VideoMAE), appearance (DINOv2)."""
+"""Frozen encoders of clips and captions: retrieval (open_clip), motion (VideoMAE), appearance (DINOv2)."""

@@ -102,7 +102,7 @@ class RetrievalEncoder:
 
 
 class MotionEncoder:
-    """VideoMAE: a clip -> one feature per 2-frame tube of patches (METHOD, 2; published: [1568, 768])."""
+    """VideoMAE: a clip -> one feature per 2-frame tube of patches (arXiv 2509.26391; published: [1568, 768])."""
 
     def __init__(self, model: torch.nn.Module, spec: EncoderSpec, device: str) -> None:
         self.model, self.spec, self.device = model.eval().to(device), spec, device
@@ -120,7 +120,7 @@ class MotionEncoder:
 
 
 class AppearanceEncoder:
-    """DINOv2: a first frame -> CLS and patch features (METHOD, 2; published: [257, 1024])."""
+    """DINOv2: a first frame -> CLS and patch features (arXiv 2509.26391; published: [257, 1024])."""
 
     def __init__(self, model: torch.nn.Module, spec: EncoderSpec, device: str) -> None:
         self.model, self.spec, self.device = model.eval().to(device), spec, device

@@ -42,7 +42,7 @@ class Preprocessing:
 
 
 def sample_frames(clip: np.ndarray, count: int) -> np.ndarray:
-    """[T, H, W, 3] -> [count, H, W, 3], uniformly over the clip: indices round(linspace(0, T - 1, count)) (METHOD, 2)."""
+    """[T, H, W, 3] -> [count, H, W, 3], uniformly: indices round(linspace(0, T - 1, count))."""
     return clip[np.round(np.linspace(0, len(clip) - 1, count)).astype(int)]
 
 
@@ -61,7 +61,7 @@ def prepare_frames(frames: np.ndarray, preprocessing: Preprocessing) -> torch.Te
 
 
 def prepare_clips(clips: Sequence[np.ndarray], preprocessing: Preprocessing) -> torch.Tensor:
-    """B clips uint8 RGB [T, H, W, 3] -> float32 [B, frames, C, crop, crop]; C is 3, or 6 with first_frame_difference."""
+    """B clips uint8 RGB [T, H, W, 3] -> float32 [B, frames, C, crop, crop]; C is 3 (6 with the difference)."""
     prepared = torch.stack([prepare_frames(sample_frames(c, preprocessing.frames), preprocessing) for c in clips])
     if preprocessing.first_frame_difference:
         prepared = torch.cat([prepared, prepared - prepared[:, :1]], dim=2)

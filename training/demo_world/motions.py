@@ -10,7 +10,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Trajectory:
-    """Arrays [T]: dx and dy in frame widths (x right, y up), scale as a ratio, angle in radians; all relative to t = 0."""
+    """Arrays [T], relative to t = 0: dx and dy in frame widths (x right, y up), scale as a ratio, angle in radians."""
 
     dx: np.ndarray
     dy: np.ndarray

@@ -28,7 +28,7 @@ def build() -> tuple[open_clip.CLIP, Callable[[list[str]], Tensor]]:
 
 
 def _same_motion_attracts(text: Tensor, motions: Tensor) -> Tensor:
-    """Supervised contrast (Khosla et al. 2020): captions of one motion are each other's positives, whatever the object."""
+    """Supervised contrast (Khosla et al. 2020): captions of one motion attract each other."""
     others = ~torch.eye(len(text), dtype=torch.bool)
     similarity = (text @ text.T / MOTION_TEMPERATURE).masked_fill(~others, -torch.inf)
     positives = (motions[:, None] == motions[None]) & others

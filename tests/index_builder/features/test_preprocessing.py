@@ -1,4 +1,4 @@
-"""Pixels reach the encoders as METHOD says: sampled, resized, cropped, normalised."""
+"""Pixels reach the encoders as published: sampled, resized, cropped, normalised."""
 
 import numpy as np
 import pytest
