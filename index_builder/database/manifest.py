@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -249,13 +249,14 @@ def check_size(database: Path, file: StoredFile) -> Path:
     return path
 
 
-def newest_manifest(database: Path) -> tuple[Manifest, list[str]]:
-    """The newest valid manifest, and what was wrong with newer ones that were passed over.
+def newest_manifest(database: Path, generations: Sequence[int] | None = None) -> tuple[Manifest, list[str]]:
+    """The newest valid manifest (of `generations`, newest first, where given), and what was wrong with newer ones that
+    were passed over.
 
     Raises DatabaseNotFound when there is none at all, DatabaseTooNew rather than fall back behind a newer format,
     DatabaseDamaged when none is valid.
     """
-    generations = list_generations(database)
+    generations = list_generations(database) if generations is None else generations
     if not generations:
         raise DatabaseNotFound(
             f"expected a motion database in {database}, found no manifest: build one with "

@@ -149,10 +149,10 @@ class DatabaseWriter:
                 durable_files.make_folder(folder)
                 durable_files.fsync_folder(folder.parent)
 
-    def _current(self) -> Manifest:
-        """The newest valid manifest, or the template of generation 0 while there is none."""
+    def _current(self, generations: Sequence[int] | None = None) -> Manifest:
+        """The newest valid manifest (of `generations`), or the template of generation 0 while there is none."""
         try:
-            manifest, passed_over = newest_manifest(self.database)
+            manifest, passed_over = newest_manifest(self.database, generations)
         except DatabaseNotFound:
             return self.template
         for problem in passed_over:
@@ -206,12 +206,14 @@ class DatabaseWriter:
         """Publishes `change` of the newest manifest as the next generation; None when `change` itself declines."""
         temporary = self.database / self.presence.temporary("manifest")
         for _ in range(PUBLISH_TRIES):
-            changed = change(self._current())
+            # One listing gives both the base and the number: had another builder published between two listings, the
+            # next number would be free, and its rows would be missing from a manifest of that number. Numbers of
+            # damaged manifests stay taken.
+            generations = list_generations(self.database)
+            changed = change(self._current(generations))
             if changed is None:
                 return None
-            # Numbers of damaged manifests stay taken, so count from the files, not from the newest valid one.
-            taken = max(list_generations(self.database), default=0)
-            manifest = replace(changed, generation=taken + 1)
+            manifest = replace(changed, generation=max(generations, default=0) + 1)
             durable_files.remove(temporary)
             durable_files.write_new(temporary, manifest.to_bytes())
             durable_files.fsync_file(temporary)

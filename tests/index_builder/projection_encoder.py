@@ -36,7 +36,9 @@ class ProjectionEncoder:
 
     def encode(self, clips: Sequence[np.ndarray], captions: Sequence[str | None]) -> ClipFeatures:
         small = [np.stack([_shrink(frame) for frame in clip]) for clip in clips]
-        text = np.stack([self._word(caption) if caption else np.zeros(self.embedding_dim, np.float32) for caption in captions])
+        text = np.stack(
+            [self._word(caption) if caption else np.zeros(self.embedding_dim, np.float32) for caption in captions]
+        )
         shape = (len(clips), self.tokens_per_clip, self.token_dim)
         motion = np.stack([np.abs(np.diff(clip, axis=0)).mean(0).ravel() @ self._motion for clip in small])
         appearance = np.stack([clip[0].ravel() @ self._appearance for clip in small])

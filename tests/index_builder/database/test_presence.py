@@ -1,0 +1,98 @@
+"""Presence: leftovers of dead builders go, the work of live ones stays, old manifests are pruned."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from index_builder.database.manifest import list_generations
+from index_builder.database.presence import KEPT_MANIFESTS, BuilderPresence, sweep
+from index_builder.database.reader import MotionDatabase
+from tests.index_builder.sample_rows import batch, open_writer, row_id, write_database
+
+ROOT = Path(__file__).resolve().parents[3]
+SLEEPER = """
+import sys, time
+from pathlib import Path
+from index_builder.database.presence import BuilderPresence
+database = Path(sys.argv[1])
+presence = BuilderPresence(database)
+(database / "segments" / presence.temporary("abc")).mkdir()
+presence.announce("abc123")
+(database / "segments" / "abc123").mkdir()
+sys.stdout.write(presence.builder + "\\n")
+sys.stdout.flush()
+time.sleep(60)
+"""
+
+
+def test_a_live_builders_work_stays_and_a_dead_ones_goes(tmp_path: Path) -> None:
+    database = write_database(tmp_path / "db")
+    other = subprocess.Popen(
+        [sys.executable, "-c", SLEEPER, str(database)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    builder = other.stdout.readline().strip()
+    temporary, renamed = database / "segments" / f".tmp-{builder}-abc", database / "segments" / "abc123"
+    sweep(database)
+    assert temporary.is_dir() and renamed.is_dir()
+    os.kill(other.pid, signal.SIGKILL)
+    other.wait()
+    sweep(database)
+    assert not temporary.exists() and not renamed.exists()
+    assert list((database / ".builders").iterdir()) == []
+    assert len(MotionDatabase.open(database)) == 6
+
+
+def test_temporaries_without_a_lock_go(tmp_path: Path) -> None:
+    database = write_database(tmp_path / "db")
+    (database / ".tmp-deadbeef-manifest").write_bytes(b"x")
+    (database / "indexes" / ".tmp-deadbeef-a.faiss").write_bytes(b"x")
+    (database / "segments" / ".tmp-deadbeef-a").mkdir()
+    sweep(database)
+    assert not list(database.rglob(".tmp-*"))
+
+
+def test_what_a_manifest_lists_is_never_swept(tmp_path: Path) -> None:
+    database = write_database(tmp_path / "db")
+    names = [segment.name for segment in MotionDatabase.open(database).manifest.segments]
+    (database / ".builders" / "deadbeef.lock").write_text("\n".join([*names, "../../etc", "gone"]))
+    sweep(database)
+    assert len(MotionDatabase.open(database)) == 6
+
+
+def test_while_a_manifest_is_damaged_no_segment_is_swept(tmp_path: Path) -> None:
+    """It may be the one that lists the segment."""
+    database = write_database(tmp_path / "db")
+    (database / "manifest-000009.json").write_bytes(b"torn")
+    (database / "segments" / "abc123").mkdir()
+    (database / ".builders" / "deadbeef.lock").write_text("abc123\n")
+    sweep(database)
+    assert (database / "segments" / "abc123").is_dir()
+
+
+def test_old_manifests_and_their_indexes_are_pruned(tmp_path: Path) -> None:
+    database = tmp_path / "db"
+    for number in range(KEPT_MANIFESTS + 5):
+        with open_writer(database) as writer:
+            writer.commit_rows(batch([number]))
+            if number == 0:
+                writer.commit_indexes()
+                index = next((database / "indexes").glob("*.faiss"))
+                os.utime(index, (time.time() - 7200, time.time() - 7200))
+                with open_writer(database) as other:
+                    other.commit_rows(batch([100]))
+                    index.rename(index.with_name("old.faiss"))
+    sweep(database)
+    assert len(list_generations(database)) == KEPT_MANIFESTS
+    assert not (database / "indexes" / "old.faiss").exists()
+    assert row_id(0) in MotionDatabase.open(database).ids()
+
+
+def test_two_builders_have_two_names(tmp_path: Path) -> None:
+    first, second = BuilderPresence(tmp_path), BuilderPresence(tmp_path)
+    assert first.temporary("x") != second.temporary("x")
+    first.release()
+    second.release()
+    assert list((tmp_path / ".builders").iterdir()) == []
