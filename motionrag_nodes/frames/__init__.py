@@ -1,0 +1,1 @@
+"""Stage: attention -> frames. A diffusers image-to-video model generates, with the motion injected."""
