@@ -155,13 +155,14 @@ def write_pack(
     adapter_state: State,
     base_attention_state: State | None = None,
     folders: Mapping[str, Path] | None = None,
-    dtype: torch.dtype = torch.float16,
+    dtype: torch.dtype | None = torch.float16,
     overwrite: bool = False,
 ) -> PackConfig:
     """Write a pack; the folder appears complete or not at all.
 
-    States have the modules' own keys (`context_transformer_state` with condition_proj.*); they are stored as `dtype`.
-    `folders` copies folders into the pack (name inside the pack -> where it lies): encoders and the base model.
+    States have the modules' own keys (`context_transformer_state` with condition_proj.*); they are stored as `dtype`,
+    or as they are where it is None. `folders` copies folders into the pack (name inside the pack -> where it lies):
+    encoders and the base model.
     `overwrite` replaces a pack that is there. Returns the configuration with the files' hashes.
 
     Raises:
@@ -248,9 +249,11 @@ def _below(state: State, prefix: str) -> dict[str, torch.Tensor]:
     return {key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)}
 
 
-def _save(path: Path, state: State, dtype: torch.dtype) -> PackFile:
+def _save(path: Path, state: State, dtype: torch.dtype | None) -> PackFile:
     # clone: tensors of one storage are an error in safetensors, and views are common in checkpoints
-    save_file({key: value.detach().to("cpu", dtype).clone().contiguous() for key, value in state.items()}, path)
+    save_file(
+        {key: value.detach().to("cpu", dtype or value.dtype).clone().contiguous() for key, value in state.items()}, path
+    )
     with path.open("rb") as file:
         os.fsync(file.fileno())
     return PackFile(sha256=_sha256(path), size_bytes=path.stat().st_size)

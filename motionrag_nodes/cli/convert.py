@@ -1,0 +1,50 @@
+"""`motionrag convert`: published MotionRAG checkpoints become a motion pack."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def convert(
+    backbone: Annotated[str, typer.Option(help="Which video model the checkpoints are for: svd or cogvideox.")],
+    motion_proj: Annotated[Path, typer.Option(help="motion_proj.ckpt: the motion resampler.")],
+    motion_transformer: Annotated[Path, typer.Option(help="motion_transformer.ckpt: the context transformer.")],
+    adapter: Annotated[Path, typer.Option(help="Motion-Adapter.ckpt: the attention adapters.")],
+    output: Annotated[Path, typer.Option(help="Folder of the new pack; it must not exist yet.")],
+    frames_17: Annotated[
+        Path | None, typer.Option("--frames-17", help="17_frames.ckpt, which CogVideoX needs as well.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="The pack's name; else that of its folder.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a pack that is there.")] = False,
+) -> None:
+    """Turn published MotionRAG checkpoints (.ckpt) into a motion pack.
+
+    Files are opened without running any code in them, and every missing or unexpected key is listed.
+    """
+    # Heavy: torch comes with it, and `motionrag --help` should not wait for that.
+    from rich.console import Console
+    from rich.table import Table
+
+    from motionrag_nodes.checkpoints.convert import convert_checkpoints
+
+    console = Console()
+    with console.status("Converting ..."):
+        made = convert_checkpoints(
+            backbone,
+            motion_proj=motion_proj,
+            motion_transformer=motion_transformer,
+            adapter=adapter,
+            frames_17=frames_17,
+            output=output,
+            name=name,
+            overwrite=overwrite,
+        )
+    table = Table("file", "size", "sha256", title=f"Pack {made.config.name} in {made.folder}", title_justify="left")
+    for file, entry in made.config.files.items():
+        table.add_row(file, f"{entry.size_bytes / 1e6:.1f} MB", entry.sha256[:16])
+    console.print(table)
+    console.print(f"Base model: {made.config.base}. Use it by name in Load Motion Pack, or build a database with it:")
+    console.print(f"  motionrag index build FOLDER --output DATABASE --pack {made.folder}", soft_wrap=True)

@@ -1,0 +1,156 @@
+"""Conversion: round trips at small sizes, and every difference named."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from motionrag_nodes.checkpoints.convert import convert_checkpoints
+from motionrag_nodes.checkpoints.pack import build_modules, load_pack
+from motionrag_nodes.checkpoints.pack_config import AdapterConfig
+from motionrag_nodes.errors import CheckpointInvalid, CheckpointRefused, PackInvalid
+
+
+@pytest.fixture
+def published(tmp_path, tiny_pack_config, tiny_modules):
+    """Small checkpoints with the published structure; returns a function that converts them, parts replaced."""
+    resampler, transformer, adapter = (module.state_dict() for module in tiny_modules)
+    states = {
+        "motion_proj": dict(resampler),
+        "motion_transformer": dict(transformer) | {f"vision_proj.{key}": value for key, value in resampler.items()},
+        "adapter": dict(adapter) | {f"action_proj_model.{key}": value for key, value in resampler.items()},
+    }
+    return published_folder(tmp_path, states, tiny_pack_config, "svd")
+
+
+def published_folder(folder, states, config, backbone):
+    def run(changed=(), **options):
+        paths = {}
+        for role, state in (states | dict(changed)).items():
+            paths[role] = folder / f"{role}.ckpt"
+            torch.save(state if role == "motion_proj" else {"state_dict": state}, paths[role])
+        return convert_checkpoints(backbone, **(paths | {"output": folder / "pack", "config": config} | options))
+
+    run.states = states
+    return run
+
+
+def test_svd_round_trip(published, tiny_modules, tmp_path):
+    made = published()
+    assert made.tensors == {role: len(state) for role, state in published.states.items()}
+    pack = load_pack(tmp_path / "pack")
+    for module, original in zip(
+        (pack.motion_resampler, pack.context_transformer, pack.adapter), tiny_modules, strict=True
+    ):
+        state, expected = module.state_dict(), original.state_dict()
+        assert state.keys() == expected.keys()
+        assert all(torch.equal(state[key], expected[key]) for key in expected)
+
+
+def test_the_repeated_resampler_may_be_absent_or_rounded(published, tmp_path):
+    bare = {
+        role: {k: v for k, v in state.items() if not k.startswith(("vision_proj.", "action_proj_model."))}
+        for role, state in published.states.items()
+    }
+    published(bare)
+    load_pack(tmp_path / "pack")
+    rounded = {
+        key: value.bfloat16() if key.startswith("vision_proj.") else value
+        for key, value in published.states["motion_transformer"].items()
+    }
+    published({"motion_transformer": rounded}, output=tmp_path / "rounded")
+    assert load_pack(tmp_path / "rounded").tokens_fingerprint == load_pack(tmp_path / "pack").tokens_fingerprint
+
+
+def test_precision_is_kept(published, tmp_path):
+    half = {key: value.half() for key, value in published.states["motion_proj"].items()}
+    bare = {k: v for k, v in published.states["motion_transformer"].items() if not k.startswith("vision_proj.")}
+    published({"motion_proj": half, "motion_transformer": bare})
+    state = load_pack(tmp_path / "pack").motion_resampler.state_dict()
+    assert all(torch.equal(state[key], half[key].float()) for key in half)
+
+
+def test_every_difference_of_every_file_is_listed(published, tmp_path):
+    states = {role: dict(state) for role, state in published.states.items()}
+    del states["motion_proj"]["latents"]
+    states["motion_proj"]["extra.weight"] = torch.zeros(3)
+    del states["motion_transformer"]["sos_token"]
+    del states["motion_transformer"]["vision_proj.proj_in.bias"]
+    site = "unet.mid_block.attentions.0.transformer_blocks.0.attn2.processor"
+    states["adapter"][f"{site}.to_k_ip.0.weight"] = torch.zeros(64, 31)
+    states["adapter"]["unet.mid_block.attentions.1.processor.to_q_ip.0.weight"] = torch.zeros(1)
+    with pytest.raises(CheckpointInvalid) as error:
+        published(states)
+    text = str(error.value)
+    assert "found 6 differences; check that each file was given to its own option" in text
+    for part in (
+        "motion_proj.ckpt: missing latents [1, 3, 16]",
+        "motion_proj.ckpt: unexpected extra.weight [3]",
+        "motion_transformer.ckpt: missing sos_token [1, 3, 32]",
+        "motion_transformer.ckpt: missing vision_proj.proj_in.bias [16]",
+        f"adapter.ckpt: {site}.to_k_ip.0.weight expected [64, 32], received [64, 31]",
+        "adapter.ckpt: unexpected unet.mid_block.attentions.1.processor.to_q_ip.0.weight [1]",
+    ):
+        assert part in text
+    assert not (tmp_path / "pack").exists()
+
+
+def test_files_of_different_trainings_are_refused(published):
+    other = dict(published.states["adapter"])
+    other["action_proj_model.proj_in.weight"] = other["action_proj_model.proj_in.weight"] + 1
+    with pytest.raises(CheckpointInvalid, match=r"action_proj_model.proj_in.weight differs from .* by up to 1"):
+        published({"adapter": other})
+
+
+def test_a_hostile_file_is_refused(published):
+    class Hostile:
+        def __reduce__(self):
+            return eval, ("1",)
+
+    with pytest.raises(CheckpointRefused, match=r"adapter.ckpt, but loading it would call (__builtin__|builtins).eval"):
+        published({"adapter": {"a": Hostile()}})
+
+
+def test_an_existing_pack_is_kept_unless_asked(published):
+    published()
+    with pytest.raises(PackInvalid, match="Expected a new folder"):
+        published()
+    published(overwrite=True)
+
+
+def test_cogvideox_round_trip_with_17_frames(tmp_path, tiny_pack_config):
+    sites = {"transformer_blocks.0.attn1": 32, "transformer_blocks.1.attn1": 32}
+    config = replace(tiny_pack_config, backbone="cogvideox", adapter=AdapterConfig(token_dim=32, sites=sites))
+    torch.manual_seed(0)
+    resampler, transformer, adapter = (module.state_dict() for module in build_modules(config))
+    attention = {
+        f"transformer.{site}.{projection}.{part}": torch.randn(32, 32) if part == "weight" else torch.randn(32)
+        for site in sites
+        for projection in ("to_q", "to_k", "to_v")
+        for part in ("weight", "bias")
+    }
+    states = {
+        "motion_proj": resampler,
+        "motion_transformer": transformer,
+        "adapter": {key: value + 1 for key, value in adapter.items()},
+        "frames_17": attention,
+    }
+    run = published_folder(tmp_path, states, config, "cogvideox")
+    run()
+    pack = load_pack(tmp_path / "pack")
+    assert all(torch.equal(value, states["adapter"][key]) for key, value in pack.adapter.state_dict().items())
+    base = pack.base_attention_state()
+    assert base.keys() == attention.keys() and all(torch.equal(base[key], attention[key]) for key in base)
+    broken = {key: value for key, value in attention.items() if "1.attn1.to_v" not in key}
+    with pytest.raises(CheckpointInvalid, match=r"frames_17.ckpt: missing transformer.transformer_blocks.1.attn1.to_v"):
+        run({"frames_17": broken}, output=tmp_path / "other")
+
+
+def test_17_frames_belongs_to_cogvideox_alone(published, tmp_path, tiny_pack_config):
+    with pytest.raises(CheckpointInvalid, match=r"svd has no 17_frames.ckpt, .*leave --frames-17 out"):
+        published(frames_17=tmp_path / "motion_proj.ckpt")
+    files = {role: tmp_path / f"{role}.ckpt" for role in published.states}
+    with pytest.raises(CheckpointInvalid, match=r"cogvideox expects 17_frames.ckpt as well.*--frames-17"):
+        convert_checkpoints("cogvideox", **files, output=tmp_path / "pack")
+    with pytest.raises(CheckpointInvalid, match=r"Expected a backbone of svd, cogvideox, received 'vhs'"):
+        convert_checkpoints("vhs", **files, output=tmp_path / "pack")
