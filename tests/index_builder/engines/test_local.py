@@ -1,0 +1,40 @@
+"""The local engine: plans in the order of the videos, and gives each planned clip exactly one event."""
+
+from pathlib import Path
+
+from index_builder.clips.find import find_videos
+from index_builder.clips.windows import clip_windows, row_id
+from index_builder.engines.local import FailedClip, LocalEngine, PlannedClip, ReadyClip, default_workers
+from tests.index_builder.sample_videos import write_garbage, write_video
+
+
+def test_plans_in_order_and_ends_every_clip_once(tmp_path: Path) -> None:
+    for seed in range(6):
+        write_video(tmp_path / f"{seed}.mp4", frames=15 * (1 + 4 * (seed % 2)), seed=seed)
+    write_garbage(tmp_path / "2b.mp4")
+    videos, planned_order, planned = find_videos([tmp_path]), [], []
+
+    def plan(video, inspected):
+        planned_order.append(video.path.name)
+        windows = clip_windows(inspected.duration_sec, clips_per_video=None)
+        clips = [PlannedClip(video=video, window=w, row_id=row_id(inspected.content_sha256, w)) for w in windows]
+        planned.extend(clip.row_id for clip in clips)
+        return clips
+
+    events = list(LocalEngine(workers=2, limits=None, frames=4, short_side=32).clips(videos, plan))
+    assert planned_order == ["0.mp4", "1.mp4", "2.mp4", "3.mp4", "4.mp4", "5.mp4"]
+    ready = [event.planned.row_id for event in events if isinstance(event, ReadyClip)]
+    failed = [event.video.path.name for event in events if isinstance(event, FailedClip)]
+    assert sorted(ready) == sorted(planned) and len(ready) == 3 + 3 * 2
+    assert failed == ["2b.mp4"]
+
+
+def test_a_plan_that_wants_nothing_decodes_nothing(tmp_path: Path) -> None:
+    write_video(tmp_path / "v.mp4")
+    engine = LocalEngine(workers=1, limits=None, frames=4, short_side=32)
+    assert list(engine.clips(find_videos([tmp_path]), lambda video, inspected: [])) == []
+    assert list(engine.clips([], lambda video, inspected: [])) == []
+
+
+def test_there_is_always_a_worker() -> None:
+    assert 1 <= default_workers() <= 8

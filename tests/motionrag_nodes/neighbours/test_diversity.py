@@ -1,0 +1,24 @@
+"""Maximal marginal relevance: its two ends, and the step between."""
+
+import numpy as np
+
+from motionrag_nodes.neighbours.diversity import most_diverse
+
+# Two alike and best, one apart and worse, one opposite and worst.
+VECTORS = np.array([[1, 0], [1, 0], [0, 1], [-1, 0]], dtype=np.float32)
+SCORES = np.array([0.9, 0.89, 0.5, 0.1], dtype=np.float32)
+
+
+def test_zero_is_the_order_of_scores() -> None:
+    assert most_diverse(SCORES, VECTORS, count=3, diversity=0.0) == [0, 1, 2]
+
+
+def test_more_diversity_takes_the_one_apart_first() -> None:
+    assert most_diverse(SCORES, VECTORS, count=2, diversity=0.5) == [0, 2] or [0, 3]
+    assert most_diverse(SCORES, VECTORS, count=2, diversity=0.35) == [0, 2]
+    assert most_diverse(SCORES, VECTORS, count=2, diversity=1.0) == [0, 3]
+
+
+def test_each_is_taken_once_and_no_more_than_there_are() -> None:
+    assert sorted(most_diverse(SCORES, VECTORS, count=9, diversity=0.8)) == [0, 1, 2, 3]
+    assert most_diverse(SCORES[:0], VECTORS[:0], count=3, diversity=0.8) == []

@@ -1,0 +1,110 @@
+"""Retrieval: by text, image and both; threshold, exclusion, diversity; refusal of foreign encoders."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from index_builder.database.reader import MotionDatabase
+from index_builder.errors import DatabaseMismatch, InvalidSetting
+from motionrag_nodes.errors import NeighboursNotFound
+from motionrag_nodes.neighbours.retrieve import retrieve_neighbours
+from tests.index_builder.projection_encoder import ProjectionEncoder
+from tests.index_builder.sample_videos import picture
+
+
+def names(found) -> list[str]:
+    return [Path(item.source).stem for item in found.items]
+
+
+def test_text_ranks_by_caption(database: MotionDatabase, encoder: ProjectionEncoder) -> None:
+    found = retrieve_neighbours(database, encoder=encoder, prompt="a dog runs away", top_k=3)
+    best = found.items[0]
+    assert names(found)[0] == "clip_3" and best.score == pytest.approx(1, abs=1e-4)
+    assert (best.rank, best.caption, best.frame_score) == (1, "a dog runs away", None)
+    assert best.text_score == best.score and best.thumbnail[:2] == b"\xff\xd8"
+    scores = [item.score for item in found.items]
+    assert scores == sorted(scores, reverse=True) and [item.rank for item in found.items] == [1, 2, 3]
+
+
+def test_tokens_are_the_stored_ones_in_the_order_of_rank(database: MotionDatabase, encoder: ProjectionEncoder) -> None:
+    found = retrieve_neighbours(database, encoder=encoder, prompt="a ball", top_k=9)
+    assert len(found) == 6 and found.tokens_fingerprint == encoder.tokens_fingerprint
+    assert found.motion_tokens.shape == (6, 4, 6) and found.motion_tokens.dtype == torch.float32
+    stored = database.tokens([item.row_id for item in found.items], fingerprint=encoder.tokens_fingerprint)
+    assert np.array_equal(found.motion_tokens.numpy(), stored.motion_tokens.astype(np.float32))
+    assert np.array_equal(found.appearance_tokens.numpy(), stored.appearance_tokens.astype(np.float32))
+
+
+def test_image_ranks_by_first_frame(database: MotionDatabase, encoder: ProjectionEncoder) -> None:
+    image = picture(0, size=(64, 48), seed=4)
+    found = retrieve_neighbours(database, encoder=encoder, image=image, mode="image", top_k=2)
+    assert names(found)[0] == "clip_4" and found.items[0].score > 0.99
+    assert found.items[0].text_score is None and found.items[0].frame_score == found.items[0].score
+
+
+def test_text_then_image_ranks_the_best_by_text_again_by_frame(
+    database: MotionDatabase, encoder: ProjectionEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("motionrag_nodes.neighbours.retrieve.TEXT_CANDIDATES", 2)
+    image = picture(0, size=(64, 48), seed=1)
+    query = {"encoder": encoder, "prompt": "a red ball rolls right", "image": image, "mode": "text_then_image"}
+    found = retrieve_neighbours(database, top_k=2, **query)
+    # Both have the caption; only clip_1 has the picture. clip_4 would win by picture over neither.
+    assert names(found) == ["clip_1", "clip_0"]
+    assert (
+        found.items[0].text_score == pytest.approx(1, abs=1e-4) and found.items[0].frame_score == found.items[0].score
+    )
+    assert len(retrieve_neighbours(database, top_k=5, **query)) == 5
+
+
+def test_threshold_and_exclusion(database: MotionDatabase, encoder: ProjectionEncoder, folder: Path, caplog) -> None:
+    prompt = "a red ball rolls right"
+    both = retrieve_neighbours(database, encoder=encoder, prompt=prompt, min_score=0.99)
+    assert sorted(names(both)) == ["clip_0", "clip_1"]
+    for name in (both.items[0].row_id, both.items[0].source, names(both)[0], Path(both.items[0].source).name):
+        rest = retrieve_neighbours(database, encoder=encoder, prompt=prompt, exclude=[name])
+        assert len(rest) == 5 and names(both)[0] not in names(rest)
+    assert "nothing is excluded" not in caplog.text
+    retrieve_neighbours(database, encoder=encoder, prompt=prompt, exclude=["typo"])
+    assert "called typo, so nothing is excluded by it" in caplog.text
+    with pytest.raises(NeighboursNotFound, match=r"best clip scores 0\.\d+: lower min_score"):
+        retrieve_neighbours(database, encoder=encoder, prompt="nothing of the kind", min_score=0.99)
+    with pytest.raises(NeighboursNotFound, match="all is excluded"):
+        retrieve_neighbours(database, encoder=encoder, prompt=prompt, exclude=[f"clip_{seed}" for seed in range(6)])
+
+
+def test_diversity_leaves_out_what_is_alike(database: MotionDatabase, encoder: ProjectionEncoder) -> None:
+    prompt = "a red ball rolls right"
+    plain = retrieve_neighbours(database, encoder=encoder, prompt=prompt, top_k=2)
+    varied = retrieve_neighbours(database, encoder=encoder, prompt=prompt, top_k=2, diversity=0.7)
+    assert sorted(names(plain)) == ["clip_0", "clip_1"]
+    assert len(set(names(varied)) & {"clip_0", "clip_1"}) == 1
+    assert varied.items[0].score >= varied.items[1].score
+
+
+def test_a_foreign_encoder_is_refused_with_the_remedy(database: MotionDatabase) -> None:
+    with pytest.raises(
+        DatabaseMismatch, match=r"encoded by fixed projection 0 \(32\); pack projection-1 asks with .* Rebuild"
+    ):
+        retrieve_neighbours(database, encoder=ProjectionEncoder(seed=1), prompt="x")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({}, "expected a prompt for mode text"),
+        ({"prompt": "  "}, "expected a prompt"),
+        ({"prompt": "x", "mode": "image"}, "expected an image for mode image"),
+        ({"prompt": "x", "mode": "text_then_image"}, "expected an image"),
+        ({"prompt": "x", "mode": "sound"}, "expected a mode of text, image, text_then_image"),
+        ({"prompt": "x", "image": np.zeros((4, 4, 3))}, "uint8 RGB"),
+        ({"prompt": "x", "top_k": 0}, "top_k of at least 1"),
+        ({"prompt": "x", "min_score": 2.0}, r"min_score in \[-1, 1\]"),
+        ({"prompt": "x", "diversity": -0.1}, r"diversity in \[0, 1\]"),
+    ],
+)
+def test_bad_questions_say_what_is_wrong(database, encoder, arguments: dict, message: str) -> None:
+    with pytest.raises(InvalidSetting, match=message):
+        retrieve_neighbours(database, encoder=encoder, **arguments)
