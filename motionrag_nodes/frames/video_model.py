@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import logging
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -111,13 +112,16 @@ def _load_pipeline(source: str | Path, dtype: torch.dtype) -> StableVideoDiffusi
     elif folder.is_absolute() or str(source).startswith("."):
         raise VideoModelNotFound(f"Expected a folder in diffusers' layout at {source}, found none: correct the path.")
     try:
-        return StableVideoDiffusionPipeline.from_pretrained(
-            str(source),
-            torch_dtype=dtype,
-            local_files_only=True,
-            use_safetensors=True,
-            variant=_variant(folder),
-        )
+        with warnings.catch_warnings():
+            # Newer diffusers call it dtype; the older versions that users have with ComfyUI know only this name.
+            warnings.filterwarnings("ignore", message=".*torch_dtype.*")
+            return StableVideoDiffusionPipeline.from_pretrained(
+                str(source),
+                torch_dtype=dtype,
+                local_files_only=True,
+                use_safetensors=True,
+                variant=_variant(folder),
+            )
     except (OSError, ValueError) as error:
         raise VideoModelNotFound(
             f"Expected the video model {source} as a diffusers folder with safetensors files, or in the local hub "

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 import torch
 from diffusers import UNet2DConditionModel, UNetSpatioTemporalConditionModel
-from diffusers.models.attention_processor import Attention, AttnProcessor, AttnProcessor2_0
+from diffusers.models.attention_processor import Attention, AttnProcessor, AttnProcessor2_0, SlicedAttnProcessor
 from torch import nn
 
 from motionrag_nodes.attention.adapter import MotionAdapter
@@ -23,14 +23,14 @@ def attention_of(config):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("processor", [AttnProcessor, AttnProcessor2_0])
+@pytest.mark.parametrize("processor", [AttnProcessor(), AttnProcessor2_0(), SlicedAttnProcessor(2)])
 @pytest.mark.parametrize("scale", ["0.0", "0.35", "1.0"])
 def test_one_attention_equals_the_published_module(golden, scale, processor):
     data = golden("svd_attention_adapter")
     model = nn.ModuleDict({"attn2": attention_of(data.config)})
     weights = data.group("weights")
     model["attn2"].load_state_dict({k: v for k, v in weights.items() if not k.startswith("processor.")})
-    model["attn2"].set_processor(processor())
+    model["attn2"].set_processor(processor)
     adapter = MotionAdapter(token_dim=64, site_dims={"attn2": 64})
     adapter.load_state_dict({f"unet.attn2.{k}": v for k, v in weights.items() if k.startswith("processor.")})
     inputs = data.group("inputs")

@@ -33,6 +33,7 @@ def test_a_written_pack_loads_to_the_same_weights(tmp_path, write_tiny_pack, tin
         "motion_resampler.safetensors",
         "pack.json",
     ]
+    assert all(path.stat().st_mode & 0o044 == 0o044 for path in (tmp_path / "pack").iterdir())  # others may read it
     assert [path.name for path in tmp_path.iterdir()] == ["pack"]
 
 

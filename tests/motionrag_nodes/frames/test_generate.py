@@ -185,6 +185,18 @@ def test_half_precision_works_and_the_codec_gets_its_precision_back(
     assert model.pipeline.vae.dtype == torch.bfloat16
 
 
+def test_loading_and_generating_work_in_inference_mode_and_out_of_it(
+    tiny_pipeline_folder, write_tiny_pack, tmp_path, motion, model
+):
+    expected = run(model, motion)
+    folder = write_tiny_pack(tmp_path / "inference")
+    with torch.inference_mode():  # as ComfyUI runs its nodes
+        loaded = load_video_model(tiny_pipeline_folder, pack=load_pack(folder))
+        inside = run(loaded, motion)
+    assert torch.equal(inside, expected)
+    assert torch.equal(run(loaded, motion), expected)
+
+
 def test_bad_values_are_refused_before_anything_runs(model, motion):
     with pytest.raises(GenerationSettingInvalid, match="width: expected a positive multiple of 8, received 60"):
         run(model, motion, replace(SETTINGS, width=60))
