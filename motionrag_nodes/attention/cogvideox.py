@@ -6,7 +6,10 @@ Text and video tokens pass through one attention there, and both are adapted.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
+
+import torch
 
 from motionrag_nodes.errors import AdapterMismatch
 
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
     from diffusers import CogVideoXTransformer3DModel
 
 _JOINT_ATTENTION = re.compile(r"transformer_blocks\.\d+\.attn1")
+_BASE_PROJECTION = re.compile(_JOINT_ATTENTION.pattern + r"\.to_[qkv]\.(?:weight|bias)")
 
 
 def cogvideox_site_dims(transformer: CogVideoXTransformer3DModel) -> dict[str, int]:
@@ -35,3 +39,29 @@ def cogvideox_site_dims(transformer: CogVideoXTransformer3DModel) -> dict[str, i
 def cogvideox_sites(transformer: CogVideoXTransformer3DModel) -> list[str]:
     """Paths of the joint attentions."""
     return list(cogvideox_site_dims(transformer))
+
+
+def replace_base_attention(transformer: CogVideoXTransformer3DModel, state: Mapping[str, torch.Tensor]) -> None:
+    """Put a pack's own to_q, to_k and to_v into the base, which CogVideoX needs to make 17 frames instead of 49.
+
+    `state` has the published keys of 17_frames.ckpt, transformer.transformer_blocks.i.attn1.to_{q,k,v}.*, as
+    MotionPack.base_attention_state gives them. Nothing is changed unless all of it fits.
+
+    Raises:
+        AdapterMismatch: keys or shapes are not the model's; every one is listed.
+    """
+    own = dict(transformer.named_parameters())
+    replaced = {key.removeprefix("transformer."): value for key, value in state.items()}
+    problems = [
+        f"{key} {list(value.shape)}"
+        for key, value in replaced.items()
+        if not _BASE_PROJECTION.fullmatch(key) or key not in own or own[key].shape != value.shape
+    ]
+    if problems:
+        raise AdapterMismatch(
+            f"Expected attention weights of this {type(transformer).__name__}, received others: {', '.join(problems)}. "
+            "Load the CogVideoX model that the pack names."
+        )
+    with torch.no_grad():
+        for key, value in replaced.items():
+            own[key].copy_(value)

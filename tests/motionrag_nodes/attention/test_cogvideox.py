@@ -1,5 +1,7 @@
 """CogVideoX's sites against the published modules, on one attention and on a whole transformer."""
 
+import copy
+
 import pytest
 import torch
 from diffusers import CogVideoXTransformer3DModel
@@ -7,7 +9,7 @@ from diffusers.models.attention_processor import Attention, CogVideoXAttnProcess
 from torch import nn
 
 from motionrag_nodes.attention.adapter import MotionAdapter
-from motionrag_nodes.attention.cogvideox import cogvideox_site_dims, cogvideox_sites
+from motionrag_nodes.attention.cogvideox import cogvideox_site_dims, cogvideox_sites, replace_base_attention
 from motionrag_nodes.attention.injection import attach_motion
 from motionrag_nodes.errors import AdapterMismatch
 
@@ -90,3 +92,25 @@ def test_every_block_is_a_site(golden_transformer):
     assert cogvideox_sites(transformer) == ["transformer_blocks.0.attn1", "transformer_blocks.1.attn1"]
     with pytest.raises(AdapterMismatch, match="Expected a CogVideoXTransformer3DModel, received Linear"):
         cogvideox_sites(nn.Linear(2, 2))
+
+
+@torch.no_grad()
+def test_the_packs_own_base_attention_replaces_the_models(golden_transformer):
+    transformer = copy.deepcopy(golden_transformer[1])
+    before = {key: value.clone() for key, value in transformer.state_dict().items()}
+    state = {
+        f"transformer.{key}": value + 1
+        for key, value in before.items()
+        if any(f"attn1.{projection}." in key for projection in ("to_q", "to_k", "to_v"))
+    }
+    assert len(state) == 2 * 6
+    broken = state | {
+        "transformer.transformer_blocks.0.attn1.to_q.bias": torch.zeros(3),
+        "transformer.proj_out.bias": torch.zeros(1),
+    }
+    with pytest.raises(AdapterMismatch, match=r"attn1.to_q.bias \[3\], proj_out.bias \[1\]. Load the CogVideoX model"):
+        replace_base_attention(transformer, broken)
+    assert all(torch.equal(value, before[key]) for key, value in transformer.state_dict().items())
+    replace_base_attention(transformer, state)
+    for key, value in transformer.state_dict().items():
+        assert torch.equal(value, state.get(f"transformer.{key}", before[key]))
