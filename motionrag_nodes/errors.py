@@ -55,6 +55,10 @@ class MotionMismatch(MotionRAGError):
     """Motion tokens, neighbours, pack and video model do not belong together."""
 
 
+class GenerationFailed(MotionRAGError):
+    """The video model computed something that is no picture."""
+
+
 class GenerationInterrupted(MotionRAGError):
     """The caller asked to stop; nothing was produced and what was held is released."""
 

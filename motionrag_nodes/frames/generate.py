@@ -14,7 +14,13 @@ from PIL import Image
 
 from motionrag_nodes.adapted_tokens.adapt import AdaptedMotion
 from motionrag_nodes.attention.injection import Injection, attach_motion
-from motionrag_nodes.errors import GenerationInterrupted, GenerationSettingInvalid, MotionMismatch, ShapeMismatch
+from motionrag_nodes.errors import (
+    GenerationFailed,
+    GenerationInterrupted,
+    GenerationSettingInvalid,
+    MotionMismatch,
+    ShapeMismatch,
+)
 from motionrag_nodes.frames.run_control import StepClock, controlled_run
 from motionrag_nodes.frames.settings import GenerateSettings
 from motionrag_nodes.frames.video_model import VideoModel
@@ -57,6 +63,7 @@ def generate_video(
         MotionMismatch: motion was adapted with another pack than the model's, or the model has none.
         GenerationInterrupted: `should_stop` said so; all that was computed is released.
         AdapterBypassed: the model's attention did not pass through the adapter.
+        GenerationFailed: the result is not finite, as half precision may make it.
     """
     settings.validate(pixel_multiple=max(8, model.pipeline.vae_scale_factor))
     _check_injection(strength, start, end)
@@ -91,6 +98,7 @@ def generate_video(
         raise GenerationInterrupted(
             f"The generation was stopped as asked, in step {clock.step + 1} of {settings.steps}."
         )
+    _require_finite(frames, model)
     return GeneratedVideo(frames=frames, fps=settings.fps, seconds=_seconds(began, clock))
 
 
@@ -112,6 +120,14 @@ def fit_picture(image: np.ndarray, *, width: int, height: int) -> Image.Image:
     left, top = (picture.width - crop_width) / 2, (picture.height - crop_height) / 2
     box = (left, top, left + crop_width, top + crop_height)
     return picture.resize((width, height), Image.Resampling.LANCZOS, box=box)
+
+
+def _require_finite(frames: torch.Tensor, model: VideoModel) -> None:
+    if not torch.isfinite(frames).all():
+        raise GenerationFailed(
+            f"Expected finite pixels, received some that are not numbers: {model.pipeline.unet.dtype} may be too narrow "
+            "for this model; load it in bfloat16 or float32."
+        )
 
 
 def _check_injection(strength: float, start: float, end: float) -> None:

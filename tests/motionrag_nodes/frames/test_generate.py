@@ -13,6 +13,7 @@ from motionrag_nodes.adapted_tokens.adapt import AdaptedMotion
 from motionrag_nodes.checkpoints.pack import load_pack
 from motionrag_nodes.errors import (
     AdapterBypassed,
+    GenerationFailed,
     GenerationInterrupted,
     GenerationSettingInvalid,
     MotionMismatch,
@@ -195,6 +196,18 @@ def test_loading_and_generating_work_in_inference_mode_and_out_of_it(
         inside = run(loaded, motion)
     assert torch.equal(inside, expected)
     assert torch.equal(run(loaded, motion), expected)
+
+
+def test_sizes_that_halve_unevenly_work_too(model, motion):
+    assert run(model, motion, replace(SETTINGS, width=88, height=72)).shape == (3, 72, 88, 3)
+
+
+def test_pixels_that_are_no_numbers_are_an_error(model):
+    torch.nn.init.constant_(model.pipeline.unet.conv_out.bias, float("nan"))
+    with pytest.raises(
+        GenerationFailed, match=r"Expected finite pixels.*float32 may be too narrow.*load it in bfloat16"
+    ):
+        run(model, None)
 
 
 def test_bad_values_are_refused_before_anything_runs(model, motion):
