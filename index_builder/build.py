@@ -151,7 +151,7 @@ class _Build:
         self.interrupted = False
 
     def run(self, engine: LocalEngine, clips_per_video: int | None) -> BuildReport:
-        self._report_progress("reading what is there")
+        self._report_progress("reading")
         videos = [entry for entry in self.found if self._is_new(entry, clips_per_video)]
 
         def plan(video: VideoFile, inspected: Inspected) -> list[PlannedClip]:
@@ -224,7 +224,7 @@ class _Build:
         overdue = time.monotonic() - self.last_commit > self.commit_sec
         if len(self.encoded) >= self.commit_clips or (self.encoded and overdue):
             self._commit()
-        self._report_progress("decoding and encoding")
+        self._report_progress("encoding")
 
     def _encode(self) -> None:
         if not self.waiting:

@@ -62,7 +62,7 @@ class BuildReport:
 class BuildProgress:
     """A moment of a build. Counts are of clips, and of videos that came to none; `done_videos` of `found_videos`."""
 
-    phase: Literal["reading what is there", "decoding and encoding", "indexing", "done"]
+    phase: Literal["reading", "encoding", "indexing", "done"]
     found_videos: int
     done_videos: int
     indexed: int

@@ -118,7 +118,8 @@ def receive_answer(stream: BinaryIO) -> Answer:
             return Failed(reason=str(message["reason"]))
         shape = tuple(int(length) for length in message["shape"])
         pixel_bytes, thumbnail_bytes = int(np.prod(shape, dtype=np.int64)), int(message["thumbnail_bytes"])
-        if len(shape) != 4 or shape[3] != 3 or min(shape) < 1 or pixel_bytes > MAX_PIXEL_BYTES or thumbnail_bytes > MAX_THUMBNAIL_BYTES:
+        plausible = len(shape) == 4 and shape[3] == 3 and min(shape) >= 1
+        if not plausible or pixel_bytes > MAX_PIXEL_BYTES or thumbnail_bytes > MAX_THUMBNAIL_BYTES:
             raise BrokenAnswer(f"a clip of shape {shape} with a thumbnail of {thumbnail_bytes} bytes")
         frames = np.frombuffer(_read_exactly(stream, pixel_bytes), dtype=np.uint8).reshape(shape)
         return Decoded(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from index_builder.errors import InvalidSetting
@@ -43,9 +43,8 @@ class SearchMode(str, Enum):
 
 def load_encoder(pack: str) -> ClipEncoder:
     """The clip encoder of a pack, by name or folder."""
-    from motionrag_nodes.motion_tokens.pack_encoder import PackClipEncoder
-
     from motionrag_nodes.checkpoints.pack import load_pack
+    from motionrag_nodes.motion_tokens.pack_encoder import PackClipEncoder
 
     return PackClipEncoder(load_pack(pack))
 
@@ -227,30 +226,27 @@ def _progress_bar(console: Console) -> Iterator[ProgressCallback]:
     """A bar with counts, rate and time left, on stderr."""
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=12),
         MofNCompleteColumn(),
         TextColumn("{task.fields[counts]}"),
-        TimeElapsedColumn(),
+        TimeRemainingColumn(compact=True),
         TextColumn("left"),
-        TimeRemainingColumn(),
     )
     with Progress(*columns, console=console) as bar:
         task = bar.add_task("finding videos", total=None, counts="")
 
         def update(progress: BuildProgress) -> None:
             speed = bar.tasks[0].speed
-            rate = f"{speed:.1f}/s  " if speed else ""
-            counts = (
-                f"{rate}indexed {progress.indexed} (committed {progress.committed})  skipped {progress.skipped}  "
-                f"failed {progress.failed}"
-            )
+            counted = ("indexed", "skipped", "failed")
+            parts = [f"{speed:.1f}/s"] if speed else []
+            parts += [f"{getattr(progress, name)} {name}" for name in counted if getattr(progress, name)]
             bar.update(
                 task,
                 description=progress.phase,
                 total=progress.found_videos,
                 # Skipped videos take no time; what waits to be committed is work done.
                 completed=min(progress.found_videos, progress.done_videos + progress.indexed - progress.committed),
-                counts=counts,
+                counts=" ".join(parts),
             )
 
         yield update

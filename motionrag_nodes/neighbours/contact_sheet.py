@@ -9,12 +9,12 @@ from pathlib import PurePath
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, UnidentifiedImageError
 
+from index_builder.clips.thumbnails import STRIP_FRAMES, STRIP_HEIGHT
 from index_builder.errors import InvalidSetting
 from motionrag_nodes.neighbours.neighbours import Neighbour, Neighbours
 
 logger = logging.getLogger(__name__)
 BACKGROUND, INK, FAINT = (24, 24, 27), (240, 240, 240), (150, 150, 158)
-STRIP_HEIGHT = 96
 MARGIN, LINE, FONT_SIZE = 12, 24, 16
 MIN_WIDTH = 480
 
@@ -37,6 +37,9 @@ def contact_sheet(neighbours: Neighbours, *, max_width: int = 1600) -> np.ndarra
         left = MARGIN + draw.textlength(head, font=font)
         draw.text((left, top), _fitted(draw, _title(item), font, width - MARGIN - left), font=font, fill=INK)
         sheet.paste(strip, (MARGIN, top + LINE))
+        for part in range(1, STRIP_FRAMES):
+            edge = MARGIN + strip.width * part // STRIP_FRAMES
+            draw.line([(edge, top + LINE), (edge, top + LINE + STRIP_HEIGHT)], fill=BACKGROUND, width=2)
     return np.asarray(sheet)
 
 
@@ -49,9 +52,12 @@ def _fitted(draw: ImageDraw.ImageDraw, text: str, font, width: float) -> str:
     """`text`, cut with an ellipsis where it is wider than `width` px."""
     if draw.textlength(text, font=font) <= width:
         return text
-    while text and draw.textlength(text + "…", font=font) > width:
-        text = text[:-1]
-    return text.rstrip() + "…"
+    # Half the interval at a time: captions may be thousands of letters long.
+    fits, cut = 0, len(text)
+    while cut - fits > 1:
+        middle = (fits + cut) // 2
+        fits, cut = (middle, cut) if draw.textlength(text[:middle] + "…", font=font) <= width else (fits, middle)
+    return text[:fits].rstrip() + "…"
 
 
 def _strip(item: Neighbour, max_width: int) -> Image.Image:

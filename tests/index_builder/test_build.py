@@ -178,7 +178,7 @@ def test_progress_counts_up_to_all(tmp_path: Path, video_folder: Path, encoder: 
     build_database(
         [video_folder], output=tmp_path / "db", encoder=encoder, workers=1, batch_clips=2, progress=heard.append
     )
-    assert [progress.phase for progress in heard][:1] == ["reading what is there"] and heard[-1].phase == "done"
+    assert [progress.phase for progress in heard][:1] == ["reading"] and heard[-1].phase == "done"
     assert heard[-1].done_videos == heard[-1].found_videos == heard[-1].committed == 5
     assert all(a.indexed <= b.indexed for a, b in itertools.pairwise(heard))
 
