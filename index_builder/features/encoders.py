@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,20 +63,40 @@ def fingerprint_encoder(kind: str, source: str | Path, preprocessing: Preprocess
     return digest.hexdigest()[:16]
 
 
-def _locate(spec: EncoderSpec, folder: Path, kind: str) -> str:
-    """The folder inside the pack if it is there, else the hub name as it stands."""
+def _locate(spec: EncoderSpec, folder: Path, kind: str) -> Path:
+    """The folder inside the pack if it is there, else the snapshot in the local hub cache; never the network."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
     if spec.kind != kind:
         raise EncoderNotFound(f"expected an encoder of kind {kind}, received {spec.kind}: correct it in pack.json")
-    local = folder / spec.source
-    return str(local) if local.is_dir() else spec.source
+    if (folder / spec.source).is_dir():
+        return folder / spec.source
+    try:
+        return Path(snapshot_download(spec.source, local_files_only=True))
+    except (LocalEntryNotFoundError, HFValidationError) as error:
+        raise _not_found(spec, error) from error
 
 
 def _not_found(spec: EncoderSpec, error: Exception) -> EncoderNotFound:
-    offline = " (hub access is off: HF_HUB_OFFLINE)" if os.environ.get("HF_HUB_OFFLINE") else ""
     return EncoderNotFound(
-        f"expected the {spec.kind} encoder {spec.source} in the pack's folder or the local hub cache, found neither"
-        f"{offline}: fetch it once with `huggingface-cli download {spec.source}` ({error})"
+        f"expected the {spec.kind} encoder {spec.source} in the pack's folder or the local hub cache, found it in "
+        f"neither: fetch it once with `hf download {spec.source}` ({error})"
     )
+
+
+@contextmanager
+def _without_loading_bars() -> Iterator[None]:
+    """transformers draws a bar for each file it loads, across the bars of our own long work."""
+    from transformers.utils import logging as transformers_logging
+
+    shown = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            transformers_logging.enable_progress_bar()
 
 
 class RetrievalEncoder:
@@ -141,8 +161,7 @@ def load_retrieval_encoder(spec: EncoderSpec, *, folder: Path, device: str = "cp
     """
     import open_clip
 
-    located = _locate(spec, folder, "open_clip")
-    name = f"local-dir:{located}" if Path(located).is_dir() else f"hf-hub:{located}"
+    name = f"local-dir:{_locate(spec, folder, 'open_clip')}"
     try:
         # Fingerprints vouch for the weights; open_clip's own torch.load path is never reached with safetensors.
         model = open_clip.create_model(name, device=device)
@@ -160,8 +179,10 @@ def load_motion_encoder(spec: EncoderSpec, *, folder: Path, device: str = "cpu")
     """
     from transformers import VideoMAEModel
 
+    located = _locate(spec, folder, "videomae")
     try:
-        model = VideoMAEModel.from_pretrained(_locate(spec, folder, "videomae"), use_safetensors=True)
+        with _without_loading_bars():
+            model = VideoMAEModel.from_pretrained(located, use_safetensors=True, local_files_only=True)
     except (OSError, ValueError) as error:
         raise _not_found(spec, error) from error
     return MotionEncoder(model.float(), spec, device)
@@ -175,8 +196,10 @@ def load_appearance_encoder(spec: EncoderSpec, *, folder: Path, device: str = "c
     """
     from transformers import Dinov2Model
 
+    located = _locate(spec, folder, "dinov2")
     try:
-        model = Dinov2Model.from_pretrained(_locate(spec, folder, "dinov2"), use_safetensors=True)
+        with _without_loading_bars():
+            model = Dinov2Model.from_pretrained(located, use_safetensors=True, local_files_only=True)
     except (OSError, ValueError) as error:
         raise _not_found(spec, error) from error
     return AppearanceEncoder(model.float(), spec, device)
