@@ -19,7 +19,7 @@ from training.demo_world.world import CLIP_FRAMES
 from training.runner import Loss, Recipe, autocast
 from training.sizes import MOTION_PREPROCESSING, MOTION_RESAMPLER, SIZE_PIXELS, TOKEN_DIM
 
-RECIPE = Recipe(steps=1800, batch=8, lr=1e-3, ema_decay=0.998)
+RECIPE = Recipe(steps=1200, batch=8, lr=1e-3, ema_decay=0.998)
 DROPPED_SHARE = 0.15
 
 
@@ -39,10 +39,13 @@ def motion_features(encoder: nn.Module, clips: Sequence[np.ndarray]) -> Tensor:
         return encoder(prepare_clips(clips, MOTION_PREPROCESSING)).last_hidden_state.float()
 
 
+@torch.no_grad()
 def zero_clip_features(encoder: nn.Module) -> Tensor:
-    """Motion features [1, N, C] of an all-zeros clip (mid-grey), the unconditional input (arXiv 2509.26391)."""
-    grey = np.full((CLIP_FRAMES, SIZE_PIXELS, SIZE_PIXELS, 3), 128, dtype=np.uint8)
-    return motion_features(encoder, [grey])
+    """Motion features [1, N, C] of an all-zeros clip in [-1, 1] (0.5 of 1), the unconditional input."""
+    mean, std = torch.tensor(MOTION_PREPROCESSING.mean), torch.tensor(MOTION_PREPROCESSING.std)
+    colour = torch.cat([(0.5 - mean) / std, torch.zeros(3)])  # no difference to the first frame
+    pixels = colour.view(1, 1, -1, 1, 1).expand(1, CLIP_FRAMES, -1, SIZE_PIXELS, SIZE_PIXELS)
+    return encoder(pixels).last_hidden_state
 
 
 def make_loss(
