@@ -71,9 +71,7 @@ def generate_video(
     injected = motion if strength > 0 and start < end else None
     if motion is not None:
         _check_motion(model, motion)
-    interrupted = False
-    began = time.perf_counter()
-    frames, clock = None, StepClock()
+    interrupted, began, clock = False, time.perf_counter(), StepClock()
     try:
         with ExitStack() as stack:
             stack.enter_context(_codec_restored(model.pipeline))
@@ -125,8 +123,8 @@ def fit_picture(image: np.ndarray, *, width: int, height: int) -> Image.Image:
 def _require_finite(frames: torch.Tensor, model: VideoModel) -> None:
     if not torch.isfinite(frames).all():
         raise GenerationFailed(
-            f"Expected finite pixels, received some that are not numbers: {model.pipeline.unet.dtype} may be too narrow "
-            "for this model; load it in bfloat16 or float32."
+            f"Expected finite pixels, received some that are not numbers: {model.pipeline.unet.dtype} may be too "
+            "narrow for this model; load it in bfloat16 or float32."
         )
 
 
