@@ -89,7 +89,7 @@ def test_bad_references_are_refused(tiny_pack, tmp_path):
     ):
         encode_reference_videos(tiny_pack, [np.zeros((2, 8, 8))])
     (tmp_path / "broken.mp4").write_bytes(b"no video")
-    with pytest.raises(ClipUnreadable, match="broken|Invalid|packets|read"):
+    with pytest.raises(ClipUnreadable, match="not a readable video"):
         encode_reference_videos(tiny_pack, [tmp_path / "broken.mp4"])
     with pytest.raises(ShapeMismatch, match=r"one caption .* for each of 2 clips, received 1"):
         PackClipEncoder(tiny_pack).encode([clip(0), clip(1)], [None])
