@@ -19,12 +19,16 @@ def _make_packages_importable() -> None:
 async def comfy_entrypoint():
     """Gives ComfyUI the extension with all nodes."""
     import logging
+    from pathlib import Path
 
+    folder = Path(__file__).resolve().parent
     _make_packages_importable()
     try:
         from motionrag_nodes.nodes.extension import MotionRAGExtension
     except ImportError:
         # ComfyUI logs one line of what fails here; the traceback tells which package is missing.
-        logging.getLogger(__name__).exception("MotionRAG's nodes could not be loaded; is requirements.txt installed?")
+        logging.getLogger(__name__).exception(
+            "MotionRAG's nodes could not be loaded; install its packages: pip install -e %s", folder
+        )
         raise
     return MotionRAGExtension()

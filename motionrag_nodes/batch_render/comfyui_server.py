@@ -101,13 +101,13 @@ class ComfyUIServer:
         """Ends the process and its children: asks, waits a little, then kills. Safe to call twice."""
         process, self._process = self._process, None
         if process is not None and process.poll() is None:
-            _signal_group(process, signal.SIGTERM)
+            _end_group(process, forcibly=False)
             try:
                 process.wait(_STOP_GRACE_SEC)
             except subprocess.TimeoutExpired:
                 logger.debug("ComfyUI did not end when asked; killing it")
         if process is not None:
-            _signal_group(process, signal.SIGKILL)
+            _end_group(process, forcibly=True)
             process.wait()
         atexit.unregister(self.stop)
         if self._scratch is not None:
@@ -201,12 +201,13 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _signal_group(process: subprocess.Popen[bytes], signal_number: int) -> None:
-    if not hasattr(os, "killpg"):
-        process.kill() if signal_number != signal.SIGTERM else process.terminate()
+def _end_group(process: subprocess.Popen[bytes], *, forcibly: bool) -> None:
+    """Ends the process and, where the system has process groups, its children."""
+    if sys.platform == "win32":
+        process.kill() if forcibly else process.terminate()
         return
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal_number)
+        os.killpg(process.pid, signal.SIGKILL if forcibly else signal.SIGTERM)
 
 
 def _die_with_parent() -> None:

@@ -11,6 +11,7 @@ from motionrag_nodes.nodes.sockets import AdaptedMotionSocket, MotionPackSocket,
 
 if TYPE_CHECKING:
     import torch
+
     from motionrag_nodes.checkpoints.pack import MotionPack
     from motionrag_nodes.neighbours.neighbours import Neighbours
 

@@ -44,6 +44,7 @@ class LoadMotionPack(io.ComfyNode):
     @classmethod
     def execute(cls, pack: str) -> io.NodeOutput:
         import comfy.model_management
+
         from motionrag_nodes.checkpoints.pack import load_pack
 
         device = str(comfy.model_management.get_torch_device())

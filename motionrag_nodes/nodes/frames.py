@@ -12,6 +12,7 @@ from motionrag_nodes.nodes.sockets import AdaptedMotionSocket, VideoModelSocket
 
 if TYPE_CHECKING:
     import torch
+
     from motionrag_nodes.adapted_tokens.adapt import AdaptedMotion
     from motionrag_nodes.frames.video_model import VideoModel
 
@@ -51,9 +52,9 @@ class GenerateVideo(io.ComfyNode):
     ) -> io.NodeOutput:
         import comfy.model_management
         import comfy.utils
-        from motionrag_nodes.frames.generate import generate_video
 
         from motionrag_nodes.errors import GenerationInterrupted
+        from motionrag_nodes.frames.generate import generate_video
 
         settings = replace(video_model.defaults, seed=seed, **_changed(chosen))
         bar = comfy.utils.ProgressBar(settings.steps)

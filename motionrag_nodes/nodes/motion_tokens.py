@@ -12,6 +12,7 @@ from motionrag_nodes.nodes.sockets import MotionPackSocket, NeighboursSocket
 
 if TYPE_CHECKING:
     import torch
+
     from motionrag_nodes.checkpoints.pack import MotionPack
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from comfy_api.latest import io, ui
@@ -13,10 +12,10 @@ from motionrag_nodes.nodes.sockets import MotionDatabaseSocket, MotionPackSocket
 
 if TYPE_CHECKING:
     import torch
-    from motionrag_nodes.checkpoints.pack import MotionPack
-    from motionrag_nodes.neighbours.neighbours import Neighbours
 
     from index_builder.database.reader import MotionDatabase
+    from motionrag_nodes.checkpoints.pack import MotionPack
+    from motionrag_nodes.neighbours.neighbours import Neighbours
 
 # What an artist reads -> what the stage calls it.
 _MODES = {"prompt": "text", "image": "image", "prompt, then image": "text_then_image"}
@@ -71,10 +70,9 @@ class RetrieveNeighbours(io.ComfyNode):
                 ),
                 io.String.Input(
                     "exclude",
-                    multiline=True,
                     default="",
-                    placeholder="clip ids or file names, one a line",
-                    tooltip="Clips never to use: ids or file names, one a line.",
+                    placeholder="clip ids or file names",
+                    tooltip="Clips never to use: their ids or file names, separated by commas.",
                 ),
                 io.Image.Input(
                     "image", optional=True, tooltip="The picture to animate; needed by the modes that compare images."
@@ -130,7 +128,7 @@ class RetrieveNeighbours(io.ComfyNode):
             top_k=top_k,
             min_score=min_score,
             diversity=diversity,
-            exclude=[line.strip() for line in re.split(r"[\n,]", exclude) if line.strip()],
+            exclude=[name.strip() for name in exclude.split(",") if name.strip()],
         )
         sheet = pictures.to_image(contact_sheet(found))
         return io.NodeOutput(found, sheet, ui={**ui.PreviewImage(sheet, cls=cls).as_dict(), **_listed(found)})

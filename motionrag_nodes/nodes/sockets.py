@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 from comfy_api.latest import io
 
 if TYPE_CHECKING:
+    from index_builder.database.reader import MotionDatabase as MotionDatabaseValue
     from motionrag_nodes.adapted_tokens.adapt import AdaptedMotion as AdaptedMotionValue
     from motionrag_nodes.checkpoints.pack import MotionPack as MotionPackValue
     from motionrag_nodes.frames.video_model import VideoModel as VideoModelValue
     from motionrag_nodes.neighbours.neighbours import Neighbours as NeighboursValue
-
-    from index_builder.database.reader import MotionDatabase as MotionDatabaseValue
 
 
 @io.comfytype(io_type="MOTIONRAG_DATABASE")

@@ -54,6 +54,7 @@ class LoadVideoModel(io.ComfyNode):
     def execute(cls, pack: MotionPack, model: str, precision: str) -> io.NodeOutput:
         import comfy.model_management
         import torch
+
         from motionrag_nodes.frames.video_model import load_video_model
 
         device = comfy.model_management.get_torch_device()
