@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from index_builder.errors import ClipUnreadable, InvalidSetting
 
 logger = logging.getLogger(__name__)
 DECODERS = ("decord", "pyav")
+LOG_PREFIX = re.compile(r"\[\d\d:\d\d:\d\d\] \S+?:\d+: ")
 # decord keeps times as float32: a third of a millisecond at one hour.
 AGREEMENT_SEC = 2e-3
 # A frame is on screen at t from its own time on; the tolerance absorbs rounding of both.
@@ -139,7 +141,13 @@ def _decord_frames(path: Path, timeline: Timeline, indices: np.ndarray) -> Itera
         IndexError,
         StopIteration,
     ) as error:
-        raise ClipUnreadable((str(error).strip().splitlines() or [type(error).__name__])[-1][:200]) from error
+        raise ClipUnreadable(_plain_decord(error)) from error
+
+
+def _plain_decord(error: BaseException) -> str:
+    """decord's message without its clock times and source lines."""
+    lines = LOG_PREFIX.sub("", str(error)).strip().splitlines()
+    return lines[0][:200] if lines else type(error).__name__
 
 
 def _pyav_frames(path: Path, timeline: Timeline, indices: np.ndarray) -> Iterator[np.ndarray]:

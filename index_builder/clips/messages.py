@@ -109,6 +109,8 @@ def send_answer(stream: BinaryIO, answer: Answer) -> None:
 def receive_answer(stream: BinaryIO) -> Answer:
     """In the builder: the worker's answer. Raises BrokenAnswer when it is cut off or malformed."""
     line = stream.readline(MAX_LINE_BYTES)
+    if not line:
+        raise BrokenAnswer("it ended without an answer")
     try:
         message = json.loads(line)
         kind = message.pop("kind")

@@ -89,6 +89,8 @@ def picture_stream(container: av.container.InputContainer) -> av.VideoStream:
     """The first stream of moving pictures (cover art is none). Raises ClipUnreadable when there is none."""
     for stream in container.streams.video:
         if not stream.disposition & av.stream.Disposition.attached_pic:
+            if stream.codec_context is None:
+                raise ClipUnreadable("its video stream is damaged or of an unknown codec")
             # One thread: workers are the parallelism, and frame threads multiply memory.
             stream.codec_context.thread_count = 1
             return stream

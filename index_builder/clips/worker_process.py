@@ -50,7 +50,8 @@ def answer_task(task: Task, limits: DecodeLimits) -> Answer:
         return Failed(reason=str(error))
     except MemoryError:
         return Failed(reason=f"decoding needs more than the limit of {limits.memory_bytes >> 20} MiB of memory")
-    except (OSError, ValueError, ArithmeticError, LookupError) as error:
+    except (OSError, ValueError, ArithmeticError, LookupError, RuntimeError, TypeError, AttributeError) as error:
+        # What libraries raise over damaged files is not all documented; the reason is reported, and the run goes on.
         return Failed(reason=f"{type(error).__name__}: {error}")
 
 

@@ -136,8 +136,7 @@ class _Watcher(threading.Thread):
             send_task(process.stdin, task, self.limits)
             return receive_answer(process.stdout), False
         except (BrokenAnswer, OSError, ValueError) as error:
-            process.kill()
-            code = process.wait()
+            code = _end(process)
             self.process = None
             if overrun.is_set():
                 return Failed(reason=f"decoding hung and was killed after {seconds:g} s"), True
@@ -169,6 +168,15 @@ class _Watcher(threading.Thread):
                     stream.close()
                 except (OSError, ValueError):
                     pass  # unsent bytes of a killed worker's pipe: nobody is left to read them
+
+
+def _end(process: subprocess.Popen[bytes]) -> int:
+    """The exit code of a process that ends by itself within a second, or is killed."""
+    try:
+        return process.wait(timeout=1)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
 
 
 def _describe_exit(code: int) -> str:

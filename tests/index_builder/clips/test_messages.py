@@ -66,5 +66,5 @@ def test_tasks_come_back() -> None:
     ],
 )
 def test_malformed_answers_are_broken(answer: bytes) -> None:
-    with pytest.raises(BrokenAnswer, match=r"malformed answer|bytes came|a clip of shape"):
+    with pytest.raises(BrokenAnswer, match=r"malformed|bytes came|a clip of shape|without an answer"):
         receive_answer(io.BytesIO(answer))

@@ -8,7 +8,14 @@ import pytest
 
 from index_builder.database.manifest import list_generations, manifest_path, read_manifest
 from index_builder.database.reader import MotionDatabase
-from index_builder.errors import DatabaseDamaged, DatabaseNotFound, InvalidSetting, RowNotFound, TokensNotStored
+from index_builder.errors import (
+    DatabaseDamaged,
+    DatabaseNotFound,
+    InvalidSetting,
+    MotionRAGError,
+    RowNotFound,
+    TokensNotStored,
+)
 from tests.index_builder.sample_rows import clip_row, row_id, unit_vector, write_database
 
 
@@ -111,6 +118,29 @@ def test_a_damaged_manifest_is_passed_over_with_a_warning(database: Path, caplog
     manifest_path(database, 9).write_bytes(b"{}")
     assert MotionDatabase.open(database).generation == 4
     assert "reading generation 4 instead" in caplog.text
+
+
+def test_flipped_bytes_end_in_rows_or_a_named_error(database: Path) -> None:
+    """Reading does not hash; it must not crash or raise anything unnamed either."""
+    generator = np.random.default_rng(0)
+    files = sorted(path for path in database.rglob("*") if path.is_file())
+    refused = 0
+    for number in range(300):
+        path = files[number % len(files)]
+        content = path.read_bytes()
+        spoiled = bytearray(content)
+        for place in generator.integers(0, len(content), int(generator.integers(1, 4))):
+            spoiled[place] = int(generator.integers(0, 256))
+        path.write_bytes(spoiled)
+        try:
+            opened = MotionDatabase.open(database)
+            opened.rows(opened.ids())
+            opened.search(unit_vector(0, 0), field="text", k=3)
+            opened.tokens(opened.ids(), fingerprint="tokens-1")
+        except MotionRAGError:
+            refused += 1
+        path.write_bytes(content)
+    assert refused > 50 and len(MotionDatabase.open(database)) == 6
 
 
 @pytest.mark.parametrize("name", ["rows.arrow", "tokens-tokens-1.safetensors"])
