@@ -63,7 +63,5 @@ def test_stages_import_only_those_before_them(stage: str) -> None:
 
 
 def test_readme_states_the_stages_in_order() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    places = [text.find(name) for name in STAGES]
-    assert -1 not in places
-    assert places == sorted(places)
+    words = " ".join((ROOT / "README.md").read_text(encoding="utf-8").replace("motionrag_nodes/", " ").split())
+    assert " -> ".join(STAGES) in words

@@ -123,7 +123,7 @@ def run_stage2(run_folder: Path) -> None:
 def run_pack(run_folder: Path) -> None:
     """Stage "pack": assemble what the others left into motionrag_nodes/packs/tiny."""
     from motionrag_nodes.adapted_tokens.context_transformer import ContextTransformer
-    from motionrag_nodes.checkpoints.pack import PACKAGED_FOLDER
+    from motionrag_nodes.checkpoints import pack
     from training import assemble, sizes, stage1
     from training.encoders.appearance import AppearanceLesson
     from training.encoders.motion import MotionLesson
@@ -143,7 +143,7 @@ def run_pack(run_folder: Path) -> None:
         injection=load_result("stage1", stage1.MotionInjection(unet), run_folder),
         context_transformer=load_result("stage2", transformer, run_folder),
     )
-    assemble.assemble(models, PACKAGED_FOLDER / "tiny", record=assemble.training_record(run_folder))
+    assemble.assemble(models, pack.PACKAGED_FOLDER / "tiny", record=assemble.training_record(run_folder))
 
 
 STAGES: dict[str, Callable[[Path], None]] = {

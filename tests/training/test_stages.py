@@ -1,0 +1,72 @@
+"""The recipe, from nothing to a pack that loads, with one step a stage."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import motionrag_nodes.checkpoints.pack as pack_module
+from motionrag_nodes.checkpoints.pack import load_pack
+from motionrag_nodes.frames.video_model import load_video_model
+from training import base, stage1, stage2
+from training.encoders import appearance, codec, motion, retrieval
+from training.stages import STAGES, seed_everything
+
+
+@pytest.fixture
+def one_step_recipes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same stages, as short as they can be."""
+    for module in (codec, retrieval, motion, appearance, base, stage1, stage2):
+        monkeypatch.setattr(module, "RECIPE", replace(module.RECIPE, steps=1, batch=4))
+    monkeypatch.setattr(stage2, "POOL_CLIPS", 50)
+
+
+def test_stages_make_a_pack_that_loads(one_step_recipes: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pack_module, "PACKAGED_FOLDER", tmp_path / "packs")
+    for name, run in STAGES.items():
+        seed_everything()
+        run(tmp_path / "run")
+        assert name == "pack" or (tmp_path / "run" / f"{name}.safetensors").is_file()
+    pack = load_pack(tmp_path / "packs" / "tiny")
+    clip = np.random.default_rng(0).integers(0, 255, (16, 64, 64, 3), dtype=np.uint8)
+    assert pack.motion_encoder.encode([clip]).shape == (1, 128, 128)
+    assert pack.retrieval_encoder.encode_text(["a red star rises"]).shape == (1, 128)
+    model = load_video_model(None, pack=pack)
+    assert model.defaults.frames == 8
+
+
+def test_the_pipelines_image_encoder_is_the_retrieval_tower() -> None:
+    from training.assemble import image_encoder_from
+
+    torch.manual_seed(0)
+    tower, _ = retrieval.build()
+    pixels = torch.randn(2, 3, 224, 224)
+    with torch.no_grad():
+        expected = tower.eval().encode_image(pixels)
+        received = image_encoder_from(tower.state_dict())(pixels).image_embeds
+    assert torch.allclose(received, expected, atol=1e-5)
+
+
+def test_denoising_target_is_what_the_scheduler_inverts() -> None:
+    """x0 = noisy / (s^2 + 1) - s / sqrt(s^2 + 1) * F gives the clean latents back for F = target."""
+
+    class Oracle(torch.nn.Module):
+        """A UNet that answers nothing, so that the error is the mean square of the target."""
+
+        def forward(self, sample: torch.Tensor, *_: object, **__: object) -> object:
+            return type("Answer", (), {"sample": torch.zeros_like(sample[:, :, :4])})()
+
+    torch.manual_seed(0)
+    latents, noise, sigma = torch.randn(2, 8, 4, 8, 8), torch.randn(2, 8, 4, 8, 8), torch.tensor([0.5, 8.0])
+    batch = base.DiffusionBatch(
+        specs=(), clips=np.zeros(0), latents=latents, image_latents=torch.zeros(2, 8, 4, 8, 8),
+        embedding=torch.zeros(2, 1, 8), added_time_ids=torch.zeros(2, 3), sigma=sigma, conditional=torch.ones(2, dtype=bool),
+    )  # fmt: skip
+    s = sigma.view(-1, 1, 1, 1, 1)
+    noisy = latents + s * noise
+    target = (noisy / (s**2 + 1) - latents) * (s**2 + 1).sqrt() / s
+    assert torch.allclose(noisy / (s**2 + 1) - s / (s**2 + 1).sqrt() * target, latents, atol=1e-4)
+    error = base.denoising_error(Oracle(), batch, noise)
+    assert torch.allclose(error, (target**2).mean((1, 2, 3, 4)), rtol=1e-4)
