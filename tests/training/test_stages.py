@@ -62,7 +62,8 @@ def test_denoising_target_is_what_the_scheduler_inverts() -> None:
     latents, noise, sigma = torch.randn(2, 8, 4, 8, 8), torch.randn(2, 8, 4, 8, 8), torch.tensor([0.5, 8.0])
     batch = base.DiffusionBatch(
         specs=(), clips=np.zeros(0), latents=latents, image_latents=torch.zeros(2, 8, 4, 8, 8),
-        embedding=torch.zeros(2, 1, 8), added_time_ids=torch.zeros(2, 3), sigma=sigma, conditional=torch.ones(2, dtype=bool),
+        embedding=torch.zeros(2, 1, 8), added_time_ids=torch.zeros(2, 3), sigma=sigma,
+        conditional=torch.ones(2, dtype=bool),
     )  # fmt: skip
     s = sigma.view(-1, 1, 1, 1, 1)
     noisy = latents + s * noise
