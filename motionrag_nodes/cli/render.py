@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from motionrag_nodes.batch_render.errors import RenderError
 
@@ -100,11 +102,13 @@ def _server_url(url: str | None, *, comfyui: Path | None, base: Path | None, con
 
     install = find_comfyui(comfyui)
     server = ComfyUIServer(install, base=base)
-    with console.status(f"Starting ComfyUI {install.version} ...") as status:
-        server.start(
-            lambda waited, line: status.update(f"Starting ComfyUI {install.version} ... {waited:.0f} s  {line[:80]}")
-        )
+    label = f"Starting ComfyUI {install.version} from {escape(str(install.folder))}"
+    console.print(label, highlight=False)
+    began = time.monotonic()
+    with console.status(label) as status:
+        server.start(lambda waited, line: status.update(f"Waiting for ComfyUI, {waited:.0f} s  {escape(line[:80])}"))
     with server:
+        console.print(f"It answers after {time.monotonic() - began:.0f} s", highlight=False)
         yield server.url
 
 
@@ -132,7 +136,7 @@ class _Display:
         self._progress.update(self._steps, description=job.name, visible=True, completed=0, total=None)
 
     def node(self, job: RenderJob, title: str, done: int, total: int) -> None:
-        self._progress.reset(self._steps, description=f"{job.name}: {title}", total=None)
+        self._progress.reset(self._steps, description=escape(f"{job.name}: {title}"), total=None)
 
     def steps(self, job: RenderJob, value: float, maximum: float) -> None:
         self._progress.update(self._steps, completed=value, total=maximum)
@@ -146,10 +150,10 @@ class _Display:
 
 
 def _show(report: RenderReport, console: Console) -> None:
-    table = Table("job", "status", "seconds", "files")
+    table = Table(Column("job", overflow="fold"), "status", "seconds", Column("files", overflow="fold"))
     for record in report.records:
         status = "done before" if record.name in report.skipped else record.status
-        files = ", ".join(output.file for output in record.outputs)
-        table.add_row(record.name, status, f"{record.seconds:.1f}", files or (record.error or ""))
+        files = "\n".join(output.file for output in record.outputs)
+        table.add_row(record.name, status, f"{record.seconds:.1f}", escape(files or record.error or ""))
     console.print(table)
     console.print(f"Results and manifest.json are in {report.output}", markup=False, highlight=False)
