@@ -47,7 +47,7 @@ def adapt_motion(
 ) -> AdaptedMotion:
     """Combine the neighbours' motion tokens for `image`, uint8 RGB [H, W, 3].
 
-    fusion: "context transformer" predicts them from all neighbours and the picture (MotionRAG, section 3.3); "mean"
+    fusion: "context transformer" predicts them from all neighbours and the picture (arXiv 2509.26391); "mean"
     averages the neighbours' tokens; "top-1" takes the most similar neighbour's.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Context-aware motion adaptation: an in-context transformer over clips, causal by clip (MotionRAG, section 3.3).
+"""Context-aware motion adaptation: an in-context transformer over clips, causal by clip (arXiv 2509.26391).
 
 It sees the neighbours' motion and appearance as examples, then the target's appearance, and predicts the target's
 motion tokens. Module names are those of the published checkpoints.

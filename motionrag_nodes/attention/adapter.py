@@ -1,4 +1,4 @@
-"""Motion adapter: decoupled cross-attention to motion tokens at many sites of a video model (MotionRAG, section 3.4).
+"""Motion adapter: decoupled cross-attention to motion tokens at many sites of a video model (arXiv 2509.26391).
 
 At a site, h = softmax(QK^T)V is the base attention before its output projection, and the adapter adds
 scale * Attention(to_q_ip(h), to_k_ip(tokens), to_v_ip(tokens)). Plain PyTorch: it knows no video model.

@@ -56,7 +56,7 @@ def generate_video(
     The image is cropped at its centre to the video's shape. `strength` scales the injected motion, 0 or `motion` None
     is the plain pipeline, bit for bit; motion is injected at steps start <= i / steps < end, fractions of the steps
     that the scheduler really takes. With guidance the unconditional branch gets the motion's unconditional tokens
-    (MotionRAG, section 3.4). `on_step(done, steps)` follows every step; `should_stop` is asked many times within one.
+    (arXiv 2509.26391). `on_step(done, steps)` follows every step; `should_stop` is asked many times within one.
 
     Raises:
         GenerationSettingInvalid: a setting is impossible; every problem is listed.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# References are read at 8 fps over 2 s (MotionRAG, section 4.1).
+# References are read at 8 fps over 2 s (arXiv 2509.26391).
 CLIP_FRAMES = 16
 CLIP_SECONDS = 2.0
 THUMBNAIL_FRAMES = 8

@@ -1,4 +1,4 @@
-"""Perceiver resampler: N patch features of a clip become L tokens (MotionRAG, section 3.2; IP-Adapter-Plus, Flamingo).
+"""Perceiver resampler: N patch features of a clip become L tokens (arXiv 2509.26391; IP-Adapter-Plus, Flamingo).
 
 Module names are those of the published checkpoints, so that a converted pack loads without renaming.
 """
