@@ -13,7 +13,14 @@ from pathlib import Path
 
 import numpy as np
 
-from index_builder.build_report import BuildProgress, BuildReport, Ledger, ProgressCallback
+from index_builder.build_report import (
+    ALREADY_INDEXED,
+    INTERRUPTED,
+    BuildProgress,
+    BuildReport,
+    Ledger,
+    ProgressCallback,
+)
 from index_builder.clips.captions import Captions, load_captions
 from index_builder.clips.find import Unusable, VideoFile, find_videos
 from index_builder.clips.messages import Inspected
@@ -183,7 +190,7 @@ class _Build:
         # With several clips a video, an earlier run may have left out one that failed.
         if known is None or clips_per_video != 1:
             return True
-        reason = "removed from this database earlier" if known in self.writer.known.removed else "already indexed"
+        reason = "removed from this database earlier" if known in self.writer.known.removed else ALREADY_INDEXED
         self.ledger.end(entry.source, "skipped", row_id=known, reason=reason)
         return False
 
@@ -201,7 +208,7 @@ class _Build:
                 self._skip(video, clip_id, "removed from this database earlier")
             elif committed_source is not None:
                 same = committed_source == video.source
-                self._skip(video, clip_id, "already indexed" if same else f"same content as {committed_source}")
+                self._skip(video, clip_id, ALREADY_INDEXED if same else f"same content as {committed_source}")
             elif clip_id in self.first_source:
                 # How the first one ends decides how this one does.
                 self.duplicates.append((video.source, clip_id))
@@ -303,7 +310,7 @@ class _Build:
     def _report(self) -> BuildReport:
         for source in self.ledger.open_sources:
             self.ledger.expect(source, 1)
-            self.ledger.end(source, "skipped", reason="interrupted before its turn: run the build again")
+            self.ledger.end(source, "skipped", reason=INTERRUPTED)
         manifest = self.writer.manifest
         return BuildReport(
             database=str(self.writer.database),

@@ -8,6 +8,8 @@ from typing import Literal, Protocol
 
 from index_builder.errors import InvalidSetting
 
+ALREADY_INDEXED = "already indexed"
+INTERRUPTED = "interrupted before its turn: run the build again"
 Outcome = Literal["indexed", "skipped", "failed"]
 
 

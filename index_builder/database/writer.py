@@ -36,7 +36,7 @@ from index_builder.database.manifest import (
 from index_builder.database.presence import BuilderPresence, sweep
 from index_builder.database.reader import MotionDatabase
 from index_builder.database.rows import ClipRow, encode_rows
-from index_builder.database.search_index import build_index
+from index_builder.database.search_index import FLAT_ROWS, build_index
 from index_builder.database.tokens import StoredTokens, encode_tokens, tokens_file_name
 from index_builder.errors import CommitConflict, DatabaseMismatch, DatabaseNotFound, InvalidSetting
 
@@ -128,13 +128,11 @@ class DatabaseWriter:
             durable_files.remove_tree(self.database / "segments" / segment.name)
 
     def commit_indexes(self) -> None:
-        """Builds the FAISS indexes over all segments, unless the database has them already."""
+        """Builds the FAISS indexes over all segments, unless those that are stored will do."""
         base = self._current()
-        names = tuple(segment.name for segment in base.segments)
-        covered = {index.field for index in base.indexes if set(index.segments) == set(names)}
-        missing_files = [index for index in base.indexes if not (self.database / index.path).is_file()]
-        if not names or (covered >= set(FIELDS) and not missing_files):
+        if not base.segments or self._indexes_will_do(base):
             return
+        names = tuple(segment.name for segment in base.segments)
         reader = MotionDatabase(self.database, base)
         indexes = tuple(self._write_index(reader, field, names) for field in FIELDS)
 
@@ -142,6 +140,15 @@ class DatabaseWriter:
             return replace(newest, indexes=indexes)
 
         self._publish(swap)
+
+    def _indexes_will_do(self, base: Manifest) -> bool:
+        """Whether each field has an index of all rows, or a graph of nearly all: a graph takes minutes to build anew,
+        and exact search of the few rows it lacks costs next to nothing."""
+        lacking = {field: base.row_count for field in FIELDS}
+        for index in base.indexes:
+            if (self.database / index.path).is_file():
+                lacking[index.field] = min(lacking[index.field], base.row_count - index.row_count)
+        return max(lacking.values()) <= (FLAT_ROWS // 4 if base.row_count > FLAT_ROWS else 0)
 
     def _make_folders(self) -> None:
         for folder in (self.database, self.database / "segments", self.database / "indexes"):

@@ -233,7 +233,7 @@ def _progress_bar(console: Console) -> Iterator[ProgressCallback]:
         TextColumn("left"),
     )
     with Progress(*columns, console=console) as bar:
-        task = bar.add_task("finding videos", total=None, counts="")
+        task = bar.add_task("loading", total=None, counts="")
 
         def update(progress: BuildProgress) -> None:
             speed = bar.tasks[0].speed
@@ -260,6 +260,9 @@ def _say_interrupted(console: Console, output: Path) -> None:
 
 
 def _show_report(report: BuildReport, console: Console) -> None:
+    """Counts, then the reasons; not those that go without saying."""
+    from index_builder.build_report import ALREADY_INDEXED, INTERRUPTED
+
     table = Table(title=escape(report.database))
     for heading in ("", "videos", "clips"):
         table.add_column(heading, justify="left" if not heading else "right")
@@ -270,7 +273,7 @@ def _show_report(report: BuildReport, console: Console) -> None:
     table.add_row("in the database", "", str(report.rows))
     console.print(table)
     for outcome, colour in (("failed", "red"), ("skipped", "yellow")):
-        entries = [entry for entry in getattr(report, outcome) if entry.reason != "already indexed"]
+        entries = [entry for entry in getattr(report, outcome) if entry.reason not in (ALREADY_INDEXED, INTERRUPTED)]
         for entry in entries[:SHOWN_REASONS]:
             console.print(f"[{colour}]{outcome}[/] {escape(entry.source)}: {escape(entry.reason)}", soft_wrap=True)
         if len(entries) > SHOWN_REASONS:

@@ -181,6 +181,18 @@ def test_indexes_are_built_once_and_again_when_gone(tmp_path: Path) -> None:
     assert verify_database(database).notes == () or all("listed by no" in n for n in verify_database(database).notes)
 
 
+def test_a_graph_of_nearly_all_rows_is_not_built_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("index_builder.database.writer.FLAT_ROWS", 8)
+    database = write_database(tmp_path / "db", segments=[range(10)])
+    indexed = list_generations(database)[0]
+    write_database(database, segments=[(10, 11)])
+    assert list_generations(database)[0] == indexed + 1
+    assert len(MotionDatabase.open(database).search(np.ones(8), field="text", k=12)) == 12
+    write_database(database, segments=[(12,)])
+    assert list_generations(database)[0] == indexed + 3
+    assert {index.row_count for index in MotionDatabase.open(database).manifest.indexes} == {13}
+
+
 def test_batches_check_their_shapes() -> None:
     good = batch([0, 1])
     with pytest.raises(InvalidSetting, match="as many embeddings and tokens as rows"):
