@@ -255,6 +255,7 @@ def _save(path: Path, state: State, dtype: torch.dtype | None) -> PackFile:
         {key: value.detach().to("cpu", dtype or value.dtype).clone().contiguous() for key, value in state.items()}, path
     )
     path.chmod(0o644)  # safetensors makes files that only their owner reads; packs are shared
+    path.chmod(0o644)  # safetensors writes for the owner alone; an installed pack is read by others
     with path.open("rb") as file:
         os.fsync(file.fileno())
     return PackFile(sha256=_sha256(path), size_bytes=path.stat().st_size)
