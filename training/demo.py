@@ -214,7 +214,7 @@ def _write_report(output: Path, rows: list[Row], seconds: dict[str, float]) -> N
             }
         )
     report = {
-        "seconds": {name: round(value, 2) for name, value in seconds.items()},
+        "seconds": {name: round(value, 2) for name, value in sorted(seconds.items())},
         "clips": CLIPS,
         "jobs": jobs,
         "versions": {"python": platform.python_version(), **{name: version(name) for name in VERSIONS_OF}},
