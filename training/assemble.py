@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import platform
+import shutil
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from training.stage1 import MotionInjection
 
 # Noise above this drowns 256 latents of unit spread entirely; SVD's own 700 would waste a tiny model's few steps.
 SIGMA_MAX = 80.0
+CARD = Path(__file__).with_name("card.md")
 GENERATION = GenerationDefaults(
     width=sizes.SIZE_PIXELS, height=sizes.SIZE_PIXELS, frames=sizes.FRAMES, fps=sizes.FPS, steps=20,
     min_guidance=1.5, max_guidance=1.5, motion_bucket_id=127, noise_aug_strength=0.02,
@@ -152,7 +154,7 @@ def training_record(run_folder: Path) -> dict[str, Any]:
                 "losses": losses,
             }
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
-    return {"stages": stages, "commit": commit, "torch": torch.__version__, "machine": platform.processor(), "seed": 0}
+    return {"stages": stages, "commit": commit, "torch": torch.__version__, "machine": platform.machine(), "seed": 0}
 
 
 def assemble(models: TrainedModels, target: Path, *, record: dict[str, Any]) -> None:
@@ -170,6 +172,7 @@ def assemble(models: TrainedModels, target: Path, *, record: dict[str, Any]) -> 
             scaling_factor=models.scaling_factor,
         )
         (folder / "card").mkdir()
+        shutil.copyfile(CARD, folder / "card" / "README.md")
         (folder / "card" / "training.json").write_text(json.dumps(record, indent=2) + "\n")
         write_pack(
             target,

@@ -35,8 +35,7 @@ class MotionInjection(nn.Module):
 @torch.no_grad()
 def motion_features(encoder: nn.Module, clips: Sequence[np.ndarray]) -> Tensor:
     """B clips uint8 [16, 64, 64, 3] -> motion features [B, N, C] of the frozen encoder."""
-    with autocast():
-        return encoder(prepare_clips(clips, MOTION_PREPROCESSING)).last_hidden_state.float()
+    return encoder(prepare_clips(clips, MOTION_PREPROCESSING)).last_hidden_state
 
 
 @torch.no_grad()

@@ -18,7 +18,7 @@ from training.runner import Loss, Recipe, console
 from training.sizes import APPEARANCE_PREPROCESSING, REFERENCES
 from training.stage1 import motion_features
 
-RECIPE = Recipe(steps=2500, batch=32, lr=5e-4, gradient_clip=0.25, ema_decay=0.998)
+RECIPE = Recipe(steps=1300, batch=32, lr=5e-4, gradient_clip=0.25, ema_decay=0.998)
 POOL_CLIPS = 4000
 # References are drawn from this many nearest captions, so that a sequence is not the same each time it comes up.
 CANDIDATES = 20
