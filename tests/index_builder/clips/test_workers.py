@@ -1,7 +1,10 @@
 """Decode workers: an answer for every task, and only the clip at hand lost when a worker hangs, crashes or bloats."""
 
+import fcntl
 import os
 import signal
+import sys
+import termios
 import time
 from pathlib import Path
 
@@ -81,6 +84,15 @@ def test_a_hung_worker_is_killed_and_replaced(tmp_path: Path) -> None:
         assert _worker_of(pool) != hung
 
 
+def _wait_until_sent(pool: DecodePool, *, seconds: float = 20.0) -> None:
+    """Until the stopped worker's pipe holds a task that it has not read."""
+    pipe, unread, deadline = pool._watchers[0].process.stdin, bytearray(4), time.monotonic() + seconds
+    while not int.from_bytes(unread, sys.byteorder):
+        assert time.monotonic() < deadline, "the task never reached the worker"
+        fcntl.ioctl(pipe, termios.FIONREAD, unread)
+        time.sleep(0.01)
+
+
 def test_where_decord_takes_its_worker_down_pyav_gets_a_try(tmp_path: Path) -> None:
     video = write_video(tmp_path / "v.mp4")
     with DecodePool(workers=1) as pool:
@@ -89,6 +101,8 @@ def test_where_decord_takes_its_worker_down_pyav_gets_a_try(tmp_path: Path) -> N
         process = _worker_of(pool)
         os.kill(process, signal.SIGSTOP)
         pool.submit(decode_task(video))
+        # Killed sooner, the worker would be replaced before the task had ever reached it.
+        _wait_until_sent(pool)
         os.kill(process, signal.SIGKILL)
         task, answer = pool.next_answer()
         assert isinstance(answer, Decoded) and answer.clip.decoder == "pyav"
