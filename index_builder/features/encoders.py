@@ -154,16 +154,19 @@ class AppearanceEncoder:
 
 
 def load_retrieval_encoder(spec: EncoderSpec, *, folder: Path, device: str = "cpu") -> RetrievalEncoder:
-    """Load open_clip from a pack's folder (`open_clip_config.json` and safetensors) or by a hub name.
+    """Load open_clip from a pack's folder or from the local hub cache.
 
     Raises:
-        EncoderNotFound: the files are not on this machine.
+        EncoderNotFound: the files are not on this machine, or only as a pickle.
     """
     import open_clip
 
-    name = f"local-dir:{_locate(spec, folder, 'open_clip')}"
+    located = _locate(spec, folder, "open_clip")
+    # open_clip would fall back to a pickled .bin.
+    if not any(located.glob("*.safetensors")):
+        raise _not_found(spec, FileNotFoundError(f"no .safetensors file in {located}"))
+    name = f"local-dir:{located}"
     try:
-        # Fingerprints vouch for the weights; open_clip's own torch.load path is never reached with safetensors.
         model = open_clip.create_model(name, device=device)
         tokenizer = open_clip.get_tokenizer(name)
     except (OSError, RuntimeError, ValueError) as error:
@@ -179,13 +182,7 @@ def load_motion_encoder(spec: EncoderSpec, *, folder: Path, device: str = "cpu")
     """
     from transformers import VideoMAEModel
 
-    located = _locate(spec, folder, "videomae")
-    try:
-        with _without_loading_bars():
-            model = VideoMAEModel.from_pretrained(located, use_safetensors=True, local_files_only=True)
-    except (OSError, ValueError) as error:
-        raise _not_found(spec, error) from error
-    return MotionEncoder(model.float(), spec, device)
+    return MotionEncoder(_load_transformers(VideoMAEModel, "videomae", spec, folder), spec, device)
 
 
 def load_appearance_encoder(spec: EncoderSpec, *, folder: Path, device: str = "cpu") -> AppearanceEncoder:
@@ -196,10 +193,13 @@ def load_appearance_encoder(spec: EncoderSpec, *, folder: Path, device: str = "c
     """
     from transformers import Dinov2Model
 
-    located = _locate(spec, folder, "dinov2")
+    return AppearanceEncoder(_load_transformers(Dinov2Model, "dinov2", spec, folder), spec, device)
+
+
+def _load_transformers(model_class: Any, kind: str, spec: EncoderSpec, folder: Path) -> torch.nn.Module:
+    located = _locate(spec, folder, kind)
     try:
         with _without_loading_bars():
-            model = Dinov2Model.from_pretrained(located, use_safetensors=True, local_files_only=True)
+            return model_class.from_pretrained(located, use_safetensors=True, local_files_only=True).float()
     except (OSError, ValueError) as error:
         raise _not_found(spec, error) from error
-    return AppearanceEncoder(model.float(), spec, device)

@@ -61,6 +61,13 @@ def test_missing_encoder_is_named(load, kind: str, tmp_path: Path) -> None:
         load(spec(kind, "nobody/nothing"), folder=tmp_path)
 
 
+def test_a_pickled_retrieval_encoder_is_not_opened(tmp_path: Path) -> None:
+    (tmp_path / "retrieval").mkdir()
+    (tmp_path / "retrieval" / "open_clip_pytorch_model.bin").write_bytes(b"a pickle")
+    with pytest.raises(EncoderNotFound, match=r"no \.safetensors file"):
+        load_retrieval_encoder(spec("open_clip", "retrieval"), folder=tmp_path)
+
+
 def test_kind_must_fit(folder: Path) -> None:
     with pytest.raises(EncoderNotFound, match="expected an encoder of kind videomae, received dinov2"):
         load_motion_encoder(spec("dinov2", "motion"), folder=folder)
