@@ -6,7 +6,7 @@ import logging
 import os
 import subprocess
 import sys
-from importlib.util import find_spec
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -39,12 +39,15 @@ class CheckoutNeeded(MotionRAGError):
 
 def _run_from_checkout(module: str, arguments: list[str]) -> None:
     """Training imports everything and nothing imports training: its programs run as processes of their own."""
-    if find_spec(module.split(".", maxsplit=1)[0]) is None:
+    checkout = Path(__file__).resolve().parents[2]
+    if not (checkout / "training").is_dir():
         raise CheckoutNeeded(
-            f"Expected to find {module} on the Python path, but the installed package does not carry it: "
-            "run this command in a checkout of the repository."
+            f"Expected training/ beside the package in {checkout}, but an installed package does not carry it: "
+            "clone the repository and install it with pip install -e."
         )
-    raise typer.Exit(subprocess.run([sys.executable, "-m", module, *arguments], check=False).returncode)
+    paths = os.pathsep.join(filter(None, [str(checkout), os.environ.get("PYTHONPATH")]))
+    command = [sys.executable, "-m", module, *arguments]
+    raise typer.Exit(subprocess.run(command, env={**os.environ, "PYTHONPATH": paths}, check=False).returncode)
 
 
 @app.command(context_settings=PASS_ON)
@@ -73,7 +76,6 @@ def configure(
 
 def main() -> None:
     """Entry point of the console script."""
-    sys.path.insert(0, os.getcwd())  # a checkout's training/ is found when the command is run inside it
     try:
         app()
     except MotionRAGError as error:
