@@ -146,6 +146,14 @@ def run_pack(run_folder: Path) -> None:
     assemble.assemble(models, pack.PACKAGED_FOLDER / "tiny", record=assemble.training_record(run_folder))
 
 
+def run_preview(run_folder: Path) -> None:
+    """Stage "preview": a picture of what the installed pack makes of every motion kind."""
+    from motionrag_nodes.checkpoints import pack
+    from training.preview import write_preview
+
+    write_preview(pack.PACKAGED_FOLDER / "tiny", run_folder / "preview.png")
+
+
 STAGES: dict[str, Callable[[Path], None]] = {
     "codec": run_codec,
     "retrieval": run_retrieval,
@@ -155,6 +163,7 @@ STAGES: dict[str, Callable[[Path], None]] = {
     "stage1": run_stage1,
     "stage2": run_stage2,
     "pack": run_pack,
+    "preview": run_preview,
 }
 
 
