@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from motionrag_nodes.errors import GenerationSettingInvalid
@@ -38,18 +38,7 @@ class GenerateSettings:
     @classmethod
     def from_defaults(cls, defaults: GenerationDefaults, *, seed: int = 0) -> GenerateSettings:
         """What a pack's base model was trained for."""
-        return cls(
-            width=defaults.width,
-            height=defaults.height,
-            frames=defaults.frames,
-            fps=defaults.fps,
-            steps=defaults.steps,
-            min_guidance=defaults.min_guidance,
-            max_guidance=defaults.max_guidance,
-            motion_bucket_id=defaults.motion_bucket_id,
-            noise_aug_strength=defaults.noise_aug_strength,
-            seed=seed,
-        )
+        return cls(**asdict(defaults), seed=seed)
 
     def validate(self, *, pixel_multiple: int = 8) -> None:
         """Check every setting.

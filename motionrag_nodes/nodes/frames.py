@@ -31,7 +31,7 @@ class GenerateVideo(io.ComfyNode):
                 "Animates a picture with a video model. Connect motion to have it move like your examples; "
                 "leave it off for the plain model. (image to video, sampler, SVD)"
             ),
-            inputs=[*_connections(), *_widgets()],
+            inputs=[*_connections(), *_motion_widgets(), *_model_widgets()],
             outputs=[
                 io.Image.Output("images", display_name="images", tooltip="The frames of the video, for further nodes."),
                 io.Video.Output("video", display_name="video", tooltip="The video at its frame rate, for Save Video."),
@@ -94,7 +94,7 @@ def _connections() -> list[io.Input]:
     ]
 
 
-def _widgets() -> list[io.Input]:
+def _motion_widgets() -> list[io.Input]:
     return [
         io.Int.Input(
             "seed",
@@ -123,6 +123,11 @@ def _widgets() -> list[io.Input]:
         io.Float.Input(
             "end", default=1.0, min=0.0, max=1.0, step=0.05, tooltip="Inject motion until this part of the steps."
         ),
+    ]
+
+
+def _model_widgets() -> list[io.Input]:
+    return [
         io.Int.Input(
             "steps", default=0, min=0, max=200, tooltip="Denoising steps: more are slower and cleaner." + _OWN
         ),

@@ -32,52 +32,7 @@ class RetrieveNeighbours(io.ComfyNode):
                 "Looks up the clips in a motion database whose motion fits your prompt or image best, and shows them. "
                 "(search, retrieve, similar motion, references)"
             ),
-            inputs=[
-                MotionDatabaseSocket.Input("database", tooltip="From Load Motion Database."),
-                MotionPackSocket.Input("pack", tooltip="From Load Motion Pack; the one the database was built with."),
-                io.String.Input(
-                    "prompt",
-                    multiline=True,
-                    default="",
-                    placeholder="a red ball rolls to the right",
-                    tooltip="Say what moves and how. Clips whose captions mean the same come first.",
-                ),
-                io.Combo.Input(
-                    "mode",
-                    options=list(_MODES),
-                    default="prompt",
-                    tooltip="What to compare: captions with your prompt, first frames with your image, "
-                    "or the best 20 by prompt re-ranked by image.",
-                ),
-                io.Int.Input(
-                    "top_k", default=9, min=1, max=64, tooltip="How many clips to use as examples. The models expect 9."
-                ),
-                io.Float.Input(
-                    "min_score",
-                    default=-1.0,
-                    min=-1.0,
-                    max=1.0,
-                    step=0.01,
-                    tooltip="Leave out clips that are less similar than this. -1 keeps all.",
-                ),
-                io.Float.Input(
-                    "diversity",
-                    default=0.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.05,
-                    tooltip="0 takes the most similar clips; higher values avoid clips that resemble each other.",
-                ),
-                io.String.Input(
-                    "exclude",
-                    default="",
-                    placeholder="clip ids or file names",
-                    tooltip="Clips never to use: their ids or file names, separated by commas.",
-                ),
-                io.Image.Input(
-                    "image", optional=True, tooltip="The picture to animate; needed by the modes that compare images."
-                ),
-            ],
+            inputs=_inputs(),
             outputs=[
                 NeighboursSocket.Output(
                     "neighbours",
@@ -132,6 +87,55 @@ class RetrieveNeighbours(io.ComfyNode):
         )
         sheet = pictures.to_image(contact_sheet(found))
         return io.NodeOutput(found, sheet, ui={**ui.PreviewImage(sheet, cls=cls).as_dict(), **_listed(found)})
+
+
+def _inputs() -> list[io.Input]:
+    return [
+        MotionDatabaseSocket.Input("database", tooltip="From Load Motion Database."),
+        MotionPackSocket.Input("pack", tooltip="From Load Motion Pack; the one the database was built with."),
+        io.String.Input(
+            "prompt",
+            multiline=True,
+            default="",
+            placeholder="a red ball rolls to the right",
+            tooltip="Say what moves and how. Clips whose captions mean the same come first.",
+        ),
+        io.Combo.Input(
+            "mode",
+            options=list(_MODES),
+            default="prompt",
+            tooltip="What to compare: captions with your prompt, first frames with your image, "
+            "or the best 20 by prompt re-ranked by image.",
+        ),
+        io.Int.Input(
+            "top_k", default=9, min=1, max=64, tooltip="How many clips to use as examples. The models expect 9."
+        ),
+        io.Float.Input(
+            "min_score",
+            default=-1.0,
+            min=-1.0,
+            max=1.0,
+            step=0.01,
+            tooltip="Leave out clips that are less similar than this. -1 keeps all.",
+        ),
+        io.Float.Input(
+            "diversity",
+            default=0.0,
+            min=0.0,
+            max=1.0,
+            step=0.05,
+            tooltip="0 takes the most similar clips; higher values avoid clips that resemble each other.",
+        ),
+        io.String.Input(
+            "exclude",
+            default="",
+            placeholder="clip ids or file names",
+            tooltip="Clips never to use: their ids or file names, separated by commas.",
+        ),
+        io.Image.Input(
+            "image", optional=True, tooltip="The picture to animate; needed by the modes that compare images."
+        ),
+    ]
 
 
 def _listed(neighbours: Neighbours) -> dict[str, list[dict[str, object]]]:
