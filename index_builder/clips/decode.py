@@ -62,7 +62,7 @@ def decode_clip(
 
     Without `start_sec` and `end_sec` the window is the video's middle `seconds` (all of a shorter one); `fps` sets the
     window's length to frames / fps instead. The i-th frame is the one on screen at start + i * length / frames: 8 fps
-    over 2 s for the defaults, as the paper reads references (arXiv 2509.26391, section 4).
+    over 2 s for the defaults, as the paper reads references (arXiv 2509.26391).
     Raises ClipUnreadable with the reason, InvalidSetting for impossible settings.
     """
     if frames < 1 or short_side < 1 or seconds <= 0 or (fps is not None and fps <= 0):

@@ -18,7 +18,7 @@ from index_builder.database.manifest import IndexFile, Manifest, check_size
 from index_builder.errors import DatabaseDamaged
 
 logger = logging.getLogger(__name__)
-# Measured at dimension 512 (DESIGN.md): exact search is the faster and simpler choice up to here.
+# Measured at dimension 512: exact search is the faster and simpler choice up to here.
 FLAT_ROWS = 20_000
 HNSW_LINKS = 32
 HNSW_BUILD_EF = 100

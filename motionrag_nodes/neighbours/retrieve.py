@@ -1,4 +1,4 @@
-"""Retrieval: a prompt, an image or both -> the K most similar clips of a database (arXiv 2509.26391, section 3.1)."""
+"""Retrieval: a prompt, an image or both -> the K most similar clips of a database (arXiv 2509.26391)."""
 
 from __future__ import annotations
 
