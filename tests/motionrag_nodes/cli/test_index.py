@@ -15,7 +15,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from index_builder.errors import MotionRAGError
-from motionrag_nodes.cli import index
+from motionrag_nodes.cli import index, index_options
 from tests.index_builder.projection_encoder import ProjectionEncoder
 from tests.index_builder.sample_videos import picture, write_garbage, write_video
 
@@ -34,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch):
     """Runs a command with the tests' encoder for a pack: what is tested here are the commands."""
-    monkeypatch.setattr(index, "load_encoder", lambda pack: ProjectionEncoder())
+    monkeypatch.setattr(index_options, "load_encoder", lambda pack: ProjectionEncoder())
 
     def invoke(*arguments: object):
         return CliRunner().invoke(index.app, [str(argument) for argument in arguments])

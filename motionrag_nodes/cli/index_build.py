@@ -1,0 +1,152 @@
+"""`motionrag index build`: videos into a database."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from index_builder.errors import InvalidSetting
+from motionrag_nodes.cli import index_options
+from motionrag_nodes.cli.index_options import AsJson, Pack
+
+if TYPE_CHECKING:
+    from index_builder.build_report import BuildProgress, BuildReport, ProgressCallback
+
+EXIT_NOTHING_INDEXED = 2
+EXIT_INTERRUPTED = 130
+SHOWN_REASONS = 20
+
+
+def build(
+    inputs: Annotated[list[Path], typer.Argument(help="Folders of videos (searched recursively) or videos.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the database; extended if it exists.")],
+    captions: Annotated[
+        Path | None,
+        typer.Option("--captions", help="Table (.csv, .parquet) with the columns path and caption; else .txt files."),
+    ] = None,
+    pack: Pack = "tiny",
+    workers: Annotated[int | None, typer.Option("--workers", help="Decode processes. [default: one per CPU]")] = None,
+    clips_per_video: Annotated[
+        str, typer.Option("--clips-per-video", help="Clips cut from each longer video: a number, or all.")
+    ] = "1",
+    batch: Annotated[int, typer.Option("--batch", help="Clips encoded at a time.")] = 8,
+    as_json: AsJson = False,
+) -> None:
+    """Bring videos into a database. A build that was stopped goes on where it was.
+
+    Exit code: 0 done, 2 bad input or nothing could be indexed, 130 interrupted.
+    """
+    from index_builder.build import build_database
+    from index_builder.clips.captions import load_captions
+    from index_builder.clips.find import find_videos
+
+    console = Console(stderr=True)
+    count = _clips_per_video(clips_per_video)
+    # Both are cheap and fail early, before an encoder is loaded for nothing.
+    load_captions(captions)
+    find_videos(inputs)
+    try:
+        encoder = index_options.load_encoder(pack)
+        with _progress_bar(console) as progress:
+            report = build_database(
+                inputs,
+                output=output,
+                encoder=encoder,
+                captions=captions,
+                workers=workers,
+                clips_per_video=count,
+                batch_clips=batch,
+                progress=progress,
+            )
+    except KeyboardInterrupt:
+        _say_interrupted(console, output)
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+    if as_json:
+        typer.echo(json.dumps(report.as_dict(), indent=2, ensure_ascii=False))
+    else:
+        _show_report(report, Console())
+    if report.interrupted:
+        _say_interrupted(console, output)
+        raise typer.Exit(EXIT_INTERRUPTED)
+    if report.rows == 0:
+        console.print("[bold red]Error:[/] expected at least one readable video, all failed: see the reasons above")
+        raise typer.Exit(EXIT_NOTHING_INDEXED)
+
+
+def _clips_per_video(given: str) -> int | None:
+    if given == "all":
+        return None
+    if not given.isdecimal() or int(given) < 1:
+        raise InvalidSetting(
+            f"expected a number of at least 1 or all for --clips-per-video, received {given}: correct it"
+        )
+    return int(given)
+
+
+@contextmanager
+def _progress_bar(console: Console) -> Iterator[ProgressCallback]:
+    """A bar with counts, rate and time left, on stderr."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=12),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[counts]}"),
+        TimeRemainingColumn(compact=True),
+        TextColumn("left"),
+    )
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("loading", total=None, counts="")
+
+        def update(progress: BuildProgress) -> None:
+            speed = bar.tasks[0].speed
+            counted = ("indexed", "skipped", "failed")
+            parts = [f"{speed:.1f}/s"] if speed else []
+            parts += [f"{getattr(progress, name)} {name}" for name in counted if getattr(progress, name)]
+            bar.update(
+                task,
+                description=progress.phase,
+                total=progress.found_videos,
+                # Skipped videos take no time; what waits to be committed is work done.
+                completed=min(progress.found_videos, progress.done_videos + progress.indexed - progress.committed),
+                counts=" ".join(parts),
+            )
+
+        yield update
+
+
+def _say_interrupted(console: Console, output: Path) -> None:
+    console.print(
+        f"Interrupted. What was committed to {escape(str(output))} stays; run the same command to go on.",
+        soft_wrap=True,
+    )
+
+
+def _show_report(report: BuildReport, console: Console) -> None:
+    """Counts, then the reasons; not those that go without saying."""
+    from index_builder.build_report import ALREADY_INDEXED, INTERRUPTED
+
+    table = Table(title=escape(report.database))
+    for heading in ("", "videos", "clips"):
+        table.add_column(heading, justify="left" if not heading else "right")
+    for outcome in ("indexed", "skipped", "failed"):
+        table.add_row(outcome, str(report.videos(outcome)), str(len(getattr(report, outcome))))
+    table.add_section()
+    table.add_row("found", str(report.found_videos), "")
+    table.add_row("in the database", "", str(report.rows))
+    console.print(table)
+    for outcome, colour in (("failed", "red"), ("skipped", "yellow")):
+        entries = [entry for entry in getattr(report, outcome) if entry.reason not in (ALREADY_INDEXED, INTERRUPTED)]
+        for entry in entries[:SHOWN_REASONS]:
+            console.print(f"[{colour}]{outcome}[/] {escape(entry.source)}: {escape(entry.reason)}", soft_wrap=True)
+        if len(entries) > SHOWN_REASONS:
+            console.print(f"… and {len(entries) - SHOWN_REASONS} more {outcome}; --json lists all")
+    console.print(f"{report.seconds:.1f} s, generation {report.generation}")

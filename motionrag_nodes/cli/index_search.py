@@ -1,0 +1,105 @@
+"""`motionrag index search`: the clips of a database that fit a prompt, a picture or both."""
+
+from __future__ import annotations
+
+import json
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from index_builder.errors import InvalidSetting
+from motionrag_nodes.cli import index_options
+from motionrag_nodes.cli.index_options import AsJson, Database, Pack
+
+if TYPE_CHECKING:
+    from motionrag_nodes.neighbours.neighbours import Neighbours
+
+
+class SearchMode(str, Enum):
+    """What a search compares."""
+
+    text = "text"
+    image = "image"
+    text_then_image = "text_then_image"
+
+
+def search(
+    database: Database,
+    prompt: Annotated[str | None, typer.Option("--prompt", "-p", help="The motion, in words.")] = None,
+    image: Annotated[Path | None, typer.Option("--image", "-i", help="Picture to compare first frames with.")] = None,
+    mode: Annotated[
+        SearchMode | None, typer.Option("--mode", help="[default: by what is given; both: text_then_image]")
+    ] = None,
+    top_k: Annotated[int, typer.Option("--top-k", "-k", help="How many clips.")] = 9,
+    min_score: Annotated[float, typer.Option("--min-score", help="Least similarity, -1 to 1.")] = -1.0,
+    diversity: Annotated[float, typer.Option("--diversity", help="0 most similar, towards 1 more varied.")] = 0.0,
+    exclude: Annotated[
+        list[str] | None, typer.Option("--exclude", help="Row id, path, file name or stem to leave out. Repeatable.")
+    ] = None,
+    sheet: Annotated[Path | None, typer.Option("--sheet", help="Write a contact sheet (.png or .jpg).")] = None,
+    pack: Pack = "tiny",
+    as_json: AsJson = False,
+) -> None:
+    """Find the clips whose motion fits a prompt, a picture or both."""
+    from index_builder.database.reader import MotionDatabase
+    from motionrag_nodes.neighbours.contact_sheet import contact_sheet
+    from motionrag_nodes.neighbours.retrieve import retrieve_neighbours
+
+    if prompt is None and image is None:
+        raise InvalidSetting("expected --prompt or --image, received neither: say what to look for")
+    if sheet is not None and sheet.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+        raise InvalidSetting(f"expected a .png or .jpg file for --sheet, received {sheet}: rename it")
+    opened = MotionDatabase.open(database)
+    picture = _read_picture(image) if image is not None else None
+    given = SearchMode.image if prompt is None else SearchMode.text if image is None else SearchMode.text_then_image
+    found = retrieve_neighbours(
+        opened,
+        encoder=index_options.load_encoder(pack),
+        prompt=prompt,
+        image=picture,
+        mode=(mode or given).value,
+        top_k=top_k,
+        min_score=min_score,
+        diversity=diversity,
+        exclude=exclude or (),
+    )
+    if sheet is not None:
+        from PIL import Image
+
+        sheet.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(contact_sheet(found)).save(sheet)
+    if as_json:
+        typer.echo(json.dumps(_listed(found), indent=2, ensure_ascii=False))
+    else:
+        _show_neighbours(found, Console())
+
+
+def _read_picture(path: Path):
+    """uint8 RGB [H, W, 3]."""
+    import numpy as np
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        return np.asarray(Image.open(path).convert("RGB"))
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+        raise InvalidSetting(f"expected a picture in {path}, but it cannot be read ({error}): check --image") from error
+
+
+def _listed(found: Neighbours) -> list[dict[str, object]]:
+    names = ("rank", "row_id", "score", "text_score", "frame_score", "caption", "source", "start_sec", "end_sec")
+    return [{name: getattr(item, name) for name in names} for item in found.items]
+
+
+def _show_neighbours(found: Neighbours, console: Console) -> None:
+    table = Table()
+    for heading in ("rank", "score", "caption", "video", "seconds"):
+        table.add_column(heading, justify="right" if heading in ("rank", "score") else "left", overflow="fold")
+    for item in found.items:
+        span = f"{item.start_sec:.2f}-{item.end_sec:.2f}"
+        table.add_row(str(item.rank), f"{item.score:.3f}", escape(item.caption or ""), escape(item.source), span)
+    console.print(table)
