@@ -6,7 +6,7 @@ scale * Attention(to_q_ip(h), to_k_ip(tokens), to_v_ip(tokens)). Plain PyTorch: 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -35,11 +35,11 @@ class ProjectedTokens:
 class MotionAttention(nn.Module):
     """The weights of one site. Lists of one, since the published keys read to_q_ip.0.weight."""
 
-    def __init__(self, *, hidden_dim: int, token_dim: int) -> None:
+    def __init__(self, *, hidden_dim: int, token_dim: int, linear: Callable[..., nn.Module] = nn.Linear) -> None:
         super().__init__()
-        self.to_q_ip = nn.ModuleList([nn.Linear(hidden_dim, hidden_dim, bias=False)])
-        self.to_k_ip = nn.ModuleList([nn.Linear(token_dim, hidden_dim, bias=False)])
-        self.to_v_ip = nn.ModuleList([nn.Linear(token_dim, hidden_dim, bias=False)])
+        self.to_q_ip = nn.ModuleList([linear(hidden_dim, hidden_dim, bias=False)])
+        self.to_k_ip = nn.ModuleList([linear(token_dim, hidden_dim, bias=False)])
+        self.to_v_ip = nn.ModuleList([linear(token_dim, hidden_dim, bias=False)])
 
     def project(self, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Motion tokens [B, L, D] -> keys and values [B, L, hidden]."""
@@ -77,16 +77,24 @@ class MotionAdapter(nn.Module):
     `site_dims` maps a site (the attention's path in the model, such as
     down_blocks.0.attentions.0.transformer_blocks.0.attn2) to its hidden width; `root` is the model's name in the
     published keys: "unet" for SVD, "transformer" for CogVideoX. A fresh adapter changes nothing (its values are
-    zero), so that training starts from the frozen model.
+    zero), so that training starts from the frozen model. `linear` makes its layers: a host that moves weights between
+    devices while they are used brings its own.
     """
 
-    def __init__(self, *, token_dim: int, site_dims: Mapping[str, int], root: str = "unet") -> None:
+    def __init__(
+        self,
+        *,
+        token_dim: int,
+        site_dims: Mapping[str, int],
+        root: str = "unet",
+        linear: Callable[..., nn.Module] = nn.Linear,
+    ) -> None:
         super().__init__()
         self.token_dim = token_dim
         self.root = root
         self.site_dims = dict(site_dims)
         for site, hidden_dim in site_dims.items():
-            attention = MotionAttention(hidden_dim=hidden_dim, token_dim=token_dim)
+            attention = MotionAttention(hidden_dim=hidden_dim, token_dim=token_dim, linear=linear)
             _branch(self, f"{root}.{site}").add_module("processor", attention)
         self.reset_parameters()
 
