@@ -164,6 +164,13 @@ class MotionDatabase:
         """Whether `name` is a row's id, or the path, file name or stem of a row's video."""
         return name in self._number_of() or name in self._numbers_by_source()
 
+    def ids_called(self, name: str) -> list[str]:
+        """Ids of the rows that `name` names, as in `has_source`, in the order of their commits; not of removed ones."""
+        numbers = self._numbers_by_source().get(name, [])
+        called = [name] if name in self._number_of() else [self._id_at(number) for number in numbers]
+        removed = set(self.manifest.tombstones)
+        return [row_id for row_id in called if row_id not in removed]
+
     def search_kind(self, field: Field) -> str:
         """How `field` is searched: "exact", "flat" or "hnsw32"."""
         return self._search_of(field).kind

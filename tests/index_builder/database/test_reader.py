@@ -64,6 +64,8 @@ def test_search_ranks_by_cosine_and_honours_exclusions(database: Path, with_inde
     assert row_id(4) not in {hit.row_id for hit in opened.search(query, field="frame", k=3, exclude_ids=[row_id(4)])}
     assert len(opened.search(query, field="text", k=2, exclude_ids=["unknown"], exclude_sources=["unknown"])) == 2
     assert opened.has_source("v2") and opened.has_source(row_id(0)) and not opened.has_source("v9")
+    assert opened.ids_called("v2") == [row_id(4), row_id(5)] and opened.ids_called(row_id(2)) == [row_id(2)]
+    assert opened.ids_called("v9") == []
 
 
 def test_clips_without_caption_are_found_by_their_frame(database: Path) -> None:
@@ -76,6 +78,7 @@ def test_removed_rows_are_gone_and_the_promised_number_is_kept(database: Path) -
     remove_rows(database, [4, 0])
     opened = MotionDatabase.open(database)
     assert len(opened) == 4 and row_id(4) not in opened.ids()
+    assert opened.ids_called("v2") == [row_id(5)] and opened.ids_called(row_id(4)) == []
     assert len(opened.search(unit_vector(4, 1), field="frame", k=4)) == 4
     assert row_id(4) not in {hit.row_id for hit in opened.search(unit_vector(4, 1), field="frame", k=6)}
     assert [row for row, *_ in opened.each_row("id")] == [row_id(number) for number in (1, 2, 3, 5)]
