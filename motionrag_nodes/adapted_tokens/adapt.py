@@ -1,8 +1,15 @@
-"""From neighbours and a picture to the motion tokens that this picture should have."""
+"""From neighbours and a picture to the motion tokens that this picture should have.
+
+Weights act in every fusion. A neighbour of weight 0 is left out. The others count by the ratio of their weights: as in
+a weighted mean; as the one that top-1 takes, which is the heaviest; and for the context transformer as described at
+`weighted_mask_by_clip`, with the heaviest next to the target, where training put the most similar one. Equal weights
+change nothing.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
@@ -25,13 +32,14 @@ class AdaptedMotion:
     """Motion for one picture.
 
     tokens, unconditional: float32 [1, L, D] on the CPU. `unconditional` are the tokens of the all-zeros clip, for the
-    unconditional branch of classifier-free guidance; they depend on the pack alone.
+    unconditional branch of classifier-free guidance; they depend on the pack alone. `pack` made both.
     """
 
     tokens: torch.Tensor
     unconditional: torch.Tensor
     pack_name: str
     fusion: str
+    pack: MotionPack | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.tokens.ndim != 3 or self.tokens.shape != self.unconditional.shape or len(self.tokens) != 1:
@@ -48,7 +56,7 @@ def adapt_motion(
     """Combine the neighbours' motion tokens for `image`, uint8 RGB [H, W, 3].
 
     fusion: "context transformer" predicts them from all neighbours and the picture (arXiv 2509.26391); "mean"
-    averages the neighbours' tokens; "top-1" takes the most similar neighbour's.
+    averages the neighbours' tokens; "top-1" takes those of the heaviest neighbour, of equally heavy ones the first.
 
     Raises:
         MotionMismatch: the neighbours' tokens were made by another pack.
@@ -67,21 +75,33 @@ def adapt_motion(
             f"{neighbours.tokens_fingerprint}: retrieve or encode them with this pack."
         )
     encoder = PackClipEncoder(pack)
-    motion = neighbours.motion_tokens[None].to(pack.device)  # [K, L, D] -> [1, K, L, D]
+    # Heaviest first; sorting is stable, so equal weights leave the order as it is.
+    kept = [place for place, weight in enumerate(neighbours.weights) if weight]
+    order = sorted(kept, key=lambda place: -neighbours.weights[place])
+    motion = neighbours.motion_tokens[None, order].to(pack.device)  # [K, L, D] -> [1, K, L, D]
+    weights = _relative_weights(neighbours, order, like=motion)
     if fusion == "mean":
-        tokens = motion.mean(dim=1)
+        tokens = motion.mean(dim=1) if weights is None else torch.einsum("k,bkld->bld", weights / weights.sum(), motion)
     elif fusion == "top-1":
         tokens = motion[:, 0]
     else:
-        appearance = neighbours.appearance_tokens[None].to(pack.device)
-        tokens = pack.context_transformer.adapt(motion, appearance, encoder.appearance_tokens([image]))
+        appearance = neighbours.appearance_tokens[None, order].to(pack.device)
+        target = encoder.appearance_tokens([image])
+        tokens = pack.context_transformer.adapt(motion, appearance, target, weights=weights)
     return AdaptedMotion(
         # Clones are ordinary tensors: those made in inference mode may not be used where gradients are tracked.
         tokens=_ordinary(tokens),
         unconditional=_ordinary(encoder.zero_clip_tokens()),
         pack_name=pack.name,
         fusion=fusion,
+        pack=pack,
     )
+
+
+def _relative_weights(neighbours: Neighbours, order: Sequence[int], *, like: torch.Tensor) -> torch.Tensor | None:
+    """[K] in that order, the heaviest 1; None where all are equal, so that nothing is computed that changes nothing."""
+    weights = [neighbours.weights[place] / neighbours.weights[order[0]] for place in order]
+    return None if set(weights) == {1.0} else torch.tensor(weights, dtype=like.dtype, device=like.device)
 
 
 def _ordinary(tokens: torch.Tensor) -> torch.Tensor:

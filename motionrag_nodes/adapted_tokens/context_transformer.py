@@ -43,6 +43,19 @@ def causal_mask_by_clip(clips: int, tokens_per_clip: int, *, device: torch.devic
     return clip[None, :] > clip[:, None]
 
 
+def weighted_mask_by_clip(weights: torch.Tensor, tokens_per_clip: int) -> torch.Tensor:
+    """The causal mask of K + 1 clips as a float bias [S, S] on attention logits: log(weight) on each neighbour's keys.
+
+    weights [K], above 0, in the order of the sequence. Clip i's motion stands in group i + 1, which follows from the
+    shift; the first group holds no neighbour. Softmax turns a bias of log(w) into a factor w: a neighbour of weight 2
+    is looked at as much as two copies of it would be.
+    """
+    groups = torch.cat([weights.new_ones(1), weights])
+    mask = causal_mask_by_clip(len(groups), tokens_per_clip, device=weights.device)
+    bias = groups.log().repeat_interleave(tokens_per_clip).expand_as(mask)
+    return bias.masked_fill(mask, float("-inf"))
+
+
 class ContextTransformer(nn.Module):
     """Predicts each clip's motion tokens from the clips before it and from its own appearance."""
 
@@ -69,11 +82,14 @@ class ContextTransformer(nn.Module):
         tokens = self.condition_proj(features.flatten(0, -3))  # [B, K, N, C] -> [B * K, N, C]
         return tokens.unflatten(0, features.shape[:-2])
 
-    def forward(self, motion_tokens: torch.Tensor, appearance_tokens: torch.Tensor) -> torch.Tensor:
+    def forward(
+        self, motion_tokens: torch.Tensor, appearance_tokens: torch.Tensor, *, weights: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Predict the motion tokens of every clip of a sequence, least similar neighbour first, target last.
 
         motion_tokens [B, K, L, D] of the neighbours, or [B, K + 1, L, D] with the target's own, which is never read:
-        the sequence is shifted by one clip. appearance_tokens [B, K + 1, L, D]. -> [B, K + 1, L, D]
+        the sequence is shifted by one clip. appearance_tokens [B, K + 1, L, D]. weights [K], above 0: see
+        `weighted_mask_by_clip`; None counts all neighbours alike, as in training. -> [B, K + 1, L, D]
 
         Raises:
             ShapeMismatch: the tokens do not fit each other or the configuration.
@@ -87,20 +103,30 @@ class ContextTransformer(nn.Module):
         positions = self.positions[: clips * length].unflatten(0, (clips, length)).to(shifted.dtype)
         within_clip = self.positions[:length].to(shifted.dtype)
         sequence = shifted + positions + (appearance_tokens + within_clip)
-        mask = causal_mask_by_clip(clips, length, device=sequence.device)
+        if weights is None:
+            mask = causal_mask_by_clip(clips, length, device=sequence.device)
+        else:
+            mask = weighted_mask_by_clip(weights.to(sequence), length)
         # [B, K + 1, L, D] -> [B, (K + 1) * L, D] -> [B, K + 1, L, D]
         return self.transformer(sequence.flatten(1, 2), mask=mask).unflatten(1, (clips, length))
 
     def adapt(
-        self, reference_motion: torch.Tensor, reference_appearance: torch.Tensor, target_appearance: torch.Tensor
+        self,
+        reference_motion: torch.Tensor,
+        reference_appearance: torch.Tensor,
+        target_appearance: torch.Tensor,
+        *,
+        weights: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Predict the target's motion tokens from K >= 1 neighbours, given MOST similar first.
 
-        reference_motion [B, K, L, D], reference_appearance [B, K, L, D], target_appearance [B, L, D] -> [B, L, D]
+        reference_motion [B, K, L, D], reference_appearance [B, K, L, D], target_appearance [B, L, D], weights [K] or
+        None -> [B, L, D]
         """
         # The most similar neighbour stands right before the target, as in training.
         appearance = torch.cat([reference_appearance.flip(1), target_appearance[:, None]], dim=1)
-        return self(reference_motion.flip(1), appearance)[:, -1]
+        weights = None if weights is None else weights.flip(0)
+        return self(reference_motion.flip(1), appearance, weights=weights)[:, -1]
 
     def _check(self, motion_tokens: torch.Tensor, appearance_tokens: torch.Tensor) -> None:
         batch, clips = appearance_tokens.shape[:2]

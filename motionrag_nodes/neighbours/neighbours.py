@@ -1,10 +1,12 @@
-"""The product of retrieval: ranked clips and their tokens, most similar first."""
+"""The product of retrieval: ranked clips, their tokens and how much each of them counts; most similar first."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from index_builder.errors import InvalidSetting
 from motionrag_nodes.errors import ShapeMismatch
 
 if TYPE_CHECKING:
@@ -14,7 +16,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Neighbour:
     """A clip that was found. `rank` counts from 1; `score` is the similarity it was ranked by, in [-1, 1]; text_score
-    and frame_score are the parts that were computed; times in s; `thumbnail` is a JPEG strip of eight frames, or empty.
+    and frame_score are the parts that were computed; times in s; `thumbnail` is a JPEG strip of eight frames, or empty;
+    `pinned`: it was asked for by name.
     """
 
     rank: int
@@ -27,17 +30,22 @@ class Neighbour:
     start_sec: float
     end_sec: float
     thumbnail: bytes
+    pinned: bool = False
 
 
 @dataclass(frozen=True)
 class Neighbours:
-    """K neighbours, most similar first. motion_tokens and appearance_tokens: float32 [K, L, D]; `tokens_fingerprint`
-    names the encoders and resamplers that made them. Raises ShapeMismatch when made of parts that do not fit."""
+    """K neighbours: the pinned ones, then the most similar first. motion_tokens and appearance_tokens: float32
+    [K, L, D]; `tokens_fingerprint` names the encoders and resamplers that made them; `weights` say how much each counts
+    beside the others, 0 not at all: only their ratios matter, and left out they are all 1.
+
+    Raises ShapeMismatch when made of parts that do not fit, InvalidSetting for weights that leave nothing."""
 
     items: tuple[Neighbour, ...]
     motion_tokens: torch.Tensor
     appearance_tokens: torch.Tensor
     tokens_fingerprint: str
+    weights: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         import torch
@@ -52,6 +60,17 @@ class Neighbours:
         if types != (torch.float32, torch.float32):
             raise ShapeMismatch(
                 f"expected float32 tokens, received {types[0]} and {types[1]}: convert them with .float()"
+            )
+        object.__setattr__(self, "weights", tuple(self.weights) or (1.0,) * len(self.items))
+        if len(self.weights) != len(self.items):
+            raise ShapeMismatch(
+                f"expected a weight for each of {len(self.items)} neighbours, received {len(self.weights)}: give one "
+                "each, or none"
+            )
+        if not all(math.isfinite(weight) and weight >= 0 for weight in self.weights) or not any(self.weights):
+            raise InvalidSetting(
+                f"expected weights of at least 0, one of them above it, received {list(self.weights)}: keep at least "
+                "one neighbour"
             )
 
     def __len__(self) -> int:

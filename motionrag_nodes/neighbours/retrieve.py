@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -13,10 +13,12 @@ from index_builder.errors import DatabaseMismatch, InvalidSetting
 from motionrag_nodes.errors import NeighboursNotFound
 from motionrag_nodes.neighbours.diversity import most_diverse
 from motionrag_nodes.neighbours.neighbours import Neighbour, Neighbours
+from motionrag_nodes.neighbours.steering import Steering, pinned_ids, weights_of
 from motionrag_nodes.neighbours.tokens_of_rows import tokens_of_rows
 
 if TYPE_CHECKING:
-    from index_builder.database.reader import Hit, MotionDatabase
+    from index_builder.database.reader import MotionDatabase
+    from index_builder.database.rows import ClipRow
     from index_builder.features.clip_encoder import ClipEncoder
 
 logger = logging.getLogger(__name__)
@@ -34,6 +36,7 @@ class _Candidate:
     score: float
     text_score: float | None
     frame_score: float | None
+    pinned: bool = False
 
 
 def retrieve_neighbours(
@@ -47,6 +50,8 @@ def retrieve_neighbours(
     min_score: float = -1.0,
     diversity: float = 0.0,
     exclude: Sequence[str] = (),
+    pin: Sequence[str] = (),
+    weights: Mapping[str, float] | None = None,
 ) -> Neighbours:
     """The `top_k` clips most similar to the query, most similar first, with their tokens; fewer where fewer qualify.
 
@@ -54,31 +59,26 @@ def retrieve_neighbours(
     (uint8 RGB [H, W, 3]) with first frames, "text_then_image" ranks the top 20 by text again by first frame.
     min_score: cosine in [-1, 1] that the ranking score must reach. diversity in [0, 1]: 0 takes the most similar;
     above, clips that resemble chosen ones lose as much (maximal marginal relevance). exclude: row ids, video paths,
-    file names or stems, e.g. of the target itself, which must never be its own reference.
+    file names or stems, e.g. of the target itself, which must never be its own reference. pin: such names of clips
+    that come first, whatever they score. weights: by name or "#rank", how much a neighbour counts beside the others.
     Raises InvalidSetting, DatabaseMismatch when the encoder's space is not the database's, NeighboursNotFound.
     """
     _check(prompt, image, mode, top_k, min_score, diversity)
     check_encoder(database, encoder)
-    for name in exclude:
+    steering = Steering(tuple(exclude), tuple(pin), dict(weights or {}))
+    for name in steering.exclude:
         if not database.has_source(name):
             logger.warning("nothing in %s is called %s, so nothing is excluded by it", database.path.name, name)
-    pool = top_k if diversity == 0 else max(DIVERSITY_POOL * top_k, TEXT_CANDIDATES)
-    candidates = _candidates(database, encoder, prompt, image, mode, pool, tuple(exclude))
-    best = max((candidate.score for candidate in candidates), default=None)
-    candidates = [candidate for candidate in candidates if candidate.score >= min_score]
-    if not candidates:
-        found = "it is empty or all is excluded" if best is None else f"the best clip scores {best:.3f}"
-        raise NeighboursNotFound(
-            f"expected clips of {database.path.name} with a score of at least {min_score:g}, but {found}: lower "
-            "min_score, exclude less, or index more videos"
-        )
-    if diversity > 0:
-        field = "text" if mode == "text" else "frame"
-        vectors = database.embeddings([candidate.row_id for candidate in candidates], field)
-        scores = np.array([candidate.score for candidate in candidates], dtype=np.float32)
-        picked = sorted(most_diverse(scores, vectors, count=top_k, diversity=diversity))
-        candidates = [candidates[place] for place in picked]
-    return _with_tokens(database, encoder, candidates[:top_k])
+    query = _Query.of(encoder, mode, prompt, image)
+    pinned = query.scored(database, pinned_ids(database, steering, top_k=top_k), pinned=True)
+    found = _found(database, query, steering, pinned, top_k=top_k, min_score=min_score, diversity=diversity)
+    rows = database.rows([candidate.row_id for candidate in (*pinned, *found)])
+    items = tuple(
+        _neighbour(rank, candidate, row)
+        for rank, (candidate, row) in enumerate(zip((*pinned, *found), rows, strict=True), start=1)
+    )
+    motion, appearance = tokens_of_rows(database, rows, encoder=encoder)
+    return Neighbours(items, motion, appearance, encoder.tokens_fingerprint, weights_of(items, steering, database))
 
 
 def check_encoder(database: MotionDatabase, encoder: ClipEncoder) -> None:
@@ -110,44 +110,85 @@ def _check(prompt, image, mode, top_k, min_score, diversity) -> None:
         raise InvalidSetting(f"expected diversity in [0, 1], received {diversity}: 0 takes the most similar clips")
 
 
-def _candidates(database, encoder, prompt, image, mode, count, exclude) -> list[_Candidate]:
-    """At least `count` clips, if there are as many, best first."""
+@dataclass(frozen=True)
+class _Query:
+    """What is asked, encoded: `text` and `frame` are float32 [E], those that the mode compares."""
 
-    def search(query: np.ndarray, field: Literal["text", "frame"], k: int) -> list[Hit]:
-        return database.search(query, field=field, k=k, exclude_ids=exclude, exclude_sources=exclude)
+    mode: Mode
+    text: np.ndarray | None
+    frame: np.ndarray | None
 
-    if mode == "text":
-        hits = search(encoder.encode_text([prompt])[0], "text", count)
-        return [_Candidate(hit.row_id, hit.score, hit.score, None) for hit in hits]
-    frame_query = encoder.encode_frames(image[None])[0]
-    if mode == "image":
-        hits = search(frame_query, "frame", count)
-        return [_Candidate(hit.row_id, hit.score, None, hit.score) for hit in hits]
-    hits = search(encoder.encode_text([prompt])[0], "text", max(count, TEXT_CANDIDATES))
-    frame_scores = database.embeddings([hit.row_id for hit in hits], "frame") @ frame_query
-    candidates = [
-        _Candidate(hit.row_id, float(score), hit.score, float(score))
-        for hit, score in zip(hits, frame_scores, strict=True)
-    ]
-    return sorted(candidates, key=lambda candidate: -candidate.score)
+    @classmethod
+    def of(cls, encoder: ClipEncoder, mode: Mode, prompt: str | None, image: np.ndarray | None) -> _Query:
+        text = None if mode == "image" else encoder.encode_text([prompt])[0]
+        return cls(mode, text, None if mode == "text" else encoder.encode_frames(image[None])[0])
+
+    def scored(self, database: MotionDatabase, ids: Sequence[str], *, pinned: bool = False) -> list[_Candidate]:
+        """These rows with their similarities, best first."""
+        parts = {
+            field: [None] * len(ids) if query is None else (database.embeddings(ids, field) @ query).tolist()
+            for field, query in (("text", self.text), ("frame", self.frame))
+        }
+        ranked_by = parts["text" if self.frame is None else "frame"]
+        candidates = map(_Candidate, ids, ranked_by, parts["text"], parts["frame"], [pinned] * len(ids))
+        return sorted(candidates, key=lambda candidate: -candidate.score)
+
+    def search(self, database: MotionDatabase, count: int, *, exclude: Sequence[str]) -> list[_Candidate]:
+        """At least `count` rows, if there are as many, best first."""
+        if self.text is None:
+            field, query, k = "frame", self.frame, count
+        else:
+            field, query, k = "text", self.text, count if self.frame is None else max(count, TEXT_CANDIDATES)
+        hits = database.search(query, field=field, k=k, exclude_ids=exclude, exclude_sources=exclude)
+        return self.scored(database, [hit.row_id for hit in hits])
 
 
-def _with_tokens(database: MotionDatabase, encoder: ClipEncoder, candidates: Sequence[_Candidate]) -> Neighbours:
-    rows = database.rows([candidate.row_id for candidate in candidates])
-    items = tuple(
-        Neighbour(
-            rank=rank,
-            row_id=row.id,
-            score=candidate.score,
-            text_score=candidate.text_score,
-            frame_score=candidate.frame_score,
-            caption=row.caption,
-            source=row.source,
-            start_sec=row.start_sec,
-            end_sec=row.end_sec,
-            thumbnail=row.thumbnail,
+def _found(
+    database: MotionDatabase,
+    query: _Query,
+    steering: Steering,
+    pinned: Sequence[_Candidate],
+    *,
+    top_k: int,
+    min_score: float,
+    diversity: float,
+) -> list[_Candidate]:
+    """The neighbours beside the pinned ones, best first. Raises NeighboursNotFound when there would be none at all."""
+    wanted = top_k - len(pinned)
+    if not wanted:
+        return []
+    pinned_rows = [candidate.row_id for candidate in pinned]
+    pool = wanted if diversity == 0 else max(DIVERSITY_POOL * top_k, TEXT_CANDIDATES)
+    candidates = query.search(database, pool, exclude=(*steering.exclude, *pinned_rows))
+    best = max((candidate.score for candidate in candidates), default=None)
+    candidates = [candidate for candidate in candidates if candidate.score >= min_score]
+    if not candidates and not pinned:
+        found = "it is empty or all is excluded" if best is None else f"the best clip scores {best:.3f}"
+        raise NeighboursNotFound(
+            f"expected clips of {database.path.name} with a score of at least {min_score:g}, but {found}: lower "
+            "min_score, exclude less, or index more videos"
         )
-        for rank, (candidate, row) in enumerate(zip(candidates, rows, strict=True), start=1)
+    if diversity > 0 and candidates:
+        field = "text" if query.frame is None else "frame"
+        vectors = database.embeddings([candidate.row_id for candidate in candidates], field)
+        scores = np.array([candidate.score for candidate in candidates], dtype=np.float32)
+        near = database.embeddings(pinned_rows, field)
+        picked = sorted(most_diverse(scores, vectors, count=wanted, diversity=diversity, taken=near))
+        candidates = [candidates[place] for place in picked]
+    return candidates[:wanted]
+
+
+def _neighbour(rank: int, candidate: _Candidate, row: ClipRow) -> Neighbour:
+    return Neighbour(
+        rank=rank,
+        row_id=row.id,
+        score=candidate.score,
+        text_score=candidate.text_score,
+        frame_score=candidate.frame_score,
+        caption=row.caption,
+        source=row.source,
+        start_sec=row.start_sec,
+        end_sec=row.end_sec,
+        thumbnail=row.thumbnail,
+        pinned=candidate.pinned,
     )
-    motion, appearance = tokens_of_rows(database, rows, encoder=encoder)
-    return Neighbours(items, motion, appearance, encoder.tokens_fingerprint)

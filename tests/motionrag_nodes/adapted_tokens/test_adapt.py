@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from index_builder.errors import InvalidSetting
-from motionrag_nodes.adapted_tokens.adapt import AdaptedMotion, adapt_motion
+from motionrag_nodes.adapted_tokens.adapt import FUSIONS, AdaptedMotion, adapt_motion
 from motionrag_nodes.errors import MotionMismatch, ShapeMismatch, TooManyNeighbours
 from motionrag_nodes.motion_tokens.pack_encoder import PackClipEncoder, encode_reference_videos
 
@@ -42,6 +42,49 @@ def test_the_context_transformer_reads_the_neighbours_and_the_picture(tiny_pack,
     torch.testing.assert_close(motion.tokens, expected)
     other_picture = adapt_motion(tiny_pack, neighbours, image=255 - IMAGE)
     assert not torch.allclose(other_picture.tokens, motion.tokens, atol=1e-3)
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_equal_weights_change_no_bit(tiny_pack, neighbours, fusion):
+    plain = adapt_motion(tiny_pack, neighbours, image=IMAGE, fusion=fusion)
+    for weight in (1.0, 0.3):
+        same = replace(neighbours, weights=(weight,) * 3)
+        assert torch.equal(adapt_motion(tiny_pack, same, image=IMAGE, fusion=fusion).tokens, plain.tokens)
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_weight_zero_is_leaving_out(tiny_pack, neighbours, fusion):
+    without = encode_reference_videos(tiny_pack, [clip(0), clip(2)])
+    expected = adapt_motion(tiny_pack, without, image=IMAGE, fusion=fusion).tokens
+    received = adapt_motion(tiny_pack, replace(neighbours, weights=(1, 0, 1)), image=IMAGE, fusion=fusion).tokens
+    torch.testing.assert_close(received, expected)
+    all_alike = adapt_motion(tiny_pack, neighbours, image=IMAGE, fusion=fusion).tokens
+    assert fusion == "top-1" or not torch.allclose(all_alike, expected, atol=1e-4)
+
+
+def test_weights_make_a_weighted_mean_and_choose_the_top(tiny_pack, neighbours):
+    weighted = replace(neighbours, weights=(1.0, 3.0, 3.0))
+    motion = neighbours.motion_tokens
+    mean = adapt_motion(tiny_pack, weighted, image=IMAGE, fusion="mean").tokens
+    torch.testing.assert_close(mean[0], (motion[0] + 3 * motion[1] + 3 * motion[2]) / 7)
+    assert torch.equal(adapt_motion(tiny_pack, weighted, image=IMAGE, fusion="top-1").tokens[0], motion[1])
+
+
+@torch.no_grad()
+def test_the_context_transformer_puts_the_heaviest_next_to_the_target(tiny_pack, neighbours):
+    motion = adapt_motion(tiny_pack, replace(neighbours, weights=(1.0, 1.0, 4.0)), image=IMAGE).tokens
+    order = [2, 0, 1]
+    expected = tiny_pack.context_transformer.adapt(
+        neighbours.motion_tokens[None, order],
+        neighbours.appearance_tokens[None, order],
+        PackClipEncoder(tiny_pack).appearance_tokens([IMAGE]),
+        weights=torch.tensor([1.0, 0.25, 0.25]),
+    )
+    torch.testing.assert_close(motion, expected)
+
+
+def test_motion_knows_its_pack(tiny_pack, neighbours):
+    assert adapt_motion(tiny_pack, neighbours, image=IMAGE).pack is tiny_pack
 
 
 def test_unconditional_tokens_do_not_depend_on_neighbours_or_picture(tiny_pack, neighbours):

@@ -8,6 +8,7 @@ from motionrag_nodes.adapted_tokens.context_transformer import (
     ContextTransformerConfig,
     causal_mask_by_clip,
     sinusoidal_positions,
+    weighted_mask_by_clip,
 )
 from motionrag_nodes.errors import ShapeMismatch, TooManyNeighbours
 from motionrag_nodes.motion_tokens.resampler import Resampler, ResamplerConfig
@@ -98,6 +99,38 @@ def test_batch_entries_do_not_meet_and_order_of_neighbours_counts(transformer):
 def test_one_neighbour_is_enough(transformer):
     adapted = transformer.adapt(torch.randn(1, 1, 3, 16), torch.randn(1, 1, 3, 16), torch.randn(1, 3, 16))
     assert adapted.shape == (1, 3, 16)
+
+
+@torch.no_grad()
+def test_weights_of_one_are_the_published_computation(published):
+    data, resampler, transformer = published
+    inputs = data.group("inputs")
+    references = inputs["reference_motion_features"]
+    motion = resampler(references.flatten(0, 1)).unflatten(0, references.shape[:2])
+    appearance = transformer.appearance_tokens(inputs["reference_image_features"])
+    target = transformer.appearance_tokens(inputs["target_image_features"])
+    ones = torch.ones(motion.shape[1])
+    adapted = transformer.adapt(motion, appearance, target, weights=ones)
+    torch.testing.assert_close(adapted, data.tensors["outputs.target_tokens"], atol=1e-5, rtol=0)
+    other = transformer.adapt(motion, appearance, target, weights=torch.tensor([1.0] + [0.2] * (len(ones) - 1)))
+    assert (other - adapted).abs().max() > 1e-3
+
+
+def test_a_weight_of_two_is_two_copies_of_the_keys():
+    torch.manual_seed(0)
+    query, key, value = torch.randn(3, 1, 9, 4)
+    mask = weighted_mask_by_clip(torch.tensor([2.0, 1.0]), 3)
+    attend = torch.nn.functional.scaled_dot_product_attention
+    weighted = attend(query, key, value, attn_mask=mask)
+    # Group 1 of the three holds the first neighbour; the last group sees everything.
+    doubled = [torch.cat([part, part[:, 3:6]], dim=1) for part in (key, value)]
+    torch.testing.assert_close(weighted[:, 6:], attend(query[:, 6:], *doubled))
+
+
+def test_weights_leave_the_mask_causal():
+    mask = weighted_mask_by_clip(torch.tensor([0.5, 1.0]), 2)
+    assert torch.equal(mask.isinf(), causal_mask_by_clip(3, 2))
+    torch.testing.assert_close(mask[-1].exp(), torch.tensor([1.0, 1.0, 0.5, 0.5, 1.0, 1.0]))
 
 
 def test_too_many_neighbours_are_refused(transformer):

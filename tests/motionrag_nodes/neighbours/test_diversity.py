@@ -20,6 +20,12 @@ def test_more_diversity_takes_the_one_apart_first() -> None:
     assert most_diverse(SCORES, VECTORS, count=2, diversity=1.0) == [0, 3]
 
 
+def test_what_was_taken_before_counts_from_the_first_choice_on() -> None:
+    # The best two resemble what was taken; the one apart is chosen before them.
+    assert most_diverse(SCORES, VECTORS, count=1, diversity=0.3, taken=VECTORS[:1]) == [3]
+    assert most_diverse(SCORES, VECTORS, count=1, diversity=0.3, taken=VECTORS[:0]) == [0]
+
+
 def test_each_is_taken_once_and_no_more_than_there_are() -> None:
     assert sorted(most_diverse(SCORES, VECTORS, count=9, diversity=0.8)) == [0, 1, 2, 3]
     assert most_diverse(SCORES[:0], VECTORS[:0], count=3, diversity=0.8) == []

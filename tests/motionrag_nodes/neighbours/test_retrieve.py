@@ -75,6 +75,54 @@ def test_threshold_and_exclusion(database: MotionDatabase, encoder: ProjectionEn
         retrieve_neighbours(database, encoder=encoder, prompt=prompt, exclude=[f"clip_{seed}" for seed in range(6)])
 
 
+def test_pinned_clips_come_first_whatever_they_score(database: MotionDatabase, encoder: ProjectionEncoder) -> None:
+    query = {"encoder": encoder, "prompt": "a red ball rolls right", "min_score": 0.99}
+    plain = retrieve_neighbours(database, top_k=3, **query)
+    for name in ("clip_3", "clip_3.mp4"):
+        found = retrieve_neighbours(database, top_k=3, pin=[name], **query)
+        assert names(found)[0] == "clip_3" and sorted(names(found)[1:]) == sorted(names(plain))
+        assert [item.pinned for item in found.items] == [True, False, False]
+        assert [item.rank for item in found.items] == [1, 2, 3] and found.items[0].score < 0.99
+    score = next(
+        item.score
+        for item in retrieve_neighbours(database, encoder=encoder, prompt=query["prompt"]).items
+        if Path(item.source).stem == "clip_3"
+    )
+    assert found.items[0].score == pytest.approx(score, abs=1e-5)
+    stored = database.tokens([found.items[0].row_id], fingerprint=encoder.tokens_fingerprint)
+    assert np.array_equal(found.motion_tokens[0].numpy(), stored.motion_tokens[0].astype(np.float32))
+
+
+def test_pinned_clips_alone_fill_the_places_and_cannot_be_more(database, encoder) -> None:
+    query = {"encoder": encoder, "prompt": "a dog runs away", "top_k": 2}
+    assert names(retrieve_neighbours(database, pin=["clip_5", "clip_3"], **query)) == ["clip_3", "clip_5"]
+    with pytest.raises(InvalidSetting, match="at most top_k = 2 pinned clips, the names given are those of 3"):
+        retrieve_neighbours(database, pin=["clip_5", "clip_3", "clip_1"], **query)
+    with pytest.raises(NeighboursNotFound, match="called typo to pin, found none"):
+        retrieve_neighbours(database, pin=["typo"], **query)
+    with pytest.raises(InvalidSetting, match="excluded or pinned, received both for clip_5"):
+        retrieve_neighbours(database, pin=["clip_5"], exclude=["clip_5"], **query)
+
+
+def test_a_pinned_clip_counts_for_diversity(database: MotionDatabase, encoder: ProjectionEncoder) -> None:
+    # clip_0 and clip_1 share a caption: beside the pinned one, the other is the last that diversity takes.
+    query = {"encoder": encoder, "prompt": "a red ball rolls right", "pin": ["clip_0"], "top_k": 2}
+    assert names(retrieve_neighbours(database, **query)) == ["clip_0", "clip_1"]
+    assert "clip_1" not in names(retrieve_neighbours(database, diversity=0.7, **query))
+
+
+def test_weights_go_to_the_clips_named_or_ranked(database: MotionDatabase, encoder: ProjectionEncoder) -> None:
+    query = {"encoder": encoder, "prompt": "a dog runs away", "top_k": 3}
+    found = retrieve_neighbours(database, weights={"clip_3": 2.0, "#2": 0.5}, **query)
+    assert names(found)[0] == "clip_3" and found.weights == (2.0, 0.5, 1.0)
+    absent = next(f"clip_{seed}" for seed in range(6) if f"clip_{seed}" not in names(found))
+    assert retrieve_neighbours(database, weights={absent: 3.0}, **query).weights == (1.0, 1.0, 1.0)
+    with pytest.raises(InvalidSetting, match=r"#4 is none: ranks go from #1 to #3"):
+        retrieve_neighbours(database, weights={"#4": 2.0}, **query)
+    with pytest.raises(InvalidSetting, match=r"typo is none: .*names are ids, file names or stems of db"):
+        retrieve_neighbours(database, weights={"typo": 2.0}, **query)
+
+
 def test_diversity_leaves_out_what_is_alike(database: MotionDatabase, encoder: ProjectionEncoder) -> None:
     prompt = "a red ball rolls right"
     plain = retrieve_neighbours(database, encoder=encoder, prompt=prompt, top_k=2)
