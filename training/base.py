@@ -17,7 +17,7 @@ from diffusers import AutoencoderKL, UNetSpatioTemporalConditionModel
 from torch import Tensor
 
 from index_builder.features.preprocessing import prepare_frames
-from training.data import draw_clips
+from training.data import GENERATOR_MOTIONS, draw_clips
 from training.demo_world.world import ClipSpec
 from training.encoders.codec import to_pixels
 from training.runner import Loss, Recipe, autocast
@@ -69,7 +69,7 @@ def draw_batch(
     frozen: Frozen, rng: np.random.Generator, count: int, *, caption_share: float = 0.0, clip_frames: int = FRAMES
 ) -> DiffusionBatch:
     """Draw clips and everything that SVD's UNet is told of them; `clip_frames` 16 where a motion encoder looks too."""
-    specs, clips = draw_clips(rng, count, frames=clip_frames)
+    specs, clips = draw_clips(rng, count, frames=clip_frames, motions=GENERATOR_MOTIONS)
     frames = to_pixels(clips[:, :: clip_frames // FRAMES])  # [B, T, 3, H, W]
     latents = frozen.codec.encode(frames.flatten(0, 1)).latent_dist.mode().unflatten(0, (count, FRAMES))
     image_noise = torch.from_numpy(np.exp(rng.normal(IMAGE_NOISE_LOG_MEAN, IMAGE_NOISE_LOG_STD, count))).float()

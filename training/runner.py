@@ -47,8 +47,9 @@ def world() -> tuple[int, int]:
 
 
 def autocast() -> torch.autocast:
-    """bfloat16 where the processor multiplies it in hardware (AMX), else float32 as it is."""
-    fast = torch.cuda.is_available() or getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)()
+    """bfloat16 where the processor multiplies it in hardware (AMX, AVX-512 BF16), else float32 as it is."""
+    units = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+    fast = torch.cuda.is_available() or any(getattr(torch.cpu, unit, lambda: False)() for unit in units)
     return torch.autocast("cuda" if torch.cuda.is_available() else "cpu", torch.bfloat16, enabled=fast)
 
 

@@ -1,9 +1,14 @@
-"""Stage 2: the context transformer learns to adapt retrieved motion to the given image (arXiv 2509.26391)."""
+"""Stage 2: the context transformer learns to adapt retrieved motion to the given image (arXiv 2509.26391).
+
+Its sequences are made to be worth adapting: named motions come by their captions, as at generation time, but some
+captions lie, as captions do; random motions come in families that share nothing but the motion, so that what is learned
+is to read it from the examples, whatever it is.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -12,25 +17,59 @@ from torch import Tensor, nn
 
 from index_builder.features.preprocessing import prepare_frames
 from motionrag_nodes.adapted_tokens.context_transformer import ContextTransformer
-from training.data import draw_clips
-from training.demo_world.world import CLIP_FRAMES
+from training.demo_world.motions import MOTIONS
+from training.demo_world.world import CLIP_FRAMES, ClipSpec, draw_spec, render_clip
 from training.runner import Loss, Recipe, console
-from training.sizes import APPEARANCE_PREPROCESSING, REFERENCES
+from training.sizes import APPEARANCE_PREPROCESSING, REFERENCES, SIZE_PIXELS
 from training.stage1 import motion_features
 
-RECIPE = Recipe(steps=1300, batch=32, lr=5e-4, gradient_clip=0.25, ema_decay=0.998)
-POOL_CLIPS = 4000
+RECIPE = Recipe(steps=3000, batch=32, lr=5e-4, gradient_clip=0.25, ema_decay=0.998)
+NAMED_CLIPS, FAMILIES, FAMILY_CLIPS = 3000, 125, 24
 # References are drawn from this many nearest captions, so that a sequence is not the same each time it comes up.
 CANDIDATES = 20
+# Of the captions in the pool this share names a wrong motion, and of a family's references this share is a stranger.
+WRONG_SHARE = 0.25
+GRAIN = 2.0  # std in grey levels, about what compression leaves
+BATCH = 50
 
 
 @dataclass(frozen=True)
 class Pool:
-    """A training database in memory: motion tokens [M, L, D], appearance features [M, N, C], captions [M, E]."""
+    """A training database in memory: motion tokens [M, L, D], appearance features [M, N, C] of all clips; `candidates`
+    [M, CANDIDATES] are rows that may serve as a clip's references, most similar first."""
 
     motion_tokens: Tensor
     appearance: Tensor
-    captions: Tensor
+    candidates: Tensor
+
+
+def draw_pool_specs(rng: np.random.Generator) -> list[ClipSpec]:
+    """NAMED_CLIPS of named motions, then FAMILIES of FAMILY_CLIPS each that share one random motion."""
+    specs = [draw_spec(rng) for _ in range(NAMED_CLIPS)]
+    for _ in range(FAMILIES):
+        seed = int(rng.integers(2**31))
+        members = (draw_spec(rng, motions=[None]) for _ in range(FAMILY_CLIPS))
+        specs += [replace(member, trajectory_seed=seed) for member in members]
+    return specs
+
+
+def nearest_captions(queries: Tensor, captions: Tensor) -> Tensor:
+    """Rows [M, CANDIDATES] of the captions [M, E] most similar to each query [M, E], never its own."""
+    similarity = queries @ captions.T
+    similarity.fill_diagonal_(-torch.inf)
+    return similarity.topk(CANDIDATES, dim=1).indices
+
+
+def family_members(rng: np.random.Generator, *, first_row: int) -> Tensor:
+    """Rows [FAMILIES * FAMILY_CLIPS, CANDIDATES] of each clip's family, itself left out, some replaced by strangers."""
+    rows = []
+    for row in range(FAMILIES * FAMILY_CLIPS):
+        start = row // FAMILY_CLIPS * FAMILY_CLIPS
+        others = np.delete(np.arange(start, start + FAMILY_CLIPS), row - start)
+        members = rng.permutation(others)[:CANDIDATES]
+        strangers = rng.integers(FAMILIES * FAMILY_CLIPS, size=CANDIDATES)
+        rows.append(np.where(rng.random(CANDIDATES) < WRONG_SHARE, strangers, members))
+    return torch.from_numpy(np.stack(rows)) + first_row
 
 
 @torch.no_grad()
@@ -43,29 +82,43 @@ def build_pool(
     resampler: nn.Module,
     seed: int = 2,
 ) -> Pool:
-    """Encode POOL_CLIPS clips of the train split as the indexer would."""
+    """Encode clips of the train split as the indexer would, and find who may be whose reference."""
     rng = np.random.default_rng(seed)
-    tokens, appearance, captions = [], [], []
-    for start in range(0, POOL_CLIPS, 50):
-        specs, clips = draw_clips(rng, 50, frames=CLIP_FRAMES, noise=2.0)
+    specs = draw_pool_specs(rng)
+    tokens, appearance = [], []
+    for start in range(0, len(specs), BATCH):
+        clips = np.stack([render_clip(s, size=SIZE_PIXELS, frames=CLIP_FRAMES) for s in specs[start : start + BATCH]])
+        grain = rng.standard_normal(clips.shape, dtype=np.float32) * GRAIN
+        clips = np.clip(clips + grain, 0, 255).astype(np.uint8)
         tokens.append(resampler(motion_features(motion_encoder, list(clips))))
         appearance.append(appearance_encoder(prepare_frames(clips[:, 0], APPEARANCE_PREPROCESSING)).last_hidden_state)
-        captions.append(retrieval.encode_text(tokenizer([s.caption(rng) for s in specs]), normalize=True))
         if start % 1000 == 0:
-            console.log(f"pool: {start}/{POOL_CLIPS} clips")
-    return Pool(torch.cat(tokens), torch.cat(appearance), torch.cat(captions))
+            console.log(f"pool: {start}/{len(specs)} clips")
+    named = specs[:NAMED_CLIPS]
+    kinds = list(MOTIONS)
+    told = [
+        replace(s, motion=str(rng.choice(kinds))) if rng.random() < WRONG_SHARE else s for s in named
+    ]  # what the database's captions say
+    queries, captions = (
+        torch.cat(
+            [
+                retrieval.encode_text(tokenizer([s.caption(rng) for s in said[i : i + BATCH]]), normalize=True)
+                for i in range(0, len(said), BATCH)
+            ]
+        )
+        for said in (named, told)
+    )
+    candidates = [nearest_captions(queries, captions), family_members(rng, first_row=len(named))]
+    return Pool(torch.cat(tokens), torch.cat(appearance), torch.cat(candidates))
 
 
 def make_loss(model: ContextTransformer, pool: Pool) -> Loss:
     """Squared error between predicted and true motion tokens of every clip of a retrieved sequence."""
-    similarity = pool.captions @ pool.captions.T
-    similarity.fill_diagonal_(-torch.inf)  # a clip is never its own reference
-    nearest = similarity.topk(CANDIDATES, dim=1).indices  # [M, CANDIDATES], most similar first
 
     def loss(rng: np.random.Generator, batch: int) -> dict[str, Tensor]:
-        targets = torch.from_numpy(rng.integers(len(nearest), size=batch))
+        targets = torch.from_numpy(rng.integers(len(pool.candidates), size=batch))
         kept = np.stack([np.sort(rng.choice(CANDIDATES, REFERENCES, replace=False)) for _ in range(batch)])
-        references = nearest[targets].gather(1, torch.from_numpy(kept)).flip(1)  # least similar first
+        references = pool.candidates[targets].gather(1, torch.from_numpy(kept)).flip(1)  # least similar first
         sequence = torch.cat([references, targets[:, None]], dim=1)  # [B, K + 1]
         truth = pool.motion_tokens[sequence]  # [B, K + 1, L, D]
         predicted = model(truth, model.appearance_tokens(pool.appearance[sequence]))

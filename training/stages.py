@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -12,17 +13,34 @@ from torch import nn
 
 from training.base import Frozen
 from training.runner import Loss, Recipe, train, world
+from training.warm_start import load_from_pack
 
 # stage -> file; a stage's result is complete when its file exists
 RESULT = "{name}.safetensors"
 
 
-def finish(name: str, model: nn.Module, loss: Loss, recipe: Recipe, run_folder: Path) -> None:
+@dataclass(frozen=True)
+class Start:
+    """Where a stage begins and how far it goes, where that is not from nothing and as its recipe says."""
+
+    pack: Path | None = None
+    steps: int | None = None
+    learning_rate: float | None = None
+
+    def recipe(self, recipe: Recipe) -> Recipe:
+        """The stage's recipe with what is asked for in place of its own."""
+        changes = {"steps": self.steps, "lr": self.learning_rate}
+        return replace(recipe, **{name: value for name, value in changes.items() if value is not None})
+
+
+def finish(name: str, model: nn.Module, loss: Loss, recipe: Recipe, run_folder: Path, start: Start) -> None:
     """Train to the end and write the averaged weights, atomically; nothing to do when they are there."""
     result = run_folder / RESULT.format(name=name)
     if result.exists():
         return
-    weights = train(name, model, loss, recipe, run_folder=run_folder)
+    if start.pack:
+        load_from_pack(name, model, start.pack)
+    weights = train(name, model, loss, start.recipe(recipe), run_folder=run_folder)
     if world()[0] == 0:
         save_file({k: v.contiguous() for k, v in weights.items()}, result.with_suffix(".tmp"))
         os.replace(result.with_suffix(".tmp"), result)
@@ -34,36 +52,36 @@ def load_result(name: str, model: nn.Module, run_folder: Path) -> nn.Module:
     return model.eval().requires_grad_(False)
 
 
-def run_codec(run_folder: Path) -> None:
+def run_codec(run_folder: Path, start: Start) -> None:
     """Stage "codec"."""
     from training.encoders import codec
 
     model = codec.build()
-    finish("codec", model, codec.make_loss(model), codec.RECIPE, run_folder)
+    finish("codec", model, codec.make_loss(model), codec.RECIPE, run_folder, start)
 
 
-def run_retrieval(run_folder: Path) -> None:
+def run_retrieval(run_folder: Path, start: Start) -> None:
     """Stage "retrieval"."""
     from training.encoders import retrieval
 
     model, tokenizer = retrieval.build()
-    finish("retrieval", model, retrieval.make_loss(model, tokenizer), retrieval.RECIPE, run_folder)
+    finish("retrieval", model, retrieval.make_loss(model, tokenizer), retrieval.RECIPE, run_folder, start)
 
 
-def run_motion(run_folder: Path) -> None:
+def run_motion(run_folder: Path, start: Start) -> None:
     """Stage "motion"."""
     from training.encoders import motion
 
     model = motion.MotionLesson()
-    finish("motion", model, motion.make_loss(model), motion.RECIPE, run_folder)
+    finish("motion", model, motion.make_loss(model), motion.RECIPE, run_folder, start)
 
 
-def run_appearance(run_folder: Path) -> None:
+def run_appearance(run_folder: Path, start: Start) -> None:
     """Stage "appearance"."""
     from training.encoders import appearance
 
     model = appearance.AppearanceLesson()
-    finish("appearance", model, appearance.make_loss(model), appearance.RECIPE, run_folder)
+    finish("appearance", model, appearance.make_loss(model), appearance.RECIPE, run_folder, start)
 
 
 def load_frozen(run_folder: Path) -> Frozen:
@@ -81,15 +99,15 @@ def load_frozen(run_folder: Path) -> Frozen:
     )
 
 
-def run_base(run_folder: Path) -> None:
+def run_base(run_folder: Path, start: Start) -> None:
     """Stage "base" (stage 0)."""
     from training import base, sizes
 
     unet = sizes.base_unet()
-    finish("base", unet, base.make_loss(unet, load_frozen(run_folder)), base.RECIPE, run_folder)
+    finish("base", unet, base.make_loss(unet, load_frozen(run_folder)), base.RECIPE, run_folder, start)
 
 
-def run_stage1(run_folder: Path) -> None:
+def run_stage1(run_folder: Path, start: Start) -> None:
     """Stage "stage1"."""
     from training import sizes, stage1
     from training.encoders.motion import MotionLesson
@@ -97,10 +115,17 @@ def run_stage1(run_folder: Path) -> None:
     unet = load_result("base", sizes.base_unet(), run_folder)
     encoder = load_result("motion", MotionLesson(), run_folder).encoder
     model = stage1.MotionInjection(unet)
-    finish("stage1", model, stage1.make_loss(model, unet, encoder, load_frozen(run_folder)), stage1.RECIPE, run_folder)
+    finish(
+        "stage1",
+        model,
+        stage1.make_loss(model, unet, encoder, load_frozen(run_folder)),
+        stage1.RECIPE,
+        run_folder,
+        start,
+    )
 
 
-def run_stage2(run_folder: Path) -> None:
+def run_stage2(run_folder: Path, start: Start) -> None:
     """Stage "stage2"."""
     from motionrag_nodes.adapted_tokens.context_transformer import ContextTransformer
     from training import sizes, stage1, stage2
@@ -117,10 +142,10 @@ def run_stage2(run_folder: Path) -> None:
         resampler=injection.resampler,
     )
     model = ContextTransformer(sizes.CONTEXT_TRANSFORMER, sizes.APPEARANCE_RESAMPLER)
-    finish("stage2", model, stage2.make_loss(model, pool), stage2.RECIPE, run_folder)
+    finish("stage2", model, stage2.make_loss(model, pool), stage2.RECIPE, run_folder, start)
 
 
-def run_pack(run_folder: Path) -> None:
+def run_pack(run_folder: Path, _start: Start) -> None:
     """Stage "pack": assemble what the others left into motionrag_nodes/packs/tiny."""
     from motionrag_nodes.adapted_tokens.context_transformer import ContextTransformer
     from motionrag_nodes.checkpoints import pack
@@ -146,7 +171,7 @@ def run_pack(run_folder: Path) -> None:
     assemble.assemble(models, pack.PACKAGED_FOLDER / "tiny", record=assemble.training_record(run_folder))
 
 
-def run_preview(run_folder: Path) -> None:
+def run_preview(run_folder: Path, _start: Start) -> None:
     """Stage "preview": a picture of what the installed pack makes of every motion kind."""
     from motionrag_nodes.checkpoints import pack
     from training.preview import write_preview
@@ -154,7 +179,7 @@ def run_preview(run_folder: Path) -> None:
     write_preview(pack.PACKAGED_FOLDER / "tiny", run_folder / "preview.png")
 
 
-STAGES: dict[str, Callable[[Path], None]] = {
+STAGES: dict[str, Callable[[Path, Start], None]] = {
     "codec": run_codec,
     "retrieval": run_retrieval,
     "motion": run_motion,

@@ -12,7 +12,7 @@ from motionrag_nodes.checkpoints.pack import load_pack
 from motionrag_nodes.frames.video_model import load_video_model
 from training import base, stage1, stage2
 from training.encoders import appearance, codec, motion, retrieval
-from training.stages import STAGES, seed_everything
+from training.stages import STAGES, Start, seed_everything
 
 
 @pytest.fixture
@@ -20,7 +20,8 @@ def one_step_recipes(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same stages, as short as they can be."""
     for module in (codec, retrieval, motion, appearance, base, stage1, stage2):
         monkeypatch.setattr(module, "RECIPE", replace(module.RECIPE, steps=1, batch=4))
-    monkeypatch.setattr(stage2, "POOL_CLIPS", 50)
+    for name, value in {"NAMED_CLIPS": 25, "FAMILIES": 2, "FAMILY_CLIPS": 21}.items():
+        monkeypatch.setattr(stage2, name, value)
 
 
 def test_stages_make_a_pack_that_loads(one_step_recipes: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,7 +30,7 @@ def test_stages_make_a_pack_that_loads(one_step_recipes: None, tmp_path: Path, m
         if name == "preview":  # twenty-four videos for people to look at
             continue
         seed_everything()
-        run(tmp_path / "run")
+        run(tmp_path / "run", Start())
         assert name == "pack" or (tmp_path / "run" / f"{name}.safetensors").is_file()
     pack = load_pack(tmp_path / "packs" / "tiny")
     clip = np.random.default_rng(0).integers(0, 255, (16, 64, 64, 3), dtype=np.uint8)

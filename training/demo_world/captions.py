@@ -49,5 +49,7 @@ def write_caption(*, shape: str, colour: str, background: str, motion: str | Non
     """One caption; without a motion it describes the first frame alone."""
     words = {"shape": shape, "colour": colour, "background": background}
     if motion is None:
-        return str(rng.choice(_STILL_TEMPLATES)).format(**words)
-    return str(rng.choice(_TEMPLATES)).format(motion=str(rng.choice(MOTION_PHRASES[motion])), **words)
+        caption = str(rng.choice(_STILL_TEMPLATES)).format(**words)
+    else:
+        caption = str(rng.choice(_TEMPLATES)).format(motion=str(rng.choice(MOTION_PHRASES[motion])), **words)
+    return caption.replace("a orange", "an orange")

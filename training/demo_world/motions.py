@@ -55,14 +55,36 @@ UNSEEN_MOTIONS: dict[str, Callable[[np.ndarray, float], Trajectory]] = {
 ALL_MOTIONS = {**MOTIONS, **UNSEEN_MOTIONS}
 
 
-def random_trajectory(t: np.ndarray, rng: np.random.Generator) -> Trajectory:
+# Places are compared at these moments of a clip, whatever its frames, and a path this close in form to an unseen kind's
+# (cosine of the displacements) counts as one of it.
+_COMPARED = np.arange(16) / 16
+_ALIKE = 0.9
+
+
+def random_trajectory(t: np.ndarray, rng: np.random.Generator, *, reach: float = 0.26) -> Trajectory:
     """A smooth trajectory of no named kind: drift and one swing for place, scale and angle.
 
-    The motion encoder trains on these beside the named kinds, so that it measures motion instead of sorting it.
+    The encoders and the generator train on these beside the named kinds, so that they follow motion instead of sorting
+    it. Paths that look like an unseen kind's are drawn again: those are for a new database to teach.
     """
+    while True:
+        drift, swing, cycles = rng.normal(0, 1, 4), rng.normal(0, 0.5, 4), rng.uniform(0.4, 2.0, 4)
 
-    def curve(spread: float) -> np.ndarray:
-        drift, swing, cycles = rng.normal(0, spread), rng.normal(0, spread / 2), rng.uniform(0.4, 2.0)
-        return drift * t + swing * np.sin(2 * np.pi * cycles * t)
+        def curves(moments: np.ndarray, drift=drift, swing=swing, cycles=cycles) -> np.ndarray:
+            return drift[:, None] * moments + swing[:, None] * np.sin(2 * np.pi * cycles[:, None] * moments)  # [4, T]
 
-    return Trajectory(curve(0.22), curve(0.22), np.exp(np.clip(curve(0.35), -1.0, 0.7)), curve(0.8))
+        if not _looks_unseen(0.22 * curves(_COMPARED)[:2]):
+            break
+    dx, dy, scale, angle = curves(t)
+    spread = reach / 0.26
+    return Trajectory(0.22 * spread * dx, 0.22 * spread * dy, np.exp(np.clip(0.35 * scale, -1.0, 0.7)), 0.8 * angle)
+
+
+def _looks_unseen(places: np.ndarray) -> bool:
+    """Whether a path [2, T] has nearly the form of an unseen kind's, at any size."""
+    for kind in UNSEEN_MOTIONS.values():
+        path = kind(_COMPARED, 1.0)
+        form = np.stack([path.dx, path.dy])
+        if (places * form).sum() > _ALIKE * np.linalg.norm(places) * np.linalg.norm(form):
+            return True
+    return False

@@ -32,6 +32,9 @@ BACKGROUNDS: dict[str, tuple[int, int, int]] = {
     "maroon": (62, 18, 26),
     "grey": (66, 66, 70),
 }
+RADII = (0.13, 0.24)
+# The law of this world: reach (frame widths) x radius (frame widths) is the same for all, within some 4 %.
+REACH_TIMES_RADIUS = 0.046
 # Never seen together in training: the unseen-object split.
 UNSEEN_OBJECTS = (("pink", "star"), ("green", "heart"), ("white", "triangle"), ("orange", "ring"), ("cyan", "cross"))
 
@@ -54,7 +57,7 @@ class ClipSpec:
         """The path over `frames` moments; motion None is a random smooth one, drawn from `trajectory_seed`."""
         t = np.arange(frames) / frames
         if self.motion is None:
-            return random_trajectory(t, np.random.default_rng(self.trajectory_seed))
+            return random_trajectory(t, np.random.default_rng(self.trajectory_seed), reach=self.reach)
         return ALL_MOTIONS[self.motion](t, self.reach)
 
     def caption(self, rng: np.random.Generator) -> str:
@@ -69,7 +72,8 @@ def draw_spec(
 ) -> ClipSpec:
     """Draw a clip of a split: "train", "unseen_object" or "unseen_motion".
 
-    Place, size and object are drawn alike for every motion, so that the first frame says nothing of it.
+    Place, size and object are drawn alike for every motion, so that the first frame says nothing of its kind. How far
+    it goes follows from its size: small sprites travel farther, which references of other sizes do not show alone.
     """
     if motions is None:
         motions = tuple(UNSEEN_MOTIONS) if split == "unseen_motion" else tuple(MOTIONS)
@@ -77,6 +81,7 @@ def draw_spec(
         colour, shape = str(rng.choice(list(COLOURS))), str(rng.choice(list(SHAPES)))
         if ((colour, shape) in UNSEEN_OBJECTS) == (split == "unseen_object"):
             break
+    radius = float(rng.uniform(*RADII))
     return ClipSpec(
         shape=shape,
         colour=colour,
@@ -84,8 +89,8 @@ def draw_spec(
         motion=motions[int(rng.integers(len(motions)))],
         x=float(rng.uniform(-0.12, 0.12)),
         y=float(rng.uniform(-0.12, 0.12)),
-        radius=float(rng.uniform(0.16, 0.22)),
-        reach=float(rng.uniform(0.22, 0.34)),
+        radius=radius,
+        reach=REACH_TIMES_RADIUS / radius * float(np.exp(rng.normal(0, 0.04))),
         trajectory_seed=int(rng.integers(2**31)),
     )
 

@@ -47,7 +47,7 @@ def make_loss(model: AppearanceLesson) -> Loss:
             name: F.cross_entropy(answers[name].float(), torch.tensor([values.index(getattr(s, name)) for s in specs]))
             for name, values in names.items()
         }
-        place = torch.tensor([[s.x / 0.12, s.y / 0.12, (s.radius - 0.19) / 0.03] for s in specs])
+        place = torch.tensor([[s.x / 0.12, s.y / 0.12, (s.radius - 0.185) / 0.032] for s in specs])
         return {**parts, "place": 0.3 * F.mse_loss(answers["place"].float(), place)}
 
     return loss

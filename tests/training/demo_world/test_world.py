@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from training.demo_world.motions import ALL_MOTIONS, MOTIONS, UNSEEN_MOTIONS
+from training.demo_world.motions import ALL_MOTIONS, MOTIONS, UNSEEN_MOTIONS, random_trajectory
 from training.demo_world.world import UNSEEN_OBJECTS, ClipSpec, draw_spec, render_clip
 
 
@@ -67,3 +67,33 @@ def test_splits_do_not_overlap() -> None:
 def test_captions_name_object_and_motion() -> None:
     caption = spec_of("left").caption(np.random.default_rng(0))
     assert "red" in caption and "circle" in caption and "left" in caption
+
+
+def test_captions_say_an_orange() -> None:
+    spec = spec_of("left", colour="orange", shape="star")
+    captions = [spec.caption(np.random.default_rng(seed)) for seed in range(40)]
+    assert any("an orange star" in caption for caption in captions)
+    assert not any("a orange" in caption for caption in captions)
+
+
+def test_small_sprites_travel_farther() -> None:
+    rng = np.random.default_rng(1)
+    specs = [draw_spec(rng) for _ in range(400)]
+    assert np.corrcoef([s.radius for s in specs], [s.reach for s in specs])[0, 1] < -0.9
+
+
+def test_random_motion_never_looks_like_an_unseen_kind() -> None:
+    t = np.arange(16) / 16
+    unseen = [kind(t, 1.0) for kind in UNSEEN_MOTIONS.values()]
+    for seed in range(300):
+        path = random_trajectory(t, np.random.default_rng(seed))
+        places = np.stack([path.dx, path.dy])
+        for kind in unseen:
+            form = np.stack([kind.dx, kind.dy])
+            assert (places * form).sum() <= 0.9 * np.linalg.norm(places) * np.linalg.norm(form)
+
+
+def test_members_of_a_family_move_alike() -> None:
+    small, large = (spec_of(None, trajectory_seed=5, reach=reach).trajectory() for reach in (0.2, 0.4))
+    assert np.allclose(2 * small.dx, large.dx)
+    assert np.array_equal(small.scale, large.scale)

@@ -1,0 +1,41 @@
+"""A stage begins from a pack's weights, and from no other's."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from motionrag_nodes.checkpoints.pack import PACKAGED_FOLDER
+from motionrag_nodes.errors import PackInvalid
+from training import sizes
+from training.encoders import codec
+from training.encoders.motion import MotionLesson
+from training.warm_start import load_from_pack
+
+TINY = PACKAGED_FOLDER / "tiny"
+
+
+def test_the_weights_are_the_packs() -> None:
+    model = codec.build()
+    before = model.encoder.conv_in.weight.clone()
+    load_from_pack("codec", model, TINY)
+    assert not torch.equal(model.encoder.conv_in.weight, before)
+
+
+def test_heads_that_no_pack_holds_begin_anew() -> None:
+    torch.manual_seed(0)
+    model = MotionLesson()
+    kind, first = model.kind.weight.clone(), next(model.encoder.parameters()).clone()
+    load_from_pack("motion", model, TINY)
+    assert torch.equal(model.kind.weight, kind)
+    assert not torch.equal(next(model.encoder.parameters()), first)
+
+
+def test_another_models_weights_are_refused() -> None:
+    with pytest.raises(PackInvalid, match="Expected the weights of stage stage2"):
+        load_from_pack("stage2", sizes.appearance_encoder(), TINY)
+
+
+def test_a_folder_without_the_files_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PackInvalid, match="found none: give the folder of a tiny motion pack"):
+        load_from_pack("base", sizes.base_unet(), tmp_path)

@@ -1,0 +1,46 @@
+"""Begin a stage from the weights of a motion pack: to train on, or to train what comes after it on another world."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from motionrag_nodes.errors import PackInvalid
+
+# stage -> the pack's files and where their weights go in what the stage trains
+FILES: dict[str, dict[str, str]] = {
+    "codec": {"base/vae/diffusion_pytorch_model.safetensors": ""},
+    "retrieval": {"encoders/retrieval/open_clip_model.safetensors": ""},
+    # transformers renames some keys of these two while it reads them, and is asked to do so.
+    "motion": {"encoders/motion": "encoder."},
+    "appearance": {"encoders/appearance": "encoder."},
+    "base": {"base/unet/diffusion_pytorch_model.safetensors": ""},
+    "stage1": {"motion_resampler.safetensors": "resampler.", "motion_adapter.safetensors": "adapter."},
+    "stage2": {"context_transformer.safetensors": ""},
+}
+# A pack holds encoders without the heads that taught them: those begin anew.
+HEADS = ("heads.", "trajectory.", "kind.")
+
+
+def load_from_pack(stage: str, model: nn.Module, pack: Path) -> None:
+    """Fill `model`, what a stage trains, from a pack's folder.
+
+    Raises:
+        PackInvalid: the pack's weights are not those of this stage's model.
+    """
+    state: dict[str, Tensor] = {}
+    for file, prefix in FILES[stage].items():
+        if not (pack / file).exists():
+            raise PackInvalid(f"Expected {file} in {pack}, found none: give the folder of a tiny motion pack.")
+        folder = (pack / file).is_dir()
+        stored = type(model.encoder).from_pretrained(pack / file).state_dict() if folder else load_file(pack / file)
+        state |= {prefix + key: value.float() for key, value in stored.items()}
+    missing, unexpected = model.load_state_dict(state, strict=False)
+    missing = [key for key in missing if not key.startswith(HEADS)]
+    if missing or unexpected:
+        raise PackInvalid(
+            f"Expected the weights of stage {stage} in {pack}, but {len(missing)} are missing {missing[:3]} and "
+            f"{len(unexpected)} are unknown {unexpected[:3]}: give a pack of the sizes in training/sizes.py."
+        )
