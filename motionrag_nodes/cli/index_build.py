@@ -39,6 +39,10 @@ def build(
         str, typer.Option("--clips-per-video", help="Clips cut from each longer video: a number, or all.")
     ] = "1",
     batch: Annotated[int, typer.Option("--batch", help="Clips encoded at a time.")] = 8,
+    page: Annotated[
+        Path | None,
+        typer.Option("--report", help="Where to write the build's report (HTML). [default: report.html in --output]"),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Bring videos into a database. A build that was stopped goes on where it was.
@@ -74,6 +78,8 @@ def build(
         typer.echo(json.dumps(report.as_dict(), indent=2, ensure_ascii=False))
     else:
         _show_report(report, Console())
+    if report.rows:
+        _write_page(page or output / "report.html", report, console)
     if report.interrupted:
         _say_interrupted(console, output)
         raise typer.Exit(EXIT_INTERRUPTED)
@@ -109,7 +115,7 @@ def _progress_bar(console: Console) -> Iterator[ProgressCallback]:
         def update(progress: BuildProgress) -> None:
             speed = bar.tasks[0].speed
             counted = ("indexed", "skipped", "failed")
-            parts = [f"{speed:.1f}/s"] if speed else []
+            parts = [f"{speed:.1f} videos/s"] if speed else []
             parts += [f"{getattr(progress, name)} {name}" for name in counted if getattr(progress, name)]
             bar.update(
                 task,
@@ -121,6 +127,14 @@ def _progress_bar(console: Console) -> Iterator[ProgressCallback]:
             )
 
         yield update
+
+
+def _write_page(path: Path, report: BuildReport, console: Console) -> None:
+    from index_builder.database.reader import MotionDatabase
+    from index_builder.report.build_page import write_build_page
+
+    write_build_page(path, MotionDatabase.open(report.database), report)
+    console.print(f"report: {escape(str(path))}", soft_wrap=True)
 
 
 def _say_interrupted(console: Console, output: Path) -> None:

@@ -21,12 +21,3 @@ def load_encoder(pack: str) -> ClipEncoder:
     from motionrag_nodes.motion_tokens.pack_encoder import PackClipEncoder
 
     return PackClipEncoder(load_pack(pack))
-
-
-def readable_size(size: float) -> str:
-    """A number of bytes in the largest unit that keeps it above one."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if size < 1024:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1024
-    return f"{size:.1f} TiB"

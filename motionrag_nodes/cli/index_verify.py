@@ -8,7 +8,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from motionrag_nodes.cli.index_options import AsJson, Database, readable_size
+from index_builder.report.facts import readable_size
+from motionrag_nodes.cli.index_options import AsJson, Database
 
 EXIT_DAMAGED = 1
 

@@ -1,0 +1,31 @@
+"""Facts in words: what `inspect` and the build's page say of a database."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from index_builder.database.reader import MotionDatabase
+from index_builder.database.summary import summarise
+from index_builder.report.facts import describe, readable_duration, readable_size
+
+
+def test_facts_of_a_database(built: Path) -> None:
+    summary = summarise(MotionDatabase.open(built))
+    facts = dict(describe(summary))
+    assert facts["clips"] == "5" and facts["with caption"] == "3 of 5" and facts["frame sizes"] == "64x48: 5"
+    assert facts["text and first frames by"].startswith("fixed projection 0 (32)")
+    assert facts["motion tokens by"] == "projection-0 (projection-tokens-0): 4 x 6"
+    total = sum(path.stat().st_size for folder in ("segments", "indexes") for path in (built / folder).rglob("*.*"))
+    assert facts["disk"].startswith(f"{readable_size(total)}, {readable_size(total / 5)} a clip (rows: ")
+    assert dict(describe(replace(summary, removed=1200)))["clips"] == "5 (1,200 removed)"
+
+
+@pytest.mark.parametrize(("size", "shown"), [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (5 << 40, "5.0 TiB")])
+def test_sizes(size: int, shown: str) -> None:
+    assert readable_size(size) == shown
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(3.21, "3.2 s"), (600, "10 min"), (2_000_040, "555 h 34 min")])
+def test_durations(seconds: float, shown: str) -> None:
+    assert readable_duration(seconds) == shown
