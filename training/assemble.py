@@ -141,8 +141,9 @@ def _spec(folder: Path, name: str, kind: str, preprocessing: Preprocessing) -> E
 
 
 def training_record(run_folder: Path) -> dict[str, Any]:
-    """What the card says of the training: steps, hours and last losses of each stage, from the logs."""
-    stages = {}
+    """What the card says of the training: steps, hours and last losses of each stage, from the logs, and of the
+    training that a stage went on from."""
+    stages: dict[str, dict[str, Any]] = {}
     for log in sorted(run_folder.glob("*.csv")):
         rows = list(csv.DictReader(log.open()))
         if rows:
@@ -153,12 +154,15 @@ def training_record(run_folder: Path) -> dict[str, Any]:
                 "hours": round(float(last["seconds"]) / 3600, 3),
                 "losses": losses,
             }
+    for lineage in sorted(run_folder.glob("*.began_from.json")):
+        stage = stages.setdefault(lineage.name.split(".")[0], {"steps": 0, "hours": 0.0})
+        stage["began_from"] = json.loads(lineage.read_text(encoding="utf-8"))
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
     return {"stages": stages, "commit": commit, "torch": torch.__version__, "machine": platform.machine(), "seed": 0}
 
 
-def assemble(models: TrainedModels, target: Path, *, record: dict[str, Any]) -> None:
-    """Write the tiny pack to `target`, in place of an older one; `record` becomes its card."""
+def assemble(models: TrainedModels, target: Path, *, record: dict[str, Any], plot: Path) -> None:
+    """Write the tiny pack to `target`, in place of an older one; `record` and `plot` become its card."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         specs = write_encoders(
@@ -173,6 +177,7 @@ def assemble(models: TrainedModels, target: Path, *, record: dict[str, Any]) -> 
         )
         (folder / "card").mkdir()
         shutil.copyfile(CARD, folder / "card" / "README.md")
+        shutil.copyfile(plot, folder / "card" / plot.name)
         (folder / "card" / "training.json").write_text(json.dumps(record, indent=2) + "\n")
         write_pack(
             target,

@@ -13,7 +13,7 @@ from torch import nn
 
 from training.base import Frozen
 from training.runner import Loss, Recipe, train, world
-from training.warm_start import load_from_pack
+from training.warm_start import keep_lineage, load_from_pack
 
 # stage -> file; a stage's result is complete when its file exists
 RESULT = "{name}.safetensors"
@@ -40,6 +40,8 @@ def finish(name: str, model: nn.Module, loss: Loss, recipe: Recipe, run_folder: 
         return
     if start.pack:
         load_from_pack(name, model, start.pack)
+        if world()[0] == 0:
+            keep_lineage(name, start.pack, run_folder)
     weights = train(name, model, loss, start.recipe(recipe), run_folder=run_folder)
     if world()[0] == 0:
         save_file({k: v.contiguous() for k, v in weights.items()}, result.with_suffix(".tmp"))
@@ -145,6 +147,14 @@ def run_stage2(run_folder: Path, start: Start) -> None:
     finish("stage2", model, stage2.make_loss(model, pool), stage2.RECIPE, run_folder, start)
 
 
+def run_plot(run_folder: Path, _start: Start) -> None:
+    """Stage "plot": how the stages learned, as a picture; the pack's card takes it along."""
+    from training.plot import write_plot
+
+    if world()[0] == 0:
+        write_plot(run_folder, run_folder / "losses.png")
+
+
 def run_pack(run_folder: Path, _start: Start) -> None:
     """Stage "pack": assemble what the others left into motionrag_nodes/packs/tiny."""
     from motionrag_nodes.adapted_tokens.context_transformer import ContextTransformer
@@ -168,7 +178,12 @@ def run_pack(run_folder: Path, _start: Start) -> None:
         injection=load_result("stage1", stage1.MotionInjection(unet), run_folder),
         context_transformer=load_result("stage2", transformer, run_folder),
     )
-    assemble.assemble(models, pack.PACKAGED_FOLDER / "tiny", record=assemble.training_record(run_folder))
+    assemble.assemble(
+        models,
+        pack.PACKAGED_FOLDER / "tiny",
+        record=assemble.training_record(run_folder),
+        plot=run_folder / "losses.png",
+    )
 
 
 def run_preview(run_folder: Path, _start: Start) -> None:
@@ -187,6 +202,7 @@ STAGES: dict[str, Callable[[Path, Start], None]] = {
     "base": run_base,
     "stage1": run_stage1,
     "stage2": run_stage2,
+    "plot": run_plot,
     "pack": run_pack,
     "preview": run_preview,
 }

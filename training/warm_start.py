@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from safetensors.torch import load_file
@@ -44,3 +45,11 @@ def load_from_pack(stage: str, model: nn.Module, pack: Path) -> None:
             f"Expected the weights of stage {stage} in {pack}, but {len(missing)} are missing {missing[:3]} and "
             f"{len(unexpected)} are unknown {unexpected[:3]}: give a pack of the sizes in training/sizes.py."
         )
+
+
+def keep_lineage(stage: str, pack: Path, run_folder: Path) -> None:
+    """Note in the run's folder what the pack's card says of the training that a stage goes on from."""
+    card = json.loads((pack / "card" / "training.json").read_text(encoding="utf-8"))
+    record = {**card["stages"][stage], "commit": card["commit"]}
+    run_folder.mkdir(parents=True, exist_ok=True)
+    (run_folder / f"{stage}.began_from.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")

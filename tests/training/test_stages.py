@@ -31,7 +31,9 @@ def test_stages_make_a_pack_that_loads(one_step_recipes: None, tmp_path: Path, m
             continue
         seed_everything()
         run(tmp_path / "run", Start())
-        assert name == "pack" or (tmp_path / "run" / f"{name}.safetensors").is_file()
+        result = {"plot": "losses.png", "pack": "losses.png"}.get(name, f"{name}.safetensors")
+        assert (tmp_path / "run" / result).is_file()
+    assert (tmp_path / "packs" / "tiny" / "card" / "losses.png").is_file()
     pack = load_pack(tmp_path / "packs" / "tiny")
     clip = np.random.default_rng(0).integers(0, 255, (16, 64, 64, 3), dtype=np.uint8)
     assert pack.motion_encoder.encode([clip]).shape == (1, 128, 128)

@@ -15,7 +15,7 @@ from training.demo_world.world import ClipSpec
 from training.runner import Loss, Recipe, autocast
 from training.sizes import SIZE_PIXELS, codec
 
-RECIPE = Recipe(steps=3000, batch=12, lr=2e-3, weight_decay=0.0)
+RECIPE = Recipe(steps=7000, batch=12, lr=2e-3, weight_decay=0.0)
 FRAMES_PER_CLIP = 2
 CROP = 32
 WHOLE_FRAMES_SHARE = 0.2
