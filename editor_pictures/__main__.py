@@ -1,0 +1,58 @@
+"""`make pictures`: opens and runs every workflow in the editor, for the pictures that the repository keeps."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from rich.console import Console
+
+from editor_pictures import node_pictures, readme_pictures
+from editor_pictures.editor import Editor, find_chromium, open_editor
+from editor_pictures.scene import DemoMissing, Scene, demo_scene
+from editor_pictures.thumbnails import write_thumbnail
+from motionrag_nodes.batch_render.comfyui_install import checkout_folder
+
+console = Console()
+SIZE = {"width": 1600, "height": 1300}  # the tallest node, whole
+WORKFLOWS = checkout_folder() / "workflows"
+
+
+def main() -> None:
+    """Parse the command line and take the pictures."""
+    parser = argparse.ArgumentParser(prog="python -m editor_pictures", description=__doc__)
+    parser.add_argument("--demo", type=Path, default=Path("demo_output"), help="what `make demo` made (demo_output)")
+    demo = parser.parse_args().demo
+    if find_chromium() is None:
+        raise SystemExit("Chromium is missing: apt-get install chromium")
+    try:
+        with demo_scene(demo) as scene, open_editor(scene.url, **SIZE) as editor:
+            take_all(editor, scene)
+    except DemoMissing as error:
+        raise SystemExit(str(error)) from None
+
+
+def take_all(editor: Editor, scene: Scene) -> None:
+    """Node pictures, thumbnails and the README's pictures: each workflow runs once for all of them."""
+    wanted = set(editor.own_node_types())
+    for path in sorted(WORKFLOWS.glob("*.json")):
+        console.print(f"{path.stem} ...")
+        scene.clear_output()
+        editor.open_template(path.stem)
+        scene.stage(editor)
+        editor.run()
+        wanted -= node_pictures.take_from_workflow(editor, wanted)
+        video = next((scene.base / "output").rglob("*.mp4"), None)
+        if video is not None:
+            write_thumbnail(video, path.with_suffix(".jpg"))
+        if path.stem == readme_pictures.WORKFLOW:
+            readme_pictures.take_workflow(editor)
+            readme_pictures.take_help(editor)
+            editor.page.set_viewport_size(SIZE)
+    for node_type in sorted(wanted):
+        console.print(f"{node_type} alone ...")
+        node_pictures.take_alone(editor, node_type)
+
+
+if __name__ == "__main__":
+    main()
