@@ -19,6 +19,10 @@ class AdapterBypassed(MotionRAGError):
     """The model ran, but its attention did not pass through the adapter: a silent no-op made loud."""
 
 
+class SamplerUnsupported(MotionRAGError):
+    """A sampler does not tell which step or which branch of guidance it computes."""
+
+
 class BlockWeightsInvalid(MotionRAGError):
     """A text of block weights cannot be read, or names blocks that the model does not have."""
 

@@ -7,6 +7,7 @@ Diffusers numbers blocks by level and layer (down_blocks.1.attentions.0), ComfyU
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -68,13 +69,13 @@ class UNetLayout:
     @classmethod
     def of_diffusers(cls, keys: Iterable[str]) -> UNetLayout:
         """The layout of a UNetSpatioTemporalConditionModel, from its state-dict keys."""
-        found = {(m["side"], int(m["level"] or 0), m["kind"], int(m["layer"])) for m in _matches(keys)}
-        levels = range(1 + max((level for side, level, *_ in found if side == "down"), default=-1))
+        matches = [match for key in keys if (match := _IN_BLOCK.fullmatch(key))]
+        found = {(m["side"], m["kind"], int(m["level"] or 0), int(m["layer"])) for m in matches}
+        down = Counter(level for side, kind, level, _ in found if (side, kind) == ("down", "resnets"))
         return cls(
-            layers=tuple(sum((side, i, kind) == ("down", level, "resnets") for side, i, kind, _ in found)
-                         for level in levels),
-            attention_up=tuple(("up", level, "attentions", 0) in found for level in levels),
-        )  # fmt: skip
+            layers=tuple(down[level] for level in sorted(down)),
+            attention_up=tuple(("up", "attentions", level, 0) in found for level in sorted(down)),
+        )
 
     @classmethod
     def of_native(cls, keys: Iterable[str]) -> UNetLayout:
@@ -106,12 +107,12 @@ class UNetLayout:
         level = int(match["level"] or 0)
         if side == "mid" and (kind, layer) in _MIDDLE:
             block = f"middle_block.{_MIDDLE[kind, layer]}"
-        elif side == "down" and level < len(self.layers):
+        elif side == "down":
             first = 1 + sum(n + 1 for n in self.layers[:level])
             if kind == "downsamplers":
                 return f"input_blocks.{first + self.layers[level]}.0.{_renamed(name, rest, {'conv': 'op'})}"
             block = f"input_blocks.{first + layer}.{int(kind == 'attentions')}"
-        elif side == "up" and level < len(self.layers):
+        elif side == "up":
             rising = self.layers[::-1]
             first = sum(n + 1 for n in rising[:level])
             if kind == "upsamplers":
@@ -141,10 +142,6 @@ def native_svd_site_dims(unet: nn.Module) -> dict[str, int]:
             "load one with Image Only Checkpoint Loader, or with Load Video Model (ComfyUI)."
         )
     return dims
-
-
-def _matches(keys: Iterable[str]) -> list[re.Match[str]]:
-    return [match for key in keys if (match := _IN_BLOCK.fullmatch(key))]
 
 
 def _renamed(name: str, rest: str, table: dict[str, str]) -> str:

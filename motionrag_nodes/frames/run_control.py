@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from motionrag_nodes.attention.injection import Injection
+from motionrag_nodes.attention.steps import motion_steps
 from motionrag_nodes.errors import GenerationInterrupted
 
 if TYPE_CHECKING:
@@ -46,9 +47,8 @@ def controlled_run(
         if clock.first_began is None:
             clock.first_began = time.perf_counter()
         if injection is not None:
-            total = pipeline.num_timesteps
-            first, last = round(start * total), round(end * total)
-            injection.scale = strength if first <= clock.step < last else 0.0
+            injected = motion_steps(start, end, total=pipeline.num_timesteps)
+            injection.scale = strength if clock.step in injected else 0.0
 
     def after_step(_module: nn.Module, _args: Any, _output: Any) -> None:
         clock.step += 1

@@ -7,10 +7,12 @@ from typing_extensions import override
 
 from motionrag_nodes.nodes import model_folders
 from motionrag_nodes.nodes.adapted_tokens import AdaptMotion
+from motionrag_nodes.nodes.attention import ApplyMotion
 from motionrag_nodes.nodes.checkpoints import LoadMotionPack
 from motionrag_nodes.nodes.database import LoadMotionDatabase
 from motionrag_nodes.nodes.frames import GenerateVideo
 from motionrag_nodes.nodes.motion_tokens import EncodeReferenceVideos
+from motionrag_nodes.nodes.native_video_model import LoadNativeVideoModel
 from motionrag_nodes.nodes.neighbours import RetrieveNeighbours
 from motionrag_nodes.nodes.video_model import LoadVideoModel
 
@@ -30,6 +32,8 @@ class MotionRAGExtension(ComfyExtension):
             RetrieveNeighbours,
             EncodeReferenceVideos,
             AdaptMotion,
+            LoadNativeVideoModel,
+            ApplyMotion,
             LoadVideoModel,
             GenerateVideo,
         ]

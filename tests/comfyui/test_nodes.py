@@ -21,6 +21,8 @@ NODE_IDS = {
     "MotionRAGLoadMotionPack",
     "MotionRAGEncodeReferenceVideos",
     "MotionRAGAdaptMotion",
+    "MotionRAGLoadNativeVideoModel",
+    "MotionRAGApplyMotion",
     "MotionRAGLoadVideoModel",
     "MotionRAGGenerateVideo",
 }

@@ -1,0 +1,116 @@
+"""Apply Motion: injects adapted motion into ComfyUI's own Stable Video Diffusion model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from comfy_api.latest import io
+
+from motionrag_nodes.nodes.sockets import AdaptedMotionSocket, MotionPackSocket
+
+if TYPE_CHECKING:
+    from motionrag_nodes.adapted_tokens.adapt import AdaptedMotion
+    from motionrag_nodes.checkpoints.pack import MotionPack
+
+_UNCONDITIONAL = ("zero clip", "same")
+
+
+class ApplyMotion(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MotionRAGApplyMotion",
+            display_name="Apply Motion",
+            category="MotionRAG",
+            description=(
+                "Makes a Stable Video Diffusion model move the picture like your examples, with ComfyUI's own "
+                "samplers. Several can be chained. (motion transfer, patch model, SVD, adapter)"
+            ),
+            inputs=[
+                io.Model.Input(
+                    "model", tooltip="A Stable Video Diffusion model, from Image Only Checkpoint Loader for example."
+                ),
+                MotionPackSocket.Input("pack", tooltip="From Load Motion Pack; it must fit the model."),
+                AdaptedMotionSocket.Input("motion", tooltip="From Adapt Motion."),
+                *_widgets(),
+            ],
+            outputs=[
+                io.Model.Output("patched_model", display_name="model", tooltip="The model with motion. For KSampler.")
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(cls, unconditional: str | None = None) -> bool | str:
+        if unconditional is None or unconditional in _UNCONDITIONAL:
+            return True
+        return f"unconditional is {unconditional!r}; choose one of: {', '.join(_UNCONDITIONAL)}"
+
+    @classmethod
+    def execute(
+        cls,
+        model: Any,
+        pack: MotionPack,
+        motion: AdaptedMotion,
+        strength: float,
+        start: float,
+        end: float,
+        unconditional: str,
+        block_weights: str = "",
+    ) -> io.NodeOutput:
+        from motionrag_nodes.nodes.native_patch import apply_motion
+
+        return io.NodeOutput(
+            apply_motion(
+                model,
+                pack,
+                motion,
+                strength=strength,
+                start=start,
+                end=end,
+                same_unconditional=unconditional == "same",
+                block_weights=block_weights,
+            )
+        )
+
+
+def _widgets() -> list[io.Input]:
+    return [
+        io.Float.Input(
+            "strength",
+            default=1.0,
+            min=0.0,
+            max=3.0,
+            step=0.05,
+            tooltip="How strongly the motion is injected. 0 is the plain model, 1 is as trained.",
+        ),
+        io.Float.Input(
+            "start",
+            default=0.0,
+            min=0.0,
+            max=1.0,
+            step=0.05,
+            tooltip="Inject motion from this part of the sampler's steps on.",
+        ),
+        io.Float.Input(
+            "end",
+            default=1.0,
+            min=0.0,
+            max=1.0,
+            step=0.05,
+            tooltip="Inject motion until this part of the sampler's steps.",
+        ),
+        io.Combo.Input(
+            "unconditional",
+            options=list(_UNCONDITIONAL),
+            default="zero clip",
+            tooltip="What guidance steers away from. 'zero clip': a clip without motion, as trained, so that cfg also "
+            "strengthens the motion. 'same': the same motion, so that cfg strengthens the picture alone.",
+        ),
+        io.String.Input(
+            "block_weights",
+            default="",
+            placeholder="down=1, mid=1, up=1",
+            optional=True,
+            tooltip="How much motion enters each part of the model, for example 'down=0.5, up.1=0'. Empty: all of it.",
+        ),
+    ]

@@ -1,0 +1,100 @@
+"""Patches ComfyUI's own SVD MODEL with adapted motion; ComfyUI loads and offloads the adapter's weights."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+import comfy.model_management
+import comfy.ops
+import torch
+from comfy.model_patcher import ModelPatcher
+from comfy.patcher_extension import WrappersMP
+
+from motionrag_nodes.attention.adapter import MotionAdapter
+from motionrag_nodes.attention.block_weights import site_weights
+from motionrag_nodes.attention.native_injection import AppliedMotion, NativeInjection, native_sites
+from motionrag_nodes.errors import MotionMismatch
+
+if TYPE_CHECKING:
+    from motionrag_nodes.adapted_tokens.adapt import AdaptedMotion
+    from motionrag_nodes.checkpoints.pack import MotionPack
+
+_KEY = "motionrag"
+# One copy of an adapter in each precision, however many nodes and models use it.
+_ADAPTERS: WeakKeyDictionary[MotionPack, dict[torch.dtype, ModelPatcher]] = WeakKeyDictionary()
+
+
+def apply_motion(
+    model: ModelPatcher,
+    pack: MotionPack,
+    motion: AdaptedMotion,
+    *,
+    strength: float = 1.0,
+    start: float = 0.0,
+    end: float = 1.0,
+    same_unconditional: bool = False,
+    block_weights: str = "",
+) -> ModelPatcher:
+    """A clone of `model` that adds `motion` at its spatial cross-attentions, beside what it adds already.
+
+    The unconditional branch of guidance gets the tokens of the all-zeros clip, or with `same_unconditional` the same
+    ones as the conditional. At strength 0 the model computes bit for bit what it did.
+
+    Raises:
+        MotionMismatch: the motion was adapted with another pack.
+        AdapterMismatch: the model is no SVD, or not the one that the pack is for.
+        GenerationSettingInvalid, BlockWeightsInvalid: a setting is impossible.
+    """
+    if motion.pack_name != pack.name:
+        raise MotionMismatch(
+            f"Expected motion adapted with pack {pack.name}, received motion of {motion.pack_name}: "
+            "use one pack for both nodes."
+        )
+    sites = native_sites(model.get_model_object("diffusion_model"), pack.adapter)
+    adapter = _adapter_in(pack, model.model.manual_cast_dtype or model.model_dtype())
+    applied = AppliedMotion(
+        adapter=adapter.model,
+        sites=sites,
+        weights=site_weights(block_weights, pack.adapter.sites),
+        tokens=motion.tokens,
+        unconditional=motion.tokens if same_unconditional else motion.unconditional,
+        strength=strength,
+        start=start,
+        end=end,
+    )
+    patched = model.clone()
+    if strength:
+        _add(patched, applied, adapter)
+    return patched
+
+
+def _add(patched: ModelPatcher, applied: AppliedMotion, adapter: ModelPatcher) -> None:
+    present = patched.get_wrappers(WrappersMP.DIFFUSION_MODEL, _KEY)
+    earlier = tuple(motion for injection in present for motion in injection.motions)
+    patched.remove_wrappers_with_key(WrappersMP.DIFFUSION_MODEL, _KEY)
+    patched.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, _KEY, NativeInjection((*earlier, applied)))
+    loaded = patched.get_additional_models_with_key(_KEY)
+    if not any(adapter.is_clone(other) for other in loaded):
+        patched.set_additional_models(_KEY, [*loaded, adapter])
+
+
+def _adapter_in(pack: MotionPack, dtype: torch.dtype) -> ModelPatcher:
+    """The pack's adapter as a model of ComfyUI's own: the pack's weights stay where the other nodes expect them."""
+    copies = _ADAPTERS.setdefault(pack, {})
+    if dtype not in copies:
+        with torch.device("meta"):
+            adapter = MotionAdapter(
+                token_dim=pack.adapter.token_dim,
+                site_dims=pack.adapter.site_dims,
+                root=pack.adapter.root,
+                linear=comfy.ops.manual_cast.Linear,  # cast and moved as needed where memory is short
+            ).eval()
+        offload_device = comfy.model_management.unet_offload_device()
+        state = {key: value.to(offload_device, dtype, copy=True) for key, value in pack.adapter.state_dict().items()}
+        adapter.load_state_dict(state, strict=True, assign=True)
+        adapter.requires_grad_(False)
+        copies[dtype] = ModelPatcher(
+            adapter, load_device=comfy.model_management.get_torch_device(), offload_device=offload_device
+        )
+    return copies[dtype]
