@@ -29,9 +29,10 @@ from index_builder.clips.windows import clip_windows, row_id
 from index_builder.database.manifest import Manifest, TokensSpace, list_generations
 from index_builder.database.presence import FOLDER as PRESENCE_FOLDER
 from index_builder.database.presence import TEMPORARY
+from index_builder.database.publisher import RowBatch
 from index_builder.database.rows import ClipRow
 from index_builder.database.tokens import StoredTokens
-from index_builder.database.writer import DatabaseWriter, RowBatch
+from index_builder.database.writer import DatabaseWriter
 from index_builder.engines.local import FailedClip, LocalEngine, PlannedClip, ReadyClip
 from index_builder.errors import DatabaseNotWritable, InvalidSetting
 from index_builder.features.clip_encoder import ClipEncoder, ClipFeatures

@@ -51,3 +51,11 @@ class RowNotFound(MotionRAGError):
 
 class CommitConflict(MotionRAGError):
     """Other builders kept taking the next manifest number until the retries ran out."""
+
+
+class RecallBelowTarget(MotionRAGError):
+    """An approximate index finds fewer of the true neighbours than asked; nothing was published, no row is lost."""
+
+
+class SelectionEmpty(MotionRAGError):
+    """A command that changes chosen rows was given nothing to choose by, or an impossible choice."""

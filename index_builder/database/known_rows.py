@@ -25,7 +25,7 @@ class KnownRows:
 
     def absorb(self, manifest: Manifest) -> None:
         """Reads the segments that are new in `manifest`."""
-        self.removed = frozenset(manifest.tombstones)
+        self.removed = frozenset(manifest.tombstones) | frozenset(manifest.dropped)
         for segment in manifest.segments:
             if segment.name in self._segments:
                 continue

@@ -7,18 +7,16 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
+from index_builder.database.manifest_check import FIELDS as FIELDS  # what an index may be over
+from index_builder.database.manifest_check import FORMAT, problems_of
 from index_builder.errors import DatabaseDamaged, DatabaseNotFound, DatabaseTooNew
 
-FORMAT = "motionrag-database"
 FORMAT_VERSION = 1
 MAX_MANIFEST_BYTES = 1 << 30
 MANIFEST_NAME = re.compile(r"manifest-(\d{6,12})\.json")
-SAFE_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,120}")
-HEX_SHA256 = re.compile(r"[0-9a-f]{64}")
-FIELDS = ("text", "frame")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +68,11 @@ class TokensSpace:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """The whole database at one generation. `clips` records how clips are decoded, `decoders` the libraries used."""
+    """The whole database at one generation. `clips` records how clips are decoded, `decoders` the libraries used.
+
+    `tombstones` are the ids of removed rows that segments still hold; `dropped` those that compaction left out, which
+    a build does not bring back. `index_facts` says of each index file, by path, what `search_index` wants to know.
+    """
 
     generation: int
     retrieval_fingerprint: str
@@ -82,6 +84,8 @@ class Manifest:
     segments: tuple[Segment, ...] = ()
     indexes: tuple[IndexFile, ...] = ()
     tombstones: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+    index_facts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     format: str = field(default=FORMAT)
     format_version: int = field(default=FORMAT_VERSION)
 
@@ -156,7 +160,7 @@ def parse_manifest(content: bytes, *, generation: int, name: str) -> Manifest:
         manifest = _build(values)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DatabaseDamaged(f"expected a manifest in {name}, received something else ({error}): {remedy}") from error
-    problems = _problems(manifest, generation)
+    problems = problems_of(manifest, generation)
     if problems:
         raise DatabaseDamaged(f"expected a sound manifest in {name}, received: {'; '.join(problems)}: {remedy}")
     return manifest
@@ -177,52 +181,9 @@ def _build(values: dict[str, Any]) -> Manifest:
         tokens=tuple(TokensSpace(**entry) for entry in values["tokens"]),
         segments=tuple(segment(entry) for entry in values["segments"]),
         indexes=tuple(index(entry) for entry in values["indexes"]),
-        tombstones=tuple(map(str, values["tombstones"])),
+        tombstones=tuple(values["tombstones"]),
+        dropped=tuple(values.get("dropped", ())),
     )
-
-
-def _problems(manifest: Manifest, generation: int) -> list[str]:
-    problems = []
-    if manifest.format != FORMAT:
-        problems.append(f"format {manifest.format!r}")
-    if manifest.generation != generation:
-        problems.append(f"generation {manifest.generation} in the file of generation {generation}")
-    if not _is_count(manifest.embedding_dim, 1, 1 << 16):
-        problems.append(f"embedding_dim {manifest.embedding_dim!r}")
-    if len({segment.name for segment in manifest.segments}) != len(manifest.segments):
-        problems.append("a segment listed twice")
-    for space in manifest.tokens:
-        if not (_is_count(space.tokens_per_clip, 1, 1 << 16) and _is_count(space.token_dim, 1, 1 << 20)):
-            problems.append(f"tokens of {space.tokens_per_clip!r} x {space.token_dim!r}")
-    counts = [segment.row_count for segment in manifest.segments] + [index.row_count for index in manifest.indexes]
-    if not all(_is_count(count, 1, 1 << 40) for count in counts):
-        problems.append("a row count out of range")
-    spaces = {space.fingerprint for space in manifest.tokens}
-    if any(file.fingerprint not in spaces for segment in manifest.segments for file in segment.tokens):
-        problems.append("tokens of a fingerprint that is not described")
-    if any(index.field not in FIELDS for index in manifest.indexes):
-        problems.append("an index of an unknown field")
-    for file in manifest.files:
-        if not is_safe_path(file.path):
-            problems.append(f"the unsafe path {file.path!r}")
-        if not (
-            isinstance(file.sha256, str)
-            and HEX_SHA256.fullmatch(file.sha256)
-            and _is_count(file.size_bytes, 0, 1 << 60)
-        ):
-            problems.append(f"an impossible hash or size of {file.path!r}")
-    return problems
-
-
-def _is_count(value: object, low: int, high: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
-
-
-def is_safe_path(path: object) -> bool:
-    """Whether `path` is relative, plain, and cannot leave the database's folder."""
-    if not isinstance(path, str) or not path or path != PurePosixPath(path).as_posix():
-        return False
-    return all(SAFE_PART.fullmatch(part) and part != ".." for part in path.split("/"))
 
 
 def locate(database: Path, file: StoredFile) -> Path:

@@ -9,20 +9,20 @@ from __future__ import annotations
 
 import logging
 import os
-import time
+import re
 import uuid
 from pathlib import Path
 
 from index_builder.database import durable_files
-from index_builder.database.manifest import list_generations, read_manifest
+from index_builder.database.manifest import list_generations, manifest_path, read_manifest
 from index_builder.errors import DatabaseDamaged
 
 logger = logging.getLogger(__name__)
 FOLDER = ".builders"
 TEMPORARY = ".tmp-"
 KEPT_MANIFESTS = 16
-# An index file that is listed nowhere may be one that another builder is about to publish.
-UNREFERENCED_INDEX_SEC = 3600
+# What builders call segments and index files; anything else in their folders is a user's own and stays.
+GENERATED_NAME = re.compile(r"[0-9a-f]{32}(\.faiss)?")
 LOCKED_BYTE = 1 << 30
 
 
@@ -58,15 +58,17 @@ class BuilderPresence:
 
 
 def sweep(database: Path) -> None:
-    """Removes what dead builders left: unfinished files, and finished ones that no manifest came to list; then
-    manifests beyond the newest 16, and index files that none of those lists. Live builders' files stay."""
+    """Removes what dead builders left, manifests beyond the newest 16, and what no manifest lists. What live builders
+    are making or about to bring in stays."""
     leftovers = {entry.name[len(TEMPORARY) :].split("-")[0] for entry in _temporaries(database)}
     for builder in leftovers:
         if not _lock_path(database, builder).exists():
             _remove_temporaries(database, builder)
     for path in sorted((database / FOLDER).glob("*.lock")):
         _sweep_builder(database, path)
-    _prune(database)
+    for generation in list_generations(database)[KEPT_MANIFESTS:]:
+        durable_files.remove(manifest_path(database, generation))
+    remove_unlisted(database)
 
 
 def _sweep_builder(database: Path, path: Path) -> None:
@@ -79,24 +81,33 @@ def _sweep_builder(database: Path, path: Path) -> None:
             return
         logger.info("cleaning up after builder %s, which ended early", path.stem)
         _remove_temporaries(database, path.stem)
-        listed = _listed_names(database)
-        for name in stream.read().decode(errors="replace").split():
-            if listed is not None and name not in listed and name.replace(".faiss", "").isalnum():
-                durable_files.remove_tree(database / "segments" / name)
-                if name.endswith(".faiss"):
-                    durable_files.remove(database / "indexes" / name)
         durable_files.remove(path)
 
 
-def _prune(database: Path) -> None:
-    for generation in list_generations(database)[KEPT_MANIFESTS:]:
-        durable_files.remove(database / f"manifest-{generation:06d}.json")
+def remove_unlisted(database: Path) -> int:
+    """Removes segments and index files that no manifest lists and no builder has announced; returns how many.
+
+    The order of looking matters: what is in place was announced before, and a builder that is gone by the time its
+    announcements are read published before it went, so the manifests, read last, list it.
+    """
+    in_place = [
+        path for folder in ("segments", "indexes") for path in (database / folder).glob("*") if path.name[0] != "."
+    ]
+    announced: set[str] = set()
+    for path in (database / FOLDER).glob("*.lock"):
+        try:
+            announced.update(path.read_text(encoding="utf-8", errors="replace").split())
+        except FileNotFoundError:
+            continue
     listed = _listed_names(database)
     if listed is None:
-        return
-    for path in (database / "indexes").glob("*.faiss"):
-        if path.name not in listed and time.time() - path.stat().st_mtime > UNREFERENCED_INDEX_SEC:
-            durable_files.remove(path)
+        return 0
+    unlisted = [
+        path for path in in_place if path.name not in announced | listed and GENERATED_NAME.fullmatch(path.name)
+    ]
+    for path in unlisted:
+        durable_files.remove_tree(path) if path.is_dir() else durable_files.remove(path)
+    return len(unlisted)
 
 
 def _listed_names(database: Path) -> set[str] | None:

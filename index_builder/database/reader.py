@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import copy
 import logging
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from index_builder.database.manifest import FIELDS, Manifest, check_size, newest_manifest
+from index_builder.database.certified_index import Vectors
+from index_builder.database.field_vectors import StoredVectors
+from index_builder.database.manifest import FIELDS, Manifest, check_size, list_generations, newest_manifest
+from index_builder.database.row_filter import RowFilter
+from index_builder.database.row_numbers import RowNumbers
 from index_builder.database.rows import ClipRow, RowsFile
 from index_builder.database.search_index import FieldSearch
 from index_builder.database.tokens import StoredTokens, TokensFile
-from index_builder.errors import DatabaseNotFound, InvalidSetting, RowNotFound, TokensNotStored
+from index_builder.errors import DatabaseDamaged, DatabaseNotFound, InvalidSetting, RowNotFound, TokensNotStored
 
 logger = logging.getLogger(__name__)
 Field = Literal["text", "frame"]
@@ -49,9 +54,9 @@ class MotionDatabase:
                 files[file.fingerprint] = TokensFile(check_size(path, file), shape=shape, fingerprint=file.fingerprint)
             self._tokens.append(files)
         self._starts = np.cumsum([0] + [segment.row_count for segment in manifest.segments])
-        self._numbers: dict[str, int] | None = None
-        self._removed_numbers: set[int] | None = None
-        self._sources: dict[str, list[int]] | None = None
+        self._numbers = RowNumbers(self._rows)
+        self._removed_mask: np.ndarray | None = None
+        self._hidden: np.ndarray | None = None
         self._searches: dict[str, FieldSearch] = {}
 
     @classmethod
@@ -66,10 +71,30 @@ class MotionDatabase:
                 f"expected a database folder at {path}, found none: build it with "
                 f"motionrag index build FOLDER --output {path}"
             )
-        manifest, passed_over = newest_manifest(path)
-        for problem in passed_over:
-            logger.warning("reading generation %d instead: %s", manifest.generation, problem)
-        return cls(path, manifest)
+        while True:
+            newest = list_generations(path)[:1]
+            manifest, passed_over = newest_manifest(path)
+            try:
+                opened = cls(path, manifest)
+            except DatabaseDamaged:
+                if list_generations(path)[:1] == newest:
+                    raise
+                continue  # compacted between reading its manifest and opening its files
+            for problem in passed_over:
+                logger.warning("reading generation %d instead: %s", manifest.generation, problem)
+            return opened
+
+    def narrowed(self, where: RowFilter) -> MotionDatabase:
+        """The same generation, with searches that find only rows that match `where`; what is open is shared."""
+        narrowed = copy.copy(self)
+        narrowed._hidden = _either(self._hidden, None if where.is_empty else ~where.matches(self._rows))
+        return narrowed
+
+    def matching(self, where: RowFilter, *, removed: bool = False) -> list[str]:
+        """Ids of the rows that match `where`, in the order of their commits: of those that were not removed, or of
+        those that were."""
+        mask = where.matches(self._rows) & (self._removed() == removed)
+        return [self._id_at(int(number)) for number in np.flatnonzero(mask)]
 
     @property
     def generation(self) -> int:
@@ -88,23 +113,22 @@ class MotionDatabase:
 
     def __len__(self) -> int:
         """Rows that were not removed."""
-        return self.manifest.row_count - len(self._removed())
+        return self.manifest.row_count - int(self._removed().sum())
 
     def ids(self) -> list[str]:
         """Ids of the rows that were not removed, in the order of their commits."""
-        removed = set(self.manifest.tombstones)
-        return [row_id for row_id in self._number_of() if row_id not in removed]
+        return [row_id for row_id, *_ in self.each_row("id")]
 
     def rows(self, ids: Sequence[str]) -> list[ClipRow]:
         """The rows of `ids`, in that order. Raises RowNotFound."""
-        return [self._rows[segment].row(index) for segment, index in map(self._place, ids)]
+        return [self._rows[segment].row(index) for segment, index in self._places(ids)]
 
     def each_row(self, *columns: str) -> Iterator[tuple]:
         """The values of `columns` (names of ClipRow's fields) of each row that was not removed, in order."""
         removed = self._removed()
         for start, rows in zip(self._starts, self._rows, strict=False):
             values = zip(*(rows.column(name) for name in columns), strict=True)
-            yield from (row for offset, row in enumerate(values) if int(start) + offset not in removed)
+            yield from (row for gone, row in zip(removed[start:], values, strict=False) if not gone)
 
     def search(
         self,
@@ -114,12 +138,17 @@ class MotionDatabase:
         k: int,
         exclude_ids: Collection[str] = (),
         exclude_sources: Collection[str] = (),
+        where: RowFilter | None = None,
     ) -> list[Hit]:
         """The k rows most similar to `query` (float32 [E], normalised), best first; fewer only where fewer are left.
 
         field "text" compares with caption embeddings (of clips without caption: with the frame's), "frame" with those
-        of first frames. `exclude_sources` takes full paths, file names or stems. Raises InvalidSetting.
+        of first frames. `exclude_sources` takes full paths, file names or stems; `where` leaves only rows that match it
+        (see `narrowed` for many searches). Raises InvalidSetting.
         """
+        if where is not None:
+            narrowed = self.narrowed(where)
+            return narrowed.search(query, field=field, k=k, exclude_ids=exclude_ids, exclude_sources=exclude_sources)
         if field not in FIELDS:
             raise InvalidSetting(f"expected a field of {', '.join(FIELDS)}, received {field!r}: choose one of them")
         query = np.asarray(query, dtype=np.float32)
@@ -131,22 +160,23 @@ class MotionDatabase:
         excluded = self._excluded(exclude_ids, exclude_sources)
         scores, numbers = self._search_of(field).search(query, k=k, excluded=excluded)
         ids = [self._id_at(int(number)) for number in numbers]
+        for row_id, number in zip(ids, numbers, strict=True):
+            self._numbers.remember(row_id, int(number))
         return [Hit(row_id, float(score)) for row_id, score in zip(ids, scores, strict=True)]
 
     def embeddings(self, ids: Sequence[str], field: Field) -> np.ndarray:
         """float32 [k, E] of the rows of `ids`; "text" gives the frame's embedding where there is no caption."""
-        places = [self._place(row_id) for row_id in ids]
-        found = [self._embeddings(field)[self.manifest.segments[segment].name][index] for segment, index in places]
-        return np.stack(found) if found else np.empty((0, self.manifest.embedding_dim), dtype=np.float32)
+        numbers = np.array([self._starts[segment] + index for segment, index in self._places(ids)], dtype=np.int64)
+        return self._search_of(field).vectors.at(numbers)
 
-    def all_embeddings(self, field: Field) -> np.ndarray:
-        """float32 [rows, E] of every row in the order of the segments, removed rows included."""
-        parts = [rows.embeddings(field) for rows in self._rows]
-        return np.concatenate(parts) if parts else np.empty((0, self.manifest.embedding_dim), dtype=np.float32)
+    def vectors(self, field: Field) -> Vectors:
+        """Of every row in the order of the segments, removed rows included, to be read in parts."""
+        stored = self._stored(field)
+        return Vectors(row_count=stored.row_count, dim=stored.dim, parts=stored.parts)
 
     def tokens(self, ids: Sequence[str], *, fingerprint: str) -> StoredTokens:
         """Stored tokens [k, L, D] of the rows of `ids`. Raises TokensNotStored when any row lacks these."""
-        places = [self._place(row_id) for row_id in ids]
+        places = self._places(ids)
         if not places or any(fingerprint not in self._tokens[segment] for segment, _ in places):
             stored = ", ".join(f"{space.fingerprint} ({space.encoder_name})" for space in self.manifest.tokens)
             raise TokensNotStored(
@@ -162,75 +192,72 @@ class MotionDatabase:
 
     def has_source(self, name: str) -> bool:
         """Whether `name` is a row's id, or the path, file name or stem of a row's video."""
-        return name in self._number_of() or name in self._numbers_by_source()
+        return bool(self._numbers.of_ids([name])) or len(self._numbers.of_videos([name])) > 0
 
     def ids_called(self, name: str) -> list[str]:
         """Ids of the rows that `name` names, as in `has_source`, in the order of their commits; not of removed ones."""
-        numbers = self._numbers_by_source().get(name, [])
-        called = [name] if name in self._number_of() else [self._id_at(number) for number in numbers]
-        removed = set(self.manifest.tombstones)
-        return [row_id for row_id in called if row_id not in removed]
+        by_id = self._numbers.of_ids([name])
+        numbers = np.array(list(by_id.values()), dtype=np.int64) if by_id else self._numbers.of_videos([name])
+        return [self._id_at(int(number)) for number in numbers if not self._removed()[number]]
 
     def search_kind(self, field: Field) -> str:
-        """How `field` is searched: "exact", "flat" or "hnsw32"."""
+        """How `field` is searched: "exact", "flat", or an approximate index's kind, e.g. "hnsw32_sqfp16"."""
         return self._search_of(field).kind
 
-    def _number_of(self) -> dict[str, int]:
-        if self._numbers is None:
-            self._numbers = {}
-            for start, rows in zip(self._starts, self._rows, strict=False):
-                for offset, row_id in enumerate(rows.column("id")):
-                    self._numbers.setdefault(row_id, int(start) + offset)
-        return self._numbers
+    def search_facts(self, field: Field) -> Mapping[str, object]:
+        """What is known of the index in use: recall_at_10 as measured, the effort (efSearch, nprobe) tuned for it, the
+        number of held-out queries, the target; empty without an index."""
+        return dict(self._search_of(field).facts)
 
-    def _numbers_by_source(self) -> dict[str, list[int]]:
-        if self._sources is None:
-            self._sources = {}
-            for start, rows in zip(self._starts, self._rows, strict=False):
-                for offset, source in enumerate(rows.column("source")):
-                    path = PurePath(source)
-                    for name in {source, path.name, path.stem}:
-                        self._sources.setdefault(name, []).append(int(start) + offset)
-        return self._sources
+    def _places(self, ids: Sequence[str]) -> list[tuple[int, int]]:
+        """(segment, row in it) of each id. Raises RowNotFound."""
+        numbers, removed = self._numbers.of_ids(ids), self._removed()
+        for row_id in ids:
+            if row_id not in numbers or removed[numbers[row_id]]:
+                raise RowNotFound(
+                    f"expected the id of a row of {self.path.name}, received {row_id!r}: search again for current ids"
+                )
+        return [self._place(numbers[row_id]) for row_id in ids]
 
-    def _place(self, row_id: str) -> tuple[int, int]:
-        number = self._number_of().get(row_id)
-        if number is None or number in self._removed():
-            raise RowNotFound(
-                f"expected the id of a row of {self.path.name}, received {row_id!r}: search again for current ids"
-            )
+    def _place(self, number: int) -> tuple[int, int]:
         segment = int(np.searchsorted(self._starts, number, side="right")) - 1
         return segment, number - int(self._starts[segment])
 
     def _id_at(self, number: int) -> str:
-        segment = int(np.searchsorted(self._starts, number, side="right")) - 1
-        return self._rows[segment].value("id", number - int(self._starts[segment]))
+        segment, index = self._place(number)
+        return self._rows[segment].value("id", index)
 
-    def _removed(self) -> set[int]:
-        if self._removed_numbers is None:
+    def _removed(self) -> np.ndarray:
+        """bool [rows]."""
+        if self._removed_mask is None:
+            self._removed_mask = np.zeros(self.manifest.row_count, dtype=bool)
             # Without tombstones no id needs to be read, which matters to a large database.
-            numbers = self._number_of() if self.manifest.tombstones else {}
-            self._removed_numbers = {numbers[row_id] for row_id in self.manifest.tombstones if row_id in numbers}
-        return self._removed_numbers
+            if self.manifest.tombstones:
+                self._removed_mask[list(self._numbers.of_ids(self.manifest.tombstones).values())] = True
+        return self._removed_mask
 
     def _excluded(self, ids: Collection[str], sources: Collection[str]) -> np.ndarray | None:
-        numbers = set(self._removed())
-        numbers.update(self._number_of()[row_id] for row_id in ids if row_id in self._number_of())
-        if sources:
-            by_source = self._numbers_by_source()
-            numbers.update(number for name in sources for number in by_source.get(name, ()))
-        if not numbers:
-            return None
-        excluded = np.zeros(self.manifest.row_count, dtype=bool)
-        excluded[list(numbers)] = True
+        removed = self._removed() if self.manifest.tombstones else None
+        hidden = _either(removed, self._hidden)
+        if not ids and not sources:
+            return hidden
+        excluded = np.zeros(self.manifest.row_count, dtype=bool) if hidden is None else hidden.copy()
+        excluded[list(self._numbers.of_ids(ids).values())] = True
+        excluded[self._numbers.of_videos(sources)] = True
         return excluded
 
-    def _embeddings(self, field: str) -> dict[str, np.ndarray]:
-        return self._search_of(field).embeddings_of
+    def _stored(self, field: str) -> StoredVectors:
+        named = {segment.name: rows for segment, rows in zip(self.manifest.segments, self._rows, strict=True)}
+        return StoredVectors(named, field, dim=self.manifest.embedding_dim)
 
     def _search_of(self, field: str) -> FieldSearch:
         if field not in self._searches:
-            named = zip(self.manifest.segments, self._rows, strict=True)
-            embeddings_of = {segment.name: rows.embeddings(field) for segment, rows in named}
-            self._searches[field] = FieldSearch(self.path, self.manifest, field, embeddings_of)
+            self._searches[field] = FieldSearch(self.path, self.manifest, field, self._stored(field))
         return self._searches[field]
+
+
+def _either(first: np.ndarray | None, second: np.ndarray | None) -> np.ndarray | None:
+    """bool [rows]: true where either is; None stands for all false."""
+    if first is None or second is None:
+        return second if first is None else first
+    return first | second

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,13 +90,20 @@ class RowsFile:
             raise self._damaged("its columns are not those of a motion database")
         if self._batch_count != -(-row_count // BATCH_ROWS):
             raise self._damaged(f"it holds {self._batch_count} batches for {row_count} rows")
-        self.row_count = row_count
+        self.row_count, self.embedding_dim = row_count, embedding_dim
         self._checked: dict[int, pa.RecordBatch] = {}
+        self._matrices: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray | None]] = {}
 
     def _damaged(self, why: str) -> DatabaseDamaged:
         return DatabaseDamaged(f"expected sound rows in {self.path}, but {why}: restore it from a backup or rebuild")
 
-    def _batch(self, number: int) -> pa.RecordBatch:
+    @property
+    def batch_numbers(self) -> range:
+        """Of the batches, in order."""
+        return range(self._batch_count)
+
+    def batch(self, number: int) -> pa.RecordBatch:
+        """A batch of rows, checked at its first use. Raises DatabaseDamaged."""
         if number not in self._checked:
             try:
                 batch = self._reader.get_batch(number)
@@ -110,29 +117,51 @@ class RowsFile:
 
     def column(self, name: str) -> list:
         """A column as Python values."""
-        return [value for number in range(self._batch_count) for value in self._batch(number).column(name).to_pylist()]
+        return [value for number in self.batch_numbers for value in self.batch(number).column(name).to_pylist()]
 
     def value(self, name: str, index: int):
         """One value of a column."""
-        return self._batch(index // BATCH_ROWS).column(name)[index % BATCH_ROWS].as_py()
+        return self.batch(index // BATCH_ROWS).column(name)[index % BATCH_ROWS].as_py()
 
     def row(self, index: int) -> ClipRow:
         """The row at `index`."""
-        batch, offset = self._batch(index // BATCH_ROWS), index % BATCH_ROWS
+        batch, offset = self.batch(index // BATCH_ROWS), index % BATCH_ROWS
         return ClipRow(**{name: batch.column(name)[offset].as_py() for name in ROW_COLUMNS})
 
+    def chunks(self, name: str) -> Iterator[pa.Array]:
+        """A column as Arrow arrays, batch by batch."""
+        for number in self.batch_numbers:
+            yield self.batch(number).column(name)
+
+    def embedding_parts(self, field: str) -> Iterator[np.ndarray]:
+        """float32 [rows of a batch, E] of "frame", or of "text" with the frame embedding where there is no caption."""
+        for number in self.batch_numbers:
+            yield self._embeddings(field, number, slice(None))
+
     def embeddings(self, field: str) -> np.ndarray:
-        """float32 [rows, E] of "frame", or of "text" with the frame embedding where there is no caption."""
-        parts = []
-        for number in range(self._batch_count):
-            batch = self._batch(number)
-            frame = _matrix(batch.column("frame_embedding"))
-            if field == "text":
-                text = batch.column("text_embedding")
-                absent = text.is_null().to_numpy(zero_copy_only=False)
-                frame = np.where(absent[:, None], frame, _matrix(text))
-            parts.append(frame)
+        """`embedding_parts` as one array [rows, E]."""
+        parts = list(self.embedding_parts(field))
         return np.concatenate(parts) if len(parts) > 1 else parts[0]
+
+    def embeddings_at(self, field: str, indices: np.ndarray) -> np.ndarray:
+        """float32 [k, E] of the rows at `indices`; only these are read."""
+        found, batches = np.empty((len(indices), self.embedding_dim), dtype=np.float32), indices // BATCH_ROWS
+        for number in np.unique(batches):
+            here = batches == number
+            found[here] = self._embeddings(field, int(number), indices[here] % BATCH_ROWS)
+        return found
+
+    def _embeddings(self, field: str, number: int, offsets: np.ndarray | slice) -> np.ndarray:
+        """Of the rows at `offsets` of a batch; a whole batch comes without a copy, unless captions are missing."""
+        if number not in self._matrices:
+            batch = self.batch(number)
+            text = batch.column("text_embedding")
+            absent = text.is_null().to_numpy(zero_copy_only=False) if text.null_count else None
+            self._matrices[number] = _matrix(batch.column("frame_embedding")), _matrix(text), absent
+        frame, text, absent = self._matrices[number]
+        if field == "frame":
+            return frame[offsets]
+        return text[offsets] if absent is None else np.where(absent[offsets, None], frame[offsets], text[offsets])
 
 
 def _matrix(column: pa.FixedSizeListArray) -> np.ndarray:

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from index_builder.database.manifest import Manifest, TokensSpace
+from index_builder.database.publisher import RowBatch
 from index_builder.database.rows import ClipRow
 from index_builder.database.tokens import StoredTokens
-from index_builder.database.writer import DatabaseWriter, RowBatch
+from index_builder.database.writer import DatabaseWriter
 
 DIM, TOKENS = 8, (2, 3)
 SAMPLING = {"clip_seconds": 2.0, "clips_per_video": 1}

@@ -15,7 +15,6 @@ from index_builder.database.manifest import (
     TokensSpace,
     _sealed,
     check_size,
-    is_safe_path,
     list_generations,
     locate,
     manifest_path,
@@ -23,6 +22,7 @@ from index_builder.database.manifest import (
     parse_manifest,
     read_manifest,
 )
+from index_builder.database.manifest_check import is_safe_path
 from index_builder.errors import DatabaseDamaged, DatabaseNotFound, DatabaseTooNew
 
 SHA = "ab" * 32

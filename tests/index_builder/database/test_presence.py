@@ -4,15 +4,15 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from index_builder.database.manifest import list_generations
 from index_builder.database.presence import KEPT_MANIFESTS, BuilderPresence, sweep
 from index_builder.database.reader import MotionDatabase
-from tests.index_builder.sample_rows import batch, open_writer, row_id, write_database
+from tests.index_builder.sample_rows import open_writer, row_id, write_database
 
 ROOT = Path(__file__).resolve().parents[3]
+UNLISTED = "abc123" + 26 * "0"
 SLEEPER = """
 import sys, time
 from pathlib import Path
@@ -20,8 +20,8 @@ from index_builder.database.presence import BuilderPresence
 database = Path(sys.argv[1])
 presence = BuilderPresence(database)
 (database / "segments" / presence.temporary("abc")).mkdir()
-presence.announce("abc123")
-(database / "segments" / "abc123").mkdir()
+presence.announce("abc123" + 26 * "0")
+(database / "segments" / ("abc123" + 26 * "0")).mkdir()
 sys.stdout.write(presence.builder + "\\n")
 sys.stdout.flush()
 time.sleep(60)
@@ -34,7 +34,7 @@ def test_a_live_builders_work_stays_and_a_dead_ones_goes(tmp_path: Path) -> None
         [sys.executable, "-c", SLEEPER, str(database)], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
     builder = other.stdout.readline().strip()
-    temporary, renamed = database / "segments" / f".tmp-{builder}-abc", database / "segments" / "abc123"
+    temporary, renamed = database / "segments" / f".tmp-{builder}-abc", database / "segments" / UNLISTED
     sweep(database)
     assert temporary.is_dir() and renamed.is_dir()
     os.kill(other.pid, signal.SIGKILL)
@@ -66,27 +66,27 @@ def test_while_a_manifest_is_damaged_no_segment_is_swept(tmp_path: Path) -> None
     """It may be the one that lists the segment."""
     database = write_database(tmp_path / "db")
     (database / "manifest-000009.json").write_bytes(b"torn")
-    (database / "segments" / "abc123").mkdir()
-    (database / ".builders" / "deadbeef.lock").write_text("abc123\n")
+    (database / "segments" / UNLISTED).mkdir()
+    (database / ".builders" / "deadbeef.lock").write_text(UNLISTED + "\n")
     sweep(database)
-    assert (database / "segments" / "abc123").is_dir()
+    assert (database / "segments" / UNLISTED).is_dir()
 
 
 def test_old_manifests_and_their_indexes_are_pruned(tmp_path: Path) -> None:
-    database = tmp_path / "db"
-    for number in range(KEPT_MANIFESTS + 5):
-        with open_writer(database) as writer:
-            writer.commit_rows(batch([number]))
-            if number == 0:
-                writer.commit_indexes()
-                index = next((database / "indexes").glob("*.faiss"))
-                os.utime(index, (time.time() - 7200, time.time() - 7200))
-                with open_writer(database) as other:
-                    other.commit_rows(batch([100]))
-                    index.rename(index.with_name("old.faiss"))
-    sweep(database)
-    assert len(list_generations(database)) == KEPT_MANIFESTS
-    assert not (database / "indexes" / "old.faiss").exists()
+    database = write_database(tmp_path / "db", segments=[(0,)])
+    first = [file.path for file in MotionDatabase.open(database).manifest.indexes]
+    for number in range(1, KEPT_MANIFESTS + 5):
+        write_database(database, segments=[(number,)])
+    with open_writer(database) as writer:
+        announced = f"{UNLISTED}.faiss"
+        writer.presence.announce(announced)
+        for name in (announced, "notes.txt", f"{UNLISTED[:-1]}1.faiss"):
+            (database / "indexes" / name).write_bytes(b"x")
+        sweep(database)
+        assert len(list_generations(database)) == KEPT_MANIFESTS
+        assert not [path for path in first if (database / path).exists()]
+        left = {path.name for path in (database / "indexes").iterdir()}
+        assert {announced, "notes.txt"} < left and f"{UNLISTED[:-1]}1.faiss" not in left
     assert row_id(0) in MotionDatabase.open(database).ids()
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index_builder.database import search_index
+from index_builder.database import certified_index
+from index_builder.database.certified_index import Vectors, build_index
 from index_builder.database.manifest import IndexFile, Manifest, Segment, StoredFile
-from index_builder.database.search_index import FieldSearch, build_index, load_index
+from index_builder.database.search_index import FieldSearch, load_index
 from index_builder.errors import DatabaseDamaged
 
 SHA = "0" * 64
@@ -46,23 +47,37 @@ def layout(tmp_path: Path, counts: dict[str, int], covered: tuple[str, ...], dim
         import hashlib
 
         rows = np.concatenate([embeddings_of[name] for name in covered])
-        content, kind = build_index(rows)
+        built = build_index(Vectors(row_count=len(rows), dim=dim, parts=lambda: iter([rows])))
+        content = bytes(built.content)
         (tmp_path / "i.faiss").write_bytes(content)
         index = IndexFile(
             path="i.faiss",
             sha256=hashlib.sha256(content).hexdigest(),
             size_bytes=len(content),
             field="text",
-            kind=kind,
+            kind=built.kind,
             row_count=len(rows),
             segments=covered,
         )
-        manifest = replace(manifest, indexes=(index,))
-    return manifest, embeddings_of
+        manifest = replace(manifest, indexes=(index,), index_facts={"i.faiss": built.facts})
+    return manifest, InMemory(embeddings_of)
 
 
-def exact(embeddings_of: dict, query: np.ndarray, k: int, excluded: np.ndarray | None) -> np.ndarray:
-    scores = np.concatenate(list(embeddings_of.values())) @ query
+class InMemory:
+    """Implements search_index.FieldVectors."""
+
+    def __init__(self, embeddings_of: dict[str, np.ndarray]) -> None:
+        self.embeddings_of, self.all = embeddings_of, np.concatenate(list(embeddings_of.values()))
+
+    def of_segment(self, name: str) -> np.ndarray:
+        return self.embeddings_of[name]
+
+    def at(self, numbers: np.ndarray) -> np.ndarray:
+        return self.all[numbers]
+
+
+def exact(vectors: InMemory, query: np.ndarray, k: int, excluded: np.ndarray | None) -> np.ndarray:
+    scores = vectors.all @ query
     if excluded is not None:
         scores[excluded] = -np.inf
     return np.argsort(-scores, kind="stable")[:k]
@@ -71,25 +86,25 @@ def exact(embeddings_of: dict, query: np.ndarray, k: int, excluded: np.ndarray |
 @pytest.mark.parametrize("covered", [(), ("a",), ("b", "a"), ("a", "b", "c")])
 @pytest.mark.parametrize("hide", [0.0, 0.5, 0.97])
 def test_any_coverage_and_exclusion_gives_the_exact_result(tmp_path: Path, covered: tuple, hide: float) -> None:
-    manifest, embeddings_of = layout(tmp_path, {"a": 40, "b": 30, "c": 50}, covered)
-    search = FieldSearch(tmp_path, manifest, "text", embeddings_of)
+    manifest, vectors = layout(tmp_path, {"a": 40, "b": 30, "c": 50}, covered)
+    search = FieldSearch(tmp_path, manifest, "text", vectors)
     assert search.kind == ("flat" if covered else "exact")
     excluded = np.random.default_rng(9).random(120) < hide if hide else None
     for query in unit(5, 16, 99):
         scores, numbers = search.search(query, k=7, excluded=excluded)
-        best = exact(embeddings_of, query, min(7, 120 - (excluded.sum() if hide else 0)), excluded)
+        best = exact(vectors, query, min(7, 120 - (excluded.sum() if hide else 0)), excluded)
         assert numbers.tolist() == best.tolist()
-        assert np.allclose(scores, np.concatenate(list(embeddings_of.values()))[best] @ query, atol=1e-5)
+        assert np.allclose(scores, vectors.all[best] @ query, atol=1e-5)
 
 
 def test_a_graph_finds_nearly_all_and_keeps_the_promised_number(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(search_index, "FLAT_ROWS", 1000)
-    manifest, embeddings_of = layout(tmp_path, {"a": 2500}, ("a",), dim=32)
-    search = FieldSearch(tmp_path, manifest, "text", embeddings_of)
-    assert search.kind == "hnsw32"
+    monkeypatch.setattr(certified_index, "FLAT_ROWS", 1000)
+    manifest, vectors = layout(tmp_path, {"a": 2500}, ("a",), dim=32)
+    search = FieldSearch(tmp_path, manifest, "text", vectors)
+    assert search.kind == "hnsw32_sqfp16"
     found = right = 0
     for query in unit(20, 32, 5):
-        best = set(exact(embeddings_of, query, 10, None))
+        best = set(exact(vectors, query, 10, None))
         found, right = found + 10, right + len(best & set(search.search(query, k=10, excluded=None)[1].tolist()))
     assert right / found >= 0.95
     excluded = np.ones(2500, dtype=bool)
@@ -99,22 +114,22 @@ def test_a_graph_finds_nearly_all_and_keeps_the_promised_number(tmp_path: Path, 
 
 
 def test_nothing_left_is_an_empty_result(tmp_path: Path) -> None:
-    manifest, embeddings_of = layout(tmp_path, {"a": 4}, ("a",))
-    search = FieldSearch(tmp_path, manifest, "text", embeddings_of)
+    manifest, vectors = layout(tmp_path, {"a": 4}, ("a",))
+    search = FieldSearch(tmp_path, manifest, "text", vectors)
     scores, numbers = search.search(unit(1, 16, 0)[0], k=3, excluded=np.ones(4, dtype=bool))
     assert len(scores) == len(numbers) == 0
 
 
 def test_a_damaged_or_missing_index_costs_no_result(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    manifest, embeddings_of = layout(tmp_path, {"a": 40, "b": 30}, ("a", "b"))
+    manifest, vectors = layout(tmp_path, {"a": 40, "b": 30}, ("a", "b"))
     query = unit(1, 16, 7)[0]
-    whole = FieldSearch(tmp_path, manifest, "text", embeddings_of).search(query, k=5, excluded=None)
+    whole = FieldSearch(tmp_path, manifest, "text", vectors).search(query, k=5, excluded=None)
     content = bytearray((tmp_path / "i.faiss").read_bytes())
     content[10] ^= 255
     for spoiled, message in ((bytes(content), "sha256"), (b"short", "bytes"), (None, "missing")):
         (tmp_path / "i.faiss").write_bytes(spoiled) if spoiled is not None else (tmp_path / "i.faiss").unlink()
         with pytest.raises(DatabaseDamaged, match=message):
             load_index(tmp_path, manifest.indexes[0], dim=16)
-        search = FieldSearch(tmp_path, manifest, "text", embeddings_of)
+        search = FieldSearch(tmp_path, manifest, "text", vectors)
         assert search.kind == "exact" and "searching exactly" in caplog.text
         assert np.array_equal(search.search(query, k=5, excluded=None)[1], whole[1])

@@ -9,10 +9,11 @@ import pytest
 
 from index_builder.database import durable_files
 from index_builder.database.manifest import list_generations, manifest_path, read_manifest
+from index_builder.database.publisher import RowBatch
 from index_builder.database.reader import MotionDatabase
 from index_builder.database.tokens import StoredTokens
 from index_builder.database.verify import verify_database
-from index_builder.database.writer import DatabaseWriter, RowBatch
+from index_builder.database.writer import DatabaseWriter
 from index_builder.errors import CommitConflict, DatabaseMismatch, InvalidSetting
 from tests.index_builder.sample_rows import SAMPLING, TEMPLATE, batch, open_writer, row_id, write_database
 
@@ -123,7 +124,7 @@ def test_a_builder_that_slept_through_many_commits_does_not_hide_its_rows(tmp_pa
     """Its number may be free again, since old manifests are removed; publishing there alone would lose the rows."""
     database = write_database(tmp_path / "db", segments=[(0,)])
     sleeper = open_writer(database)
-    original, slept = sleeper._current, []
+    original, slept = sleeper.current, []
 
     def sleep_once(generations=None):
         manifest = original(generations)
@@ -134,10 +135,10 @@ def test_a_builder_that_slept_through_many_commits_does_not_hide_its_rows(tmp_pa
                 manifest_path(database, generation).unlink()
         return manifest
 
-    sleeper._current = sleep_once
+    sleeper.current = sleep_once
     sleeper.commit_rows(batch([9]))
     sleeper.presence.release()
-    assert slept and slept[0][0] + 1 in list_generations(database)
+    assert slept and slept[0][0] + 1 not in list_generations(database)
     assert set(MotionDatabase.open(database).ids()) == {row_id(number) for number in (0, 1, 2, 3, 9)}
 
 
@@ -161,7 +162,7 @@ def test_giving_up_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     def taken(*_: object) -> None:
         raise FileExistsError
 
-    monkeypatch.setattr("index_builder.database.writer.PUBLISH_TRIES", 3)
+    monkeypatch.setattr("index_builder.database.publisher.PUBLISH_TRIES", 3)
     with open_writer(tmp_path / "db") as writer:
         monkeypatch.setattr(durable_files, "link", taken)
         with pytest.raises(CommitConflict, match="3 times in a row"):
@@ -182,7 +183,8 @@ def test_indexes_are_built_once_and_again_when_gone(tmp_path: Path) -> None:
 
 
 def test_a_graph_of_nearly_all_rows_is_not_built_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("index_builder.database.writer.FLAT_ROWS", 8)
+    for constant, rows in (("FLAT_ROWS", 8), ("MAX_UNCOVERED_ROWS", 2)):
+        monkeypatch.setattr(f"index_builder.database.index_commit.{constant}", rows)
     database = write_database(tmp_path / "db", segments=[range(10)])
     indexed = list_generations(database)[0]
     write_database(database, segments=[(10, 11)])
