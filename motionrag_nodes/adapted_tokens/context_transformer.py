@@ -6,6 +6,8 @@ motion tokens. Module names are those of the published checkpoints.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -56,6 +58,20 @@ def weighted_mask_by_clip(weights: torch.Tensor, tokens_per_clip: int) -> torch.
     return bias.masked_fill(mask, float("-inf"))
 
 
+@contextmanager
+def _masks_taken_as_given() -> Iterator[None]:
+    """Keeps torch from its fast path for encoders, which takes any bias that is not 0 for "may not look" (torch 2.14).
+
+    The switch is the process's; another thread that meets it is slower for a moment, not wrong.
+    """
+    enabled = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(enabled)
+
+
 class ContextTransformer(nn.Module):
     """Predicts each clip's motion tokens from the clips before it and from its own appearance."""
 
@@ -103,12 +119,14 @@ class ContextTransformer(nn.Module):
         positions = self.positions[: clips * length].unflatten(0, (clips, length)).to(shifted.dtype)
         within_clip = self.positions[:length].to(shifted.dtype)
         sequence = shifted + positions + (appearance_tokens + within_clip)
+        tokens = sequence.flatten(1, 2)  # [B, K + 1, L, D] -> [B, (K + 1) * L, D]
         if weights is None:
             mask = causal_mask_by_clip(clips, length, device=sequence.device)
+            adapted = self.transformer(tokens, mask=mask)
         else:
-            mask = weighted_mask_by_clip(weights.to(sequence), length)
-        # [B, K + 1, L, D] -> [B, (K + 1) * L, D] -> [B, K + 1, L, D]
-        return self.transformer(sequence.flatten(1, 2), mask=mask).unflatten(1, (clips, length))
+            with _masks_taken_as_given():
+                adapted = self.transformer(tokens, mask=weighted_mask_by_clip(weights.to(sequence), length))
+        return adapted.unflatten(1, (clips, length))  # [B, (K + 1) * L, D] -> [B, K + 1, L, D]
 
     def adapt(
         self,

@@ -116,6 +116,20 @@ def test_weights_of_one_are_the_published_computation(published):
     assert (other - adapted).abs().max() > 1e-3
 
 
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode, torch.enable_grad])
+def test_weights_act_by_degrees_whatever_path_torch_takes(transformer, mode):
+    motion, appearance, target = torch.randn(1, 2, 3, 16), torch.randn(1, 2, 3, 16), torch.randn(1, 3, 16)
+
+    def adapted(weight):
+        with mode():
+            return transformer.adapt(motion, appearance, target, weights=torch.tensor([1.0, weight])).detach().clone()
+
+    alike, half, tenth, hardly = (adapted(weight) for weight in (1.0, 0.5, 0.1, 1e-9))
+    distances = [(alike - other).norm() for other in (half, tenth, hardly)]
+    assert 0 < distances[0] < distances[1] < distances[2]
+    assert (tenth - hardly).norm() > 1e-3  # a bias read as "may not look" would make them equal
+
+
 def test_a_weight_of_two_is_two_copies_of_the_keys():
     torch.manual_seed(0)
     query, key, value = torch.randn(3, 1, 9, 4)

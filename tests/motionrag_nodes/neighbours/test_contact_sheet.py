@@ -9,6 +9,7 @@ import torch
 from index_builder.clips.thumbnails import thumbnail_strip
 from index_builder.errors import InvalidSetting
 from motionrag_nodes.neighbours.contact_sheet import BACKGROUND, LINE, MARGIN, contact_sheet
+from motionrag_nodes.neighbours.labels import ACCENT
 from motionrag_nodes.neighbours.neighbours import Neighbour, Neighbours
 
 
@@ -37,6 +38,18 @@ def test_long_and_foreign_captions_and_missing_or_torn_strips_do_not_matter() ->
     none = replace(item(3, (0, 0, 0)), thumbnail=b"")
     sheet = contact_sheet(neighbours(long, torn, none), max_width=700)
     assert sheet.shape[1] == 700 and sheet.shape[0] > 3 * 96
+
+
+def test_an_artist_s_choices_are_marked_and_a_clip_left_out_is_dim() -> None:
+    pinned, plain, out = replace(item(1, (200, 0, 0)), pinned=True), item(2, (0, 0, 200)), item(3, (200, 0, 0))
+    sheet = contact_sheet(replace(neighbours(pinned, plain, out), weights=(1.0, 1.0, 0.0)))
+    block = LINE + 96 + MARGIN
+    marked = [
+        (sheet[MARGIN + n * block : MARGIN + n * block + LINE - 4] == np.array(ACCENT)).all(-1).any() for n in range(3)
+    ]
+    assert marked == [True, False, True]
+    first, last = sheet[MARGIN + LINE + 48, 400], sheet[MARGIN + 2 * block + LINE + 48, 400]
+    assert first[0] > 150 > last[0]
 
 
 def test_too_narrow_is_an_error() -> None:
