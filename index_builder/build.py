@@ -26,15 +26,14 @@ from index_builder.clips.find import Unusable, VideoFile, find_videos
 from index_builder.clips.messages import Inspected
 from index_builder.clips.timeline import DecodeLimits
 from index_builder.clips.windows import clip_windows, row_id
-from index_builder.database.manifest import Manifest, TokensSpace, list_generations
-from index_builder.database.presence import FOLDER as PRESENCE_FOLDER
-from index_builder.database.presence import TEMPORARY
-from index_builder.database.publisher import RowBatch
+from index_builder.database.manifest import Manifest, TokensSpace
+from index_builder.database.output_folder import check_output
+from index_builder.database.publisher import RowBatch, writing
 from index_builder.database.rows import ClipRow
 from index_builder.database.tokens import StoredTokens
 from index_builder.database.writer import DatabaseWriter
 from index_builder.engines.local import FailedClip, LocalEngine, PlannedClip, ReadyClip
-from index_builder.errors import DatabaseNotWritable, InvalidSetting
+from index_builder.errors import InvalidSetting
 from index_builder.features.clip_encoder import ClipEncoder, ClipFeatures
 
 logger = logging.getLogger(__name__)
@@ -70,36 +69,16 @@ def build_database(
         )
     if workers is not None and workers < 1:
         raise InvalidSetting(f"expected at least 1 worker, received {workers}: raise --workers")
-    _check_output(output)
+    check_output(output)
     table, found = load_captions(captions), find_videos(inputs)
     sampling = {"clip_seconds": float(encoder.clip_seconds), "clips_per_video": clips_per_video}
-    try:
-        with DatabaseWriter(output, template=_template(encoder), sampling=sampling) as writer:
-            build = _Build(writer, encoder, table, found, batch_clips, commit_clips, commit_sec, progress)
-            engine = LocalEngine(
-                workers=workers, limits=limits, frames=encoder.clip_frames, short_side=encoder.short_side
-            )
-            return build.run(engine, clips_per_video)
-    except OSError as error:
-        raise DatabaseNotWritable(
-            f"expected to write the database {output}, received {error}: make room or choose another --output, then "
-            "run the build again; what was committed stays"
-        ) from error
-
-
-def _check_output(output: Path) -> None:
-    if output.exists() and not output.is_dir():
-        raise DatabaseNotWritable(
-            f"expected a folder for the database, received the file {output}: choose another --output"
-        )
-    if output.is_dir() and not list_generations(output):
-        # A build that was stopped before its first commit leaves folders but no manifest.
-        own = {"segments", "indexes", PRESENCE_FOLDER}
-        if any(entry.name not in own and not entry.name.startswith(TEMPORARY) for entry in output.iterdir()):
-            raise DatabaseNotWritable(
-                f"expected a motion database or a new folder, received {output}, which holds other files: choose "
-                "another --output"
-            )
+    with (
+        writing(output, remedy="run the build again"),
+        DatabaseWriter(output, template=_template(encoder), sampling=sampling) as writer,
+    ):
+        build = _Build(writer, encoder, table, found, batch_clips, commit_clips, commit_sec, progress)
+        engine = LocalEngine(workers=workers, limits=limits, frames=encoder.clip_frames, short_side=encoder.short_side)
+        return build.run(engine, clips_per_video)
 
 
 def _template(encoder: ClipEncoder) -> Manifest:

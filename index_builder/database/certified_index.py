@@ -30,6 +30,8 @@ HELD_OUT_ROWS = 200
 NEIGHBOURS = 10
 EFFORTS = {"efSearch": (16, 32, 64, 128, 256, 512, 1024, 2048), "nprobe": (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)}
 ADD_ROWS = 4096
+# The facts of an index that people want to see.
+MEASURED = ("recall_at_10", "target_recall", "queries", "parameter", "effort")
 # An IDMap ends with a count and its ids.
 IDS_HEADER_BYTES = 8
 # Captions repeat, so rows tie: a hit as good as the tenth counts. float16 storage rounds scores by less than this.

@@ -11,7 +11,18 @@ import shutil
 from pathlib import Path
 
 # In the order in which a commit uses them.
-CALLS = ("make_folder", "write_new", "append", "fsync_file", "fsync_folder", "rename", "link", "remove", "remove_tree")
+CALLS = (
+    "make_folder",
+    "write_new",
+    "append",
+    "fsync_file",
+    "fsync_folder",
+    "rename",
+    "replace",
+    "link",
+    "remove",
+    "remove_tree",
+)
 
 
 def make_folder(folder: Path) -> None:
@@ -51,6 +62,11 @@ def fsync_folder(folder: Path) -> None:
 def rename(source: Path, target: Path) -> None:
     """Moves a finished file or folder to its final name, in one step."""
     os.rename(source, target)
+
+
+def replace(source: Path, target: Path) -> None:
+    """Moves a finished file to its final name, over a file that has it, in one step."""
+    os.replace(source, target)
 
 
 def link(source: Path, target: Path) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from index_builder.database.certified_index import FLAT_ROWS, IndexPlan, build_index
+from index_builder.database.certified_index import FLAT_ROWS, MEASURED, IndexPlan, build_index
 from index_builder.database.manifest import FIELDS, IndexFile, Manifest
-from index_builder.database.publisher import Publisher
+from index_builder.database.publisher import Publisher, writing
 from index_builder.database.reader import MotionDatabase
 
 logger = logging.getLogger(__name__)
@@ -43,6 +43,39 @@ def commit_indexes(publisher: Publisher, plan: IndexPlan, *, anew: bool = False)
         publisher.discard(indexes)
         return False
     return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexReport:
+    """Of each field: its kind, rows, size in bytes, and what was measured (recall_at_10, effort, queries)."""
+
+    database: str
+    generation: int
+    indexes: Mapping[str, Mapping[str, Any]]
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return asdict(self)
+
+
+def rebuild_indexes(database: Path, *, plan: IndexPlan | None = None) -> IndexReport:
+    """Makes the indexes anew over all rows. Those that are stored stay in use until the new ones are published.
+
+    Raises RecallBelowTarget (nothing is changed then), DatabaseNotFound, DatabaseDamaged, DatabaseNotWritable.
+    """
+    with writing(database, remedy="run the command again"), Publisher.open(database) as publisher:
+        commit_indexes(publisher, plan or IndexPlan(), anew=True)
+        manifest = publisher.current()
+    indexes = {
+        index.field: {
+            "kind": index.kind,
+            "rows": index.row_count,
+            "size_bytes": index.size_bytes,
+            **{name: value for name, value in manifest.index_facts.get(index.path, {}).items() if name in MEASURED},
+        }
+        for index in manifest.indexes
+    }
+    return IndexReport(database=str(database), generation=manifest.generation, indexes=indexes)
 
 
 def indexes_will_do(database: Path, base: Manifest) -> bool:

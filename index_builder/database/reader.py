@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import pyarrow as pa
 
-from index_builder.database.certified_index import Vectors
+from index_builder.database.certified_index import MEASURED, Vectors
 from index_builder.database.field_vectors import StoredVectors
 from index_builder.database.manifest import FIELDS, Manifest, check_size, list_generations, newest_manifest
 from index_builder.database.row_filter import RowFilter
@@ -93,7 +94,7 @@ class MotionDatabase:
     def matching(self, where: RowFilter, *, removed: bool = False) -> list[str]:
         """Ids of the rows that match `where`, in the order of their commits: of those that were not removed, or of
         those that were."""
-        mask = where.matches(self._rows) & (self._removed() == removed)
+        mask = where.matches(self._rows) & (self.removed_rows() == removed)
         return [self._id_at(int(number)) for number in np.flatnonzero(mask)]
 
     @property
@@ -113,7 +114,7 @@ class MotionDatabase:
 
     def __len__(self) -> int:
         """Rows that were not removed."""
-        return self.manifest.row_count - int(self._removed().sum())
+        return self.manifest.row_count - int(self.removed_rows().sum())
 
     def ids(self) -> list[str]:
         """Ids of the rows that were not removed, in the order of their commits."""
@@ -125,10 +126,15 @@ class MotionDatabase:
 
     def each_row(self, *columns: str) -> Iterator[tuple]:
         """The values of `columns` (names of ClipRow's fields) of each row that was not removed, in order."""
-        removed = self._removed()
+        removed = self.removed_rows()
         for start, rows in zip(self._starts, self._rows, strict=False):
             values = zip(*(rows.column(name) for name in columns), strict=True)
             yield from (row for gone, row in zip(removed[start:], values, strict=False) if not gone)
+
+    def row_batches(self) -> Iterator[pa.RecordBatch]:
+        """All columns of every row in the order of the segments, removed rows included, as Arrow batches."""
+        for rows in self._rows:
+            yield from map(rows.batch, rows.batch_numbers)
 
     def search(
         self,
@@ -198,20 +204,21 @@ class MotionDatabase:
         """Ids of the rows that `name` names, as in `has_source`, in the order of their commits; not of removed ones."""
         by_id = self._numbers.of_ids([name])
         numbers = np.array(list(by_id.values()), dtype=np.int64) if by_id else self._numbers.of_videos([name])
-        return [self._id_at(int(number)) for number in numbers if not self._removed()[number]]
+        return [self._id_at(int(number)) for number in numbers if not self.removed_rows()[number]]
 
     def search_kind(self, field: Field) -> str:
         """How `field` is searched: "exact", "flat", or an approximate index's kind, e.g. "hnsw32_sqfp16"."""
         return self._search_of(field).kind
 
     def search_facts(self, field: Field) -> Mapping[str, object]:
-        """What is known of the index in use: recall_at_10 as measured, the effort (efSearch, nprobe) tuned for it, the
-        number of held-out queries, the target; empty without an index."""
-        return dict(self._search_of(field).facts)
+        """What was measured of the index in use: recall_at_10, the effort tuned for it and the parameter of that name
+        (efSearch, nprobe), the number of held-out queries, the target; empty without an index."""
+        facts = self._search_of(field).facts
+        return {name: facts[name] for name in MEASURED if name in facts}
 
     def _places(self, ids: Sequence[str]) -> list[tuple[int, int]]:
         """(segment, row in it) of each id. Raises RowNotFound."""
-        numbers, removed = self._numbers.of_ids(ids), self._removed()
+        numbers, removed = self._numbers.of_ids(ids), self.removed_rows()
         for row_id in ids:
             if row_id not in numbers or removed[numbers[row_id]]:
                 raise RowNotFound(
@@ -227,17 +234,17 @@ class MotionDatabase:
         segment, index = self._place(number)
         return self._rows[segment].value("id", index)
 
-    def _removed(self) -> np.ndarray:
-        """bool [rows]."""
+    def removed_rows(self) -> np.ndarray:
+        """bool [rows], in the order of the segments."""
         if self._removed_mask is None:
             self._removed_mask = np.zeros(self.manifest.row_count, dtype=bool)
             # Without tombstones no id needs to be read, which matters to a large database.
             if self.manifest.tombstones:
-                self._removed_mask[list(self._numbers.of_ids(self.manifest.tombstones).values())] = True
+                self._removed_mask = RowFilter(ids=self.manifest.tombstones).matches(self._rows)
         return self._removed_mask
 
     def _excluded(self, ids: Collection[str], sources: Collection[str]) -> np.ndarray | None:
-        removed = self._removed() if self.manifest.tombstones else None
+        removed = self.removed_rows() if self.manifest.tombstones else None
         hidden = _either(removed, self._hidden)
         if not ids and not sources:
             return hidden

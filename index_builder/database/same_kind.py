@@ -8,23 +8,28 @@ from index_builder.database.manifest import Manifest
 from index_builder.errors import DatabaseMismatch
 
 
-def check_same_kind(manifest: Manifest, template: Manifest, database: Path) -> None:
-    """Raises DatabaseMismatch unless what `template` would add can stand beside what `manifest` holds."""
-    remedy = f"build into another folder, or remove {database} to build it anew"
+def check_same_kind(
+    manifest: Manifest, template: Manifest, database: Path, *, asker: str = "this pack", remedy: str | None = None
+) -> None:
+    """Raises DatabaseMismatch unless what `template` would add can stand beside what `manifest` of `database` holds.
+
+    `asker` is whose rows those would be.
+    """
+    remedy = remedy or f"build into another folder, or remove {database} to build it anew"
     if manifest.retrieval_fingerprint != template.retrieval_fingerprint:
         raise DatabaseMismatch(
             f"Database {database.name} was encoded by {manifest.retrieval_description} "
-            f"({manifest.retrieval_fingerprint}); this pack encodes by {template.retrieval_description} "
+            f"({manifest.retrieval_fingerprint}); {asker} encodes by {template.retrieval_description} "
             f"({template.retrieval_fingerprint}): {remedy}"
         )
     if _spaces(manifest) != _spaces(template):
         raise DatabaseMismatch(
-            f"Database {database.name} stores motion tokens of {_named(manifest)}; this pack makes those of "
+            f"Database {database.name} stores motion tokens of {_named(manifest)}; {asker} makes those of "
             f"{_named(template)}: {remedy}"
         )
     if dict(manifest.clips) != dict(template.clips):
         raise DatabaseMismatch(
-            f"Database {database.name} holds clips decoded as {dict(manifest.clips)}; this pack wants "
+            f"Database {database.name} holds clips decoded as {dict(manifest.clips)}; {asker} wants "
             f"{dict(template.clips)}: {remedy}"
         )
 

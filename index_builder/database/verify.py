@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -15,7 +14,6 @@ from index_builder.database.manifest import (
     Manifest,
     Segment,
     StoredFile,
-    check_size,
     list_generations,
     locate,
     read_manifest,
@@ -23,6 +21,7 @@ from index_builder.database.manifest import (
 from index_builder.database.presence import TEMPORARY
 from index_builder.database.rows import RowsFile
 from index_builder.database.search_index import load_index
+from index_builder.database.stored_hash import require_hash
 from index_builder.database.tokens import TokensFile
 from index_builder.errors import DatabaseDamaged, DatabaseNotFound
 
@@ -72,10 +71,11 @@ def verify_database(database: Path, *, on_file: Callable[[str], None] | None = N
     for file in files.values():
         if on_file:
             on_file(file.path)
-        problem, size = _check_hash(database, file)
-        checked_bytes += size
-        if problem:
-            problems.append(problem)
+        try:
+            require_hash(database, file)
+            checked_bytes += file.size_bytes
+        except DatabaseDamaged as error:
+            problems.append(str(error))
             damaged.add(file.path)
     if manifests:
         problems += _check_contents(database, manifests[0], damaged)
@@ -88,27 +88,6 @@ def verify_database(database: Path, *, on_file: Callable[[str], None] | None = N
         problems=tuple(dict.fromkeys(problems)),
         notes=tuple(_notes(database, files)),
     )
-
-
-def _check_hash(database: Path, file: StoredFile) -> tuple[str | None, int]:
-    """What is wrong with a file's bytes, and how many were read."""
-    try:
-        path = check_size(database, file)
-        digest = hashlib.sha256()
-        with path.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
-    except DatabaseDamaged as error:
-        return str(error), 0
-    except OSError as error:
-        return f"expected to read {file.path}, received {error}: restore it from a backup or rebuild", 0
-    if digest.hexdigest() != file.sha256:
-        return (
-            f"expected {path} to have sha256 {file.sha256[:16]}…, it has {digest.hexdigest()[:16]}…: its "
-            "bytes changed; restore it from a backup or rebuild",
-            file.size_bytes,
-        )
-    return None, file.size_bytes
 
 
 def _check_contents(database: Path, manifest: Manifest, damaged: set[str]) -> Iterator[str]:
