@@ -79,7 +79,7 @@ _TITLE_PLACE = """type => {
 }"""
 # Clear of the editor's bars and, in a new workflow, of everything.
 _EMPTY_PLACE = (900, 500)
-_SEARCH_DELAY_MS = 600  # the box waits a while for the next letter
+_SEARCH_PAUSE_MS = 600  # the box waits a while for the next letter
 # Scroll the canvas so that a rectangle of the graph lies at (left, top) of the page.
 _MOVE_TO = """([x, y, left, top, scale]) => {
     const box = window.app.canvas.canvas.getBoundingClientRect()
@@ -161,12 +161,24 @@ class Editor:
         """Opens the search by a double click on the canvas, types, and returns what is offered, best first."""
         self.page.mouse.dblclick(*_EMPTY_PLACE)
         box = self.page.locator(".comfy-vue-node-search-box input")
-        box.fill(words)
+        box.click()
+        self.page.keyboard.type(words, delay=10)
         options = self.page.locator(".comfy-vue-node-search-container .option-container")
-        self.page.wait_for_timeout(_SEARCH_DELAY_MS)
-        found = options.all_inner_texts()
-        self.page.keyboard.press("Escape")
+        found, before = options.all_inner_texts(), None
+        while found != before:  # it offers what is used most, then what fits the letters so far
+            self.page.wait_for_timeout(_SEARCH_PAUSE_MS)
+            found, before = options.all_inner_texts(), found
         return [" ".join(text.split()) for text in found]
+
+    def close_search(self) -> None:
+        """Closes the search, nothing chosen."""
+        box = self.page.locator(".comfy-vue-node-search-box")
+        # PrimeVue's box fails at its own change event when it is closed with text in it.
+        self.page.keyboard.press("ControlOrMeta+a")
+        self.page.keyboard.press("Backspace")
+        while box.is_visible():
+            self.page.keyboard.press("Escape")
+            self.page.wait_for_timeout(_SEARCH_PAUSE_MS)
 
     def fit_view(self) -> None:
         """Shows the whole graph."""
@@ -178,11 +190,15 @@ class Editor:
         known: list[str] = self.page.evaluate("() => Object.keys(window.LiteGraph.registered_node_types)")
         return sorted(kind for kind in known if kind.startswith(NODE_PREFIX))
 
+    def node_types(self) -> list[str]:
+        """The type of each node of the graph."""
+        types: list[str] = self.page.evaluate("() => window.app.graph.nodes.map(node => node.type)")
+        return types
+
     def unknown_nodes(self) -> list[str]:
         """Types of the graph's nodes that the editor does not know."""
-        types: list[str] = self.page.evaluate("() => window.app.graph.nodes.map(node => node.type)")
         known = set(self.page.evaluate("() => Object.keys(window.LiteGraph.registered_node_types)"))
-        return [kind for kind in types if kind not in known]
+        return [kind for kind in self.node_types() if kind not in known]
 
     def red_inputs(self) -> list[str]:
         """Nodes and inputs that the editor marks as wrong, and choices which it does not offer."""
@@ -226,6 +242,23 @@ class Editor:
         ] or entry
         titles: list[str] = self.page.evaluate("() => window.titlesSeen")
         return titles
+
+    def play_output(self) -> tuple[int, int, float]:
+        """Presses play on the video that the run made and waits until it moves on. (width, height, seconds)"""
+        video = self.page.locator("video[src*='type=output']:visible").first
+        video.wait_for()
+        handle = video.element_handle()
+        self.page.wait_for_function("video => video.readyState >= 3", arg=handle)
+        video.click()
+        self.page.wait_for_function("video => !video.paused && video.currentTime > 0.2", arg=handle)
+        width, height, seconds = video.evaluate("video => [video.videoWidth, video.videoHeight, video.duration]")
+        return width, height, seconds
+
+    def set_setting(self, name: str, value: Any) -> None:
+        """Changes one of the editor's settings, as its dialog does."""
+        self.page.evaluate(
+            "async ([name, value]) => { await window.app.extensionManager.setting.set(name, value) }", [name, value]
+        )
 
     def pictures_shown(self, node_type: str) -> list[tuple[int, int]]:
         """(width, height) in pixels of the pictures that nodes of this type show."""

@@ -22,8 +22,7 @@ _BOX = """type => {
 
 def take_from_workflow(editor: Editor, wanted: set[str], folder: Path = FOLDER) -> set[str]:
     """Pictures of those of `wanted` that are in the open workflow. Returns which."""
-    there: list[str] = editor.page.evaluate("() => window.app.graph.nodes.map(node => node.type)")
-    found = wanted & set(there)
+    found = wanted & set(editor.node_types())
     for node_type in sorted(found):
         _take(editor, node_type, folder)
     return found

@@ -14,6 +14,7 @@ import av
 import numpy as np
 import pytest
 
+from editor_pictures.editor import Editor, find_chromium, open_editor, prepare_user_folder
 from motionrag_nodes.batch_render.comfyui_install import checkout_folder, find_comfyui
 from motionrag_nodes.batch_render.comfyui_server import ComfyUIServer
 
@@ -87,6 +88,31 @@ def comfyui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningComfyUI
         with urllib.request.urlopen(f"{server.url}/object_info", timeout=60) as response:
             object_info = json.load(response)
         yield RunningComfyUI(server=server, object_info=object_info, databases=databases)
+
+
+@pytest.fixture(scope="session")
+def page_of_the_session(comfyui: RunningComfyUI) -> Iterator[Editor]:
+    """One browser for all tests that need one: it takes several seconds to open."""
+    pytest.importorskip("playwright.sync_api", reason="needs playwright (pip install playwright)")
+    if find_chromium() is None:
+        pytest.skip("needs Chromium (apt-get install chromium)")
+    prepare_user_folder(comfyui.server.base, **{"Comfy.NodeSearchBoxImpl.ShowIdName": True})
+    with open_editor(comfyui.url) as editor:
+        yield editor
+
+
+@pytest.fixture
+def editor(page_of_the_session: Editor) -> Iterator[Editor]:
+    """The editor in a browser. A test that makes its console complain fails."""
+    yield page_of_the_session
+    said, page_of_the_session.complaints = page_of_the_session.complaints, []
+    assert not said
+
+
+@pytest.fixture(scope="session")
+def screenshots() -> Path:
+    """Where tests leave what they saw, for people to look at."""
+    return checkout_folder() / "test_output" / "screenshots"
 
 
 @pytest.fixture(scope="session")

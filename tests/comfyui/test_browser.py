@@ -1,66 +1,79 @@
-"""The saved workflows in the real editor: nothing is missing, and its export equals what `motionrag render` makes."""
+"""The saved workflows in the real editor: each opens without a fault, runs from the page, and plays its video."""
 
 from __future__ import annotations
 
-import json
-import shutil
-from collections.abc import Iterator
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from motionrag_nodes.batch_render.workflow_file import read_workflow, to_api_graph
-from tests.comfyui.conftest import RunningComfyUI
+from editor_pictures.editor import Editor
+from motionrag_nodes.batch_render.comfyui_install import checkout_folder
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (pip install playwright)")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = [pytest.mark.comfyui, pytest.mark.browser]
 
-pytestmark = [
-    pytest.mark.comfyui,
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (apt-get install chromium)"),
-]
-_FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
-_READY = "() => !!(window.app && window.app.graph && window.app.extensionManager && window.LiteGraph)"
-_UNKNOWN = "window.app.graph._nodes.filter(n => !window.LiteGraph.registered_node_types[n.type]).map(n => n.type)"
+NAMES = sorted(path.stem for path in (checkout_folder() / "workflows").glob("*.json"))
+RETRIEVE = "MotionRAGRetrieveNeighbours"
+FEW_STEPS = 2
+_PROGRESS = re.compile(r"\[(\d+)%\]")
+Graph = dict[str, dict[str, Any]]
 
 
-@pytest.fixture(scope="module")
-def page(comfyui: RunningComfyUI) -> Iterator[Any]:
-    settings = {"Comfy.TutorialCompleted": True}  # else the gallery of templates lies over the graph
-    comfyui.post("/settings", settings)
-    with playwright.sync_playwright() as engine:
-        browser = engine.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
-        tab = browser.new_page(viewport={"width": 1600, "height": 900})
-        tab.goto(comfyui.url)
-        tab.wait_for_function(_READY, timeout=90_000)
-        # Ready before the nodes are registered: wait for ours.
-        tab.wait_for_function(
-            "() => 'MotionRAGGenerateVideo' in window.LiteGraph.registered_node_types", timeout=90_000
-        )
-        yield tab
-        browser.close()
-
-
-def _comparable(graph: dict[str, Any]) -> dict[str, Any]:
+def _comparable(graph: Graph) -> Graph:
     return {i: {"class_type": node["class_type"], "inputs": node["inputs"]} for i, node in graph.items()}
 
 
-def _names(folder: Path) -> list[str]:
-    return sorted(path.stem for path in folder.glob("*.json"))
+def test_the_gallery_shows_every_template_with_its_thumbnail(editor: Editor, screenshots: Path) -> None:
+    editor.open_gallery()
+    editor.screenshot(screenshots / "templates.png")
+    cards = editor.page.locator("[data-testid^=template-workflow-]")
+    shown = {card.get_attribute("data-testid").removeprefix("template-workflow-"): card for card in cards.all()}
+    editor.page.wait_for_function(
+        "() => [...document.querySelectorAll('[data-testid^=template-workflow-] img')].every(i => i.naturalWidth > 0)"
+    )
+    assert sorted(shown) == NAMES
+    for name, card in shown.items():
+        assert card.locator("img").first.evaluate("image => image.naturalWidth") >= 256, name
+    editor.page.keyboard.press("Escape")
 
 
-@pytest.mark.parametrize("name", _names(Path(__file__).resolve().parents[2] / "workflows"))
-def test_workflow_in_the_editor(page: Any, comfyui: RunningComfyUI, workflows: Path, name: str, tmp_path: Path) -> None:
-    path = workflows / f"{name}.json"
-    page.evaluate("async workflow => { await window.app.loadGraphData(workflow) }", json.loads(path.read_text()))
-    assert page.evaluate(f"() => {_UNKNOWN}") == []
-    exported = page.evaluate("async () => (await window.app.graphToPrompt()).output")
-    converted = to_api_graph(read_workflow(path), comfyui.object_info)
-    assert _comparable(exported) == _comparable(converted)
-    page.screenshot(path=str(tmp_path / f"{name}.png"))
-    assert (tmp_path / f"{name}.png").stat().st_size > 0
+@pytest.mark.parametrize("name", NAMES)
+def test_a_workflow_opens_without_a_fault_and_exports_as_it_is_rendered(
+    editor: Editor, api_graph: Callable[[str], Graph], name: str
+) -> None:
+    editor.open_template(name)
+    assert editor.unknown_nodes() == []
+    assert editor.red_inputs() == []
+    assert _comparable(editor.exported()) == _comparable(api_graph(name))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_run_shows_progress_and_ends_with_a_playing_video(editor: Editor, screenshots: Path, name: str) -> None:
+    editor.open_template(name)
+    editor.set_widget("steps", FEW_STEPS)
+    editor.set_widget("seed", 1 + NAMES.index(name))  # else what an earlier test made is taken from the cache
+    titles = editor.run()
+    editor.fit_view()
+    assert len({_PROGRESS.match(title).group(1) for title in titles if _PROGRESS.match(title)}) > 1
+    assert any(0 < int(step) < 100 for title in titles for step in _PROGRESS.findall(title)[1:])
+    width, height, seconds = editor.play_output()
+    editor.screenshot(screenshots / f"{name}.png")
+    assert min(width, height) > 0
+    assert seconds > 0
+    assert editor.red_inputs() == []
+    if RETRIEVE in editor.node_types():
+        assert editor.pictures_shown(RETRIEVE), "the clips found are not shown in the node"
+
+
+def test_an_input_that_the_server_refuses_is_marked_red(editor: Editor, screenshots: Path) -> None:
+    editor.open_template("image_to_video_with_motion")
+    editor.set_widget("database", "winter-sports", node_prefix="MotionRAGLoadMotionDatabase")
+    assert editor.red_inputs() == ["MotionRAGLoadMotionDatabase.database=winter-sports"]
+    with pytest.raises(AssertionError, match="There is no motion database 'winter-sports'"):
+        editor.run()
+    editor.screenshot(screenshots / "refused.png")
+    assert "MotionRAGLoadMotionDatabase" in editor.red_inputs()
+    editor.page.keyboard.press("Escape")
+    editor.complaints = [said for said in editor.complaints if "400 (Bad Request)" not in said]
