@@ -15,6 +15,7 @@ from rich.logging import RichHandler
 
 from index_builder.errors import MotionRAGError
 from motionrag_nodes.cli.convert import convert
+from motionrag_nodes.cli.doctor import doctor
 from motionrag_nodes.cli.index import app as index_app
 from motionrag_nodes.cli.render import render
 
@@ -31,6 +32,7 @@ app = typer.Typer(
 app.add_typer(index_app, name="index", help="Build, search, inspect and verify motion databases.")
 app.command()(render)
 app.command()(convert)
+app.command()(doctor)
 
 
 class CheckoutNeeded(MotionRAGError):
@@ -60,6 +62,12 @@ def demo(context: typer.Context) -> None:
 def train(context: typer.Context) -> None:
     """Train the tiny pack (needs a checkout). Options: motionrag train --help."""
     _run_from_checkout("training", context.args)
+
+
+@app.command(context_settings=PASS_ON)
+def evaluate(context: typer.Context) -> None:
+    """Measure a pack, or any videos against real ones (needs a checkout). Options: motionrag evaluate --help."""
+    _run_from_checkout("training.evaluation", context.args)
 
 
 @app.callback()
