@@ -78,15 +78,18 @@ def native_sites(unet: nn.Module, adapter: MotionAdapter) -> dict[str, str]:
     received = native_svd_site_dims(unet)
     layout = UNetLayout.of_native(unet.state_dict())
     sites = {layout.native_name(site): site for site in adapter.sites}
-    problems = [f"a site {path} that the adapter does not know" for path in received if path not in sites]
-    for path, site in sites.items():
-        expected = adapter.site_dims[site]
-        if received.get(path) != expected:
-            problems.append(f"{received.get(path, 'no')} channels instead of {expected} at {site}")
-    if problems:
+    problems = [
+        f"{received.get(path, 'no')} channels instead of {adapter.site_dims[site]} at {site}"
+        for path, site in sites.items()
+        if received.get(path) != adapter.site_dims[site]
+    ]
+    problems += [f"an unknown site {path}" for path in received if path not in sites]
+    # Names of levels that the model does not have may fall together, so that the numbers count too.
+    if problems or len(received) != len(adapter.sites):
         raise AdapterMismatch(
-            f"The adapter expects a video model with its {len(sites)} attention sites, received one with "
-            f"{', '.join(problems[:3])}{', ...' if len(problems) > 3 else ''}: load the MODEL that the pack is for."
+            f"The adapter expects a video model with {len(adapter.sites)} attention sites, received one with "
+            f"{len(received)}: {', '.join(problems[:3])}{', ...' if len(problems) > 3 else ''}. "
+            "Load the MODEL that the pack is for."
         )
     return sites
 
