@@ -26,6 +26,7 @@ from index_builder.features.encoders import (
 )
 from motionrag_nodes.adapted_tokens.context_transformer import ContextTransformer
 from motionrag_nodes.attention.adapter import MotionAdapter
+from motionrag_nodes.checkpoints.fingerprints import fingerprint_folder, require_base, require_encoder
 from motionrag_nodes.checkpoints.pack_config import (
     ADAPTER_FILE,
     APPEARANCE_RESAMPLER_FILE,
@@ -69,17 +70,20 @@ class MotionPack:
 
     @cached_property
     def retrieval_encoder(self) -> RetrievalEncoder:
-        """Captions and first frames in one space. Raises EncoderNotFound."""
+        """Captions and first frames in one space. Raises EncoderNotFound, PackInvalid."""
+        require_encoder(self.config, self.folder, "retrieval")
         return load_retrieval_encoder(self.config.encoders["retrieval"], folder=self.folder, device=self.device)
 
     @cached_property
     def motion_encoder(self) -> MotionEncoder:
-        """Clips to motion features. Raises EncoderNotFound."""
+        """Clips to motion features. Raises EncoderNotFound, PackInvalid."""
+        require_encoder(self.config, self.folder, "motion")
         return load_motion_encoder(self.config.encoders["motion"], folder=self.folder, device=self.device)
 
     @cached_property
     def appearance_encoder(self) -> AppearanceEncoder:
-        """First frames to appearance features. Raises EncoderNotFound."""
+        """First frames to appearance features. Raises EncoderNotFound, PackInvalid."""
+        require_encoder(self.config, self.folder, "appearance")
         return load_appearance_encoder(self.config.encoders["appearance"], folder=self.folder, device=self.device)
 
     @cached_property
@@ -89,9 +93,13 @@ class MotionPack:
         parts += [self.config.files[name].sha256 for name in (MOTION_RESAMPLER_FILE, APPEARANCE_RESAMPLER_FILE)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
-    @property
+    @cached_property
     def base_source(self) -> Path | str:
-        """The video model that the pack is for: its folder inside the pack if it is there, else a hub name."""
+        """The video model that the pack is for: its folder inside the pack if it is there, else a hub name.
+
+        Raises PackInvalid when the folder's files are not those that the pack was made with.
+        """
+        require_base(self.config, self.folder)
         folder = self.folder / self.config.base
         return folder if folder.is_dir() else self.config.base
 
@@ -119,7 +127,8 @@ def build_modules(config: PackConfig) -> tuple[Resampler, ContextTransformer, Mo
 def load_pack(name_or_folder: str | Path, *, device: str = "cpu") -> MotionPack:
     """Load a pack that comes with the package by its name ("tiny"), or any pack by its folder.
 
-    Every file is checked against its sha256, every key and shape against the sizes in pack.json.
+    Every file is checked against its sha256, every key and shape against the sizes in pack.json. Encoders and the base
+    model are held to their fingerprints when they are first used.
 
     Raises:
         PackNotFound: there is no pack.json.
@@ -198,6 +207,8 @@ def write_pack(
         config = replace(config, files={name: _save(draft / name, state, dtype) for name, state in contents.items()})
         for name, source in (folders or {}).items():
             shutil.copytree(source, draft / name)
+        if (draft / config.base).is_dir():
+            config = replace(config, base_fingerprint=fingerprint_folder(draft / config.base))
         config.to_json(draft / PACK_FILE)
         PackConfig.from_json(draft / PACK_FILE)
         _put_in_place(draft, folder)

@@ -70,8 +70,8 @@ class PackConfig:
     """Everything of a pack but its weights.
 
     `encoders` maps retrieval, motion and appearance to their EncoderSpec; `base` is the video model: a folder in the
-    pack, or a hub name; `references` is the number K of neighbours that the context transformer was trained with;
-    `files` is filled in by `write_pack`.
+    pack, whose content `base_fingerprint` identifies (older packs have none), or a hub name; `references` is the number
+    K of neighbours that the context transformer was trained with; `files` is filled in by `write_pack`.
     """
 
     name: str
@@ -85,6 +85,7 @@ class PackConfig:
     references: int
     generation: GenerationDefaults
     files: Mapping[str, PackFile] = field(default_factory=dict)
+    base_fingerprint: str | None = None
 
     @classmethod
     def from_json(cls, path: Path) -> PackConfig:
@@ -126,7 +127,8 @@ class PackConfig:
         """A JSON-ready dictionary with format and version."""
         values = asdict(self)
         values["encoders"] = {role: spec.to_dict() for role, spec in self.encoders.items()}
-        values["base"] = {"source": self.base}
+        fingerprint = values.pop("base_fingerprint")
+        values["base"] = {"source": self.base, **({"fingerprint": fingerprint} if fingerprint else {})}
         return {"format": FORMAT, "version": VERSION, **values}
 
     def to_json(self, path: Path) -> None:
@@ -256,7 +258,7 @@ def _invalid(where: str, problems: list[str]) -> PackInvalid:
 def _read_config(values: dict[str, Any], problems: list[str]) -> PackConfig | None:
     """PackConfig from JSON values, or None with the reasons added to `problems`."""
     values = {key: value for key, value in values.items() if key not in ("format", "version")}
-    known = {entry.name for entry in fields(PackConfig)}
+    known = {entry.name for entry in fields(PackConfig)} - {"base_fingerprint"}  # it stands beside the base's source
     problems += [f"{name}: missing" for name in sorted(known - values.keys())]
     problems += [f"{name}: unexpected" for name in sorted(values.keys() - known)]
     parts: dict[str, Any] = {}
@@ -276,6 +278,9 @@ def _read_config(values: dict[str, Any], problems: list[str]) -> PackConfig | No
     parts["base"] = base.get("source") if isinstance(base, dict) else None
     if "base" in values and not isinstance(parts["base"], str):
         problems.append('base: expected {"source": folder or hub name}')
+    parts["base_fingerprint"] = base.get("fingerprint") if isinstance(base, dict) else None
+    if not isinstance(parts["base_fingerprint"], str | None):
+        problems.append(f"base.fingerprint: expected text, received {parts['base_fingerprint']!r}")
     parts["encoders"] = _read_encoders(values.get("encoders", {}), problems)
     files = values.get("files", {})
     parts["files"] = {

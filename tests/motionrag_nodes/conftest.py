@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from index_builder.features.encoders import EncoderSpec
+from index_builder.features.encoders import EncoderSpec, fingerprint_encoder
 from index_builder.features.preprocessing import Preprocessing
 from motionrag_nodes.adapted_tokens.context_transformer import ContextTransformer, ContextTransformerConfig
 from motionrag_nodes.attention.adapter import MotionAdapter
@@ -143,11 +143,16 @@ def save_tiny_encoders(folder: Path) -> None:
 
 
 @pytest.fixture
-def tiny_pack(tmp_path, write_tiny_pack) -> MotionPack:
+def tiny_pack(tmp_path, tiny_pack_config, write_tiny_pack) -> MotionPack:
     """A loaded pack with encoders, all of random weights."""
     save_tiny_encoders(tmp_path)
-    names = ("retrieval", "motion", "appearance")
-    return load_pack(write_tiny_pack(tmp_path / "pack", folders={name: tmp_path / name for name in names}))
+    encoders = {
+        role: replace(spec, fingerprint=fingerprint_encoder(spec.kind, tmp_path / role, spec.preprocessing))
+        for role, spec in tiny_pack_config.encoders.items()
+    }
+    config = replace(tiny_pack_config, encoders=encoders)
+    folders = {role: tmp_path / role for role in encoders}
+    return load_pack(write_tiny_pack(tmp_path / "pack", config=config, folders=folders))
 
 
 @pytest.fixture(scope="session")

@@ -128,3 +128,32 @@ def test_a_missing_pack_is_named_with_the_remedy(tmp_path):
         PackNotFound, match=r"Expected a folder with pack.json .*received .*nothing: .*motionrag convert"
     ):
         load_pack(tmp_path / "nothing")
+
+
+def test_a_changed_encoder_is_refused_when_it_is_first_used(tiny_pack):
+    config = tiny_pack.folder / "appearance" / "config.json"
+    config.write_text(config.read_text().replace('"num_hidden_layers": 1', '"num_hidden_layers": 2'))
+    pack = load_pack(tiny_pack.folder)
+    with pytest.raises(PackInvalid, match=r"the appearance encoder of fingerprint \w{16} in .* changed or swapped"):
+        _ = pack.appearance_encoder
+    assert pack.motion_encoder.fingerprint == pack.config.encoders["motion"].fingerprint
+
+
+def test_a_base_model_in_the_pack_is_held_to_what_it_was(tmp_path, write_tiny_pack):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "model_index.json").write_text("{}")
+    folder = write_tiny_pack(tmp_path / "pack", folders={"base": tmp_path / "model"})
+    assert load_pack(folder).base_source == folder / "base"
+    assert json.loads((folder / "pack.json").read_text())["base"].keys() == {"source", "fingerprint"}
+    (folder / "base" / "model_index.json").write_text("[]")
+    with pytest.raises(PackInvalid, match="Expected the base model of fingerprint"):
+        _ = load_pack(folder).base_source
+
+
+def test_a_base_model_s_fingerprint_must_be_text(tmp_path, write_tiny_pack):
+    folder = write_tiny_pack(tmp_path / "pack")
+    values = json.loads((folder / "pack.json").read_text())
+    values["base"]["fingerprint"] = 7
+    (folder / "pack.json").write_text(json.dumps(values))
+    with pytest.raises(PackInvalid, match=r"base\.fingerprint: expected text, received 7"):
+        load_pack(folder)

@@ -1,0 +1,134 @@
+"""Packs, databases and base models: what is found where, whether it loads, and what fits what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from index_builder.errors import MotionRAGError
+from motionrag_nodes.checkpoints.find_models import find_base_models, find_databases, find_packs
+from motionrag_nodes.checkpoints.fingerprints import require_base, require_encoder
+from motionrag_nodes.checkpoints.pack import load_pack
+from motionrag_nodes.doctor.findings import Finding, ok, problem, warning
+from motionrag_nodes.doctor.surroundings import Surroundings
+
+if TYPE_CHECKING:
+    from index_builder.database.reader import MotionDatabase
+    from motionrag_nodes.checkpoints.pack import MotionPack
+
+FOLDERS, PACKS, DATABASES, BASE_MODELS = "folders searched", "packs", "databases", "base models"
+_COPY_ANEW = "copy the pack anew"
+
+
+def examine_models(surroundings: Surroundings) -> Iterator[Finding]:
+    """Folders, then packs with their encoders and base models, then databases, then base models."""
+    yield from _examined_folders(surroundings)
+    loaded: dict[str, MotionPack] = {}
+    for name, folder in find_packs(surroundings.packs).items():
+        yield from _examined_pack(name, folder, loaded)
+    databases = find_databases(surroundings.databases)
+    for name, folder in databases.items():
+        yield from _examined_database(name, folder, loaded)
+    if not databases:
+        target = surroundings.databases[0] if surroundings.databases else Path("models/motion_databases")
+        remedy = f"motionrag index build CLIPS_FOLDER --output {target / 'NAME'}, or the node Index Folder"
+        yield warning(DATABASES, "databases", "none found in the folders searched", remedy)
+    for name, folder in find_base_models(surroundings.base_models).items():
+        yield ok(BASE_MODELS, name, str(folder))
+
+
+def _examined_folders(surroundings: Surroundings) -> Iterator[Finding]:
+    for kind, folders in (
+        ("packs", surroundings.packs),
+        ("databases", surroundings.databases),
+        ("base models", surroundings.base_models),
+    ):
+        for folder in folders:
+            yield ok(FOLDERS, kind, str(folder) if folder.is_dir() else f"{folder} (not there yet)")
+
+
+def _examined_pack(name: str, folder: Path, loaded: dict[str, MotionPack]) -> Iterator[Finding]:
+    try:
+        pack = load_pack(folder)
+    except MotionRAGError as error:
+        yield problem(PACKS, name, str(error), _COPY_ANEW)
+        return
+    loaded[name] = pack
+    config = pack.config
+    yield ok(PACKS, name, f"loads; for {config.backbone}, tokens {pack.tokens_fingerprint}, in {folder}")
+    for role, spec in config.encoders.items():
+        yield _examined_part(
+            f"{name}: {role} encoder", pack, spec.source, lambda role=role: require_encoder(config, folder, role)
+        )
+    base = f"{name}: base model"
+    if (folder / config.base).is_dir() and config.base_fingerprint is None:
+        remedy = "a pack that is written anew gets one (motionrag convert, or the pack stage of training)"
+        yield warning(PACKS, base, "has no stored fingerprint to be compared with", remedy)
+    else:
+        yield _examined_part(base, pack, config.base, lambda: require_base(config, folder))
+
+
+def _examined_part(subject: str, pack: MotionPack, source: str, require) -> Finding:
+    """A model inside the pack, or of the hub by name."""
+    if (pack.folder / source).is_dir():
+        try:
+            require()
+        except MotionRAGError as error:
+            return problem(PACKS, subject, str(error), _COPY_ANEW)
+        return ok(PACKS, subject, f"{source} is what the pack was made with")
+    if _in_hub_cache(source):
+        return ok(PACKS, subject, f"{source} is in the local hub cache (held to its name, not its content)")
+    return problem(
+        PACKS, subject, f"{source} is neither in the pack nor in the local hub cache", f"hf download {source}"
+    )
+
+
+def _in_hub_cache(name: str) -> bool:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    try:
+        snapshot_download(name, local_files_only=True)
+    except (LocalEntryNotFoundError, HFValidationError):
+        return False
+    return True
+
+
+def _examined_database(name: str, folder: Path, packs: Mapping[str, MotionPack]) -> Iterator[Finding]:
+    from index_builder.database.reader import MotionDatabase
+
+    try:
+        database = MotionDatabase.open(folder)
+    except MotionRAGError as error:
+        yield problem(DATABASES, name, str(error), f"motionrag index verify {folder}, then restore or rebuild it")
+        return
+    holds = f"opens: {len(database)} clips, generation {database.generation}, in {folder}"
+    searching, storing = _fitting(database, packs)
+    if not searching:
+        yield problem(
+            DATABASES,
+            name,
+            f"{holds}; no pack found asks in its search space ({database.manifest.retrieval_description})",
+            "get the pack it was built with, or rebuild it: motionrag index build ... --pack NAME",
+        )
+    elif not storing:
+        yield warning(
+            DATABASES,
+            name,
+            f"{holds}; {', '.join(searching)} can search it, but its stored motion is of another pack",
+            "neighbours are read anew from their videos at each run; rebuild it with your pack to be fast",
+        )
+    else:
+        yield ok(DATABASES, name, f"{holds}; fits {', '.join(storing)}")
+
+
+def _fitting(database: MotionDatabase, packs: Mapping[str, MotionPack]) -> tuple[list[str], list[str]]:
+    """Names of the packs that can search it, and of those whose tokens it stores."""
+    searching = [
+        name
+        for name, pack in packs.items()
+        if pack.config.encoders["retrieval"].fingerprint == database.retrieval_fingerprint
+    ]
+    storing = [name for name in searching if packs[name].tokens_fingerprint in database.tokens_fingerprints]
+    return searching, storing

@@ -1,0 +1,86 @@
+"""Packs and databases are opened, held to their fingerprints, and matched with each other."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from index_builder.build import build_database
+from motionrag_nodes.checkpoints.pack import MotionPack
+from motionrag_nodes.doctor import models
+from motionrag_nodes.doctor.findings import Finding
+from motionrag_nodes.doctor.models import examine_models
+from motionrag_nodes.doctor.surroundings import Surroundings
+from motionrag_nodes.motion_tokens.pack_encoder import PackClipEncoder
+from tests.index_builder.projection_encoder import ProjectionEncoder
+from tests.index_builder.sample_videos import write_video
+
+
+@pytest.fixture
+def examined(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Findings on a folder of packs and one of databases, by subject; the packaged packs left out."""
+    monkeypatch.setattr("motionrag_nodes.checkpoints.find_models.PACKAGED_PACKS", tmp_path / "none")
+
+    def examine(packs: Path, databases: Path) -> dict[str, Finding]:
+        around = Surroundings((packs,), (databases,), (), None, None, tmp_path)
+        return {finding.subject: finding for finding in examine_models(around) if finding.topic != models.FOLDERS}
+
+    return examine
+
+
+def test_a_sound_pack_and_its_base(tiny_pack: MotionPack, examined, tmp_path: Path) -> None:
+    found = examined(tiny_pack.folder.parent, tmp_path / "databases")
+    assert found["pack"].level == "ok" and tiny_pack.tokens_fingerprint in found["pack"].message
+    for role in ("retrieval", "motion", "appearance"):
+        assert found[f"pack: {role} encoder"].level == "ok"
+    # This pack names its base model and does not hold it.
+    assert found["pack: base model"].level == "problem" and found["pack: base model"].remedy == "hf download base"
+    assert found["databases"].level == "warning" and "motionrag index build" in found["databases"].remedy
+
+
+def test_a_swapped_encoder_and_a_torn_file_are_problems(tiny_pack: MotionPack, examined, tmp_path: Path) -> None:
+    weights = tiny_pack.folder / "motion" / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    found = examined(tiny_pack.folder.parent, tmp_path)["pack: motion encoder"]
+    assert found.level == "problem" and "its files were changed or swapped" in found.message
+    (tiny_pack.folder / "motion_resampler.safetensors").write_bytes(b"torn")
+    found = examined(tiny_pack.folder.parent, tmp_path)
+    assert found["pack"].level == "problem" and "bytes in" in found["pack"].message
+
+
+def test_a_base_model_is_held_to_its_fingerprint(write_tiny_pack, tmp_path: Path, examined) -> None:
+    (tmp_path / "model" / "unet").mkdir(parents=True)
+    (tmp_path / "model" / "unet" / "config.json").write_text("{}")
+    pack = write_tiny_pack(tmp_path / "packs" / "own", folders={"base": tmp_path / "model"})
+    assert examined(pack.parent, tmp_path)["own: base model"].level == "ok"
+    (pack / "base" / "unet" / "config.json").write_text('{"other": 1}')
+    found = examined(pack.parent, tmp_path)["own: base model"]
+    assert found.level == "problem" and "Expected the base model of fingerprint" in found.message
+
+
+def test_databases_are_opened_and_matched_with_packs(tiny_pack: MotionPack, examined, tmp_path: Path) -> None:
+    videos, databases = tmp_path / "videos", tmp_path / "databases"
+    videos.mkdir()
+    write_video(videos / "clip.mp4", seed=0)
+    own, other = PackClipEncoder(tiny_pack), PackClipEncoder(tiny_pack)
+    other.tokens_fingerprint = "o" * 16
+    build_database([videos], output=databases / "own", encoder=own, workers=1)
+    build_database([videos], output=databases / "other_tokens", encoder=other, workers=1)
+    build_database([videos], output=databases / "foreign", encoder=ProjectionEncoder(), workers=1)
+    (databases / "damaged").mkdir()
+    (databases / "damaged" / "manifest-000001.json").write_text("{}")
+    found = examined(tiny_pack.folder.parent, databases)
+    assert found["own"].level == "ok" and found["own"].message.endswith("fits pack")
+    assert "1 clips, generation" in found["own"].message
+    assert found["other_tokens"].level == "warning" and "of another pack" in found["other_tokens"].message
+    assert found["foreign"].level == "problem" and "no pack found asks in its search space" in found["foreign"].message
+    assert found["damaged"].level == "problem" and "motionrag index verify" in found["damaged"].remedy
+
+
+def test_an_old_pack_without_a_fingerprint_of_its_base(tiny_pack_config, write_tiny_pack, tmp_path, examined) -> None:
+    pack = write_tiny_pack(tmp_path / "packs" / "old", config=replace(tiny_pack_config, base="model"))
+    (pack / "model").mkdir()
+    found = examined(pack.parent, tmp_path)["old: base model"]
+    assert found.level == "warning" and "no stored fingerprint" in found.message
