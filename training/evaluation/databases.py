@@ -28,20 +28,30 @@ OnStep = Callable[[str], None]
 
 
 def open_databases(
-    names: Sequence[str], *, folder: Path, encoder: PackClipEncoder, on_step: OnStep = lambda said: None
+    names: Sequence[str],
+    *,
+    folder: Path,
+    encoder: PackClipEncoder,
+    clips_per_motion: int = CLIPS_PER_MOTION,
+    on_step: OnStep = lambda said: None,
 ) -> dict[str, MotionDatabase]:
     """The databases of these names, built below `folder` where they are not there; a stopped build is continued."""
-    return {name: _open(name, folder, encoder, on_step) for name in dict.fromkeys(names)}
+    opened = {}
+    for name in dict.fromkeys(names):
+        on_step(f"database {name}")
+        opened[name] = _open(name, folder, encoder, clips_per_motion)
+    return opened
 
 
-def _open(name: str, folder: Path, encoder: PackClipEncoder, on_step: OnStep) -> MotionDatabase:
-    on_step(f"database {name}")
-    seen = _write_clips(folder / "clips" / "seen", tuple(MOTIONS), split="train")
+def _open(name: str, folder: Path, encoder: PackClipEncoder, clips_per_motion: int) -> MotionDatabase:
+    seen = _write_clips(folder / "clips" / "seen", tuple(MOTIONS), clips_per_motion, split="train")
     inputs = [folder / "clips" / "seen"]
     table = folder / "clips" / f"{name}.csv"
     rows = _noisy_captions(seen) if name == NOISY else _captions(seen, "seen")
     if name == EXTENDED:
-        unseen = _write_clips(folder / "clips" / "unseen", tuple(UNSEEN_MOTIONS), split="unseen_motion")
+        unseen = _write_clips(
+            folder / "clips" / "unseen", tuple(UNSEEN_MOTIONS), clips_per_motion, split="unseen_motion"
+        )
         inputs.append(folder / "clips" / "unseen")
         rows += _captions(unseen, "unseen")
     _write_table(table, rows)
@@ -55,11 +65,11 @@ def _open(name: str, folder: Path, encoder: PackClipEncoder, on_step: OnStep) ->
     return MotionDatabase.open(folder / name)
 
 
-def _write_clips(folder: Path, kinds: tuple[str, ...], *, split: str) -> list[ClipSpec]:
+def _write_clips(folder: Path, kinds: tuple[str, ...], clips_per_motion: int, *, split: str) -> list[ClipSpec]:
     """Videos of the kinds in turn, those that are there kept; returns their specs, in the order of their names."""
     folder.mkdir(parents=True, exist_ok=True)
     specs = []
-    for number in range(CLIPS_PER_MOTION * len(kinds)):
+    for number in range(clips_per_motion * len(kinds)):
         rng = np.random.default_rng([DATABASE_SEED, len(kinds), number])
         spec = draw_spec(rng, split=split, motions=[kinds[number % len(kinds)]])
         path = folder / _file_name(number)

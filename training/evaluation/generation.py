@@ -37,10 +37,12 @@ class Batch:
     unconditional: np.ndarray
 
 
-def in_batches(batch: Batch) -> Iterator[Batch]:
+def in_batches(batch: Batch, settings: GenerateSettings) -> Iterator[Batch]:
     """The same videos in batches that are quick enough for a stop to lose little."""
-    for start in range(0, len(batch.numbers), BATCH):
-        part = slice(start, start + BATCH)
+    # A codec that mixes frames in time must not decode those of two videos in one chunk.
+    size = 1 if settings.frames % settings.decode_chunk_size else BATCH
+    for start in range(0, len(batch.numbers), size):
+        part = slice(start, start + size)
         yield replace(
             batch,
             numbers=batch.numbers[part],
