@@ -50,8 +50,10 @@ def test_every_part_computes_what_diffusers_does(load, folder: Path) -> None:
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randn((1, 3, 224, 224), generator=generator)
     embedding = vision.model(pixel_values=pixels)[2]
-    encoder = theirs.image_encoder.half().float()  # ComfyUI keeps its weights in half precision
-    torch.testing.assert_close(embedding, encoder(pixels).image_embeds, atol=1e-4, rtol=1e-3)
+    for name, parameter in theirs.image_encoder.named_parameters():
+        if "visual_projection" not in name:  # ComfyUI keeps the tower in half precision, and its projection in single
+            parameter.copy_(parameter.half())
+    torch.testing.assert_close(embedding, theirs.image_encoder(pixels).image_embeds, atol=1e-4, rtol=1e-4)
 
     frames = torch.rand((3, 64, 64, 3), generator=generator)
     encoded = theirs.vae.encode(frames.permute(0, 3, 1, 2) * 2 - 1).latent_dist.mode()

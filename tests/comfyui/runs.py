@@ -1,0 +1,79 @@
+"""Queues graphs on the running ComfyUI and tells what it reported: events, cached nodes, values shown, memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import psutil
+
+from motionrag_nodes.batch_render.comfyui_client import ComfyUIClient, PromptRun
+from motionrag_nodes.batch_render.errors import JobFailed
+from tests.comfyui.conftest import RunningComfyUI
+
+Graph = dict[str, dict[str, Any]]
+Event = tuple[str, dict[str, Any]]
+
+
+@dataclass
+class Reported:
+    """All that the server said of one run, in order; `run` is None when it failed, and `failure` says why."""
+
+    events: list[Event] = field(default_factory=list)
+    run: PromptRun | None = None
+    failure: str = ""
+
+    @property
+    def executed(self) -> set[str]:
+        """The nodes that ran, of all that the graph has."""
+        return {str(data["node"]) for kind, data in self.events if kind == "executing" and data.get("node") is not None}
+
+    def shown(self, node: str) -> dict[str, Any]:
+        assert self.run is not None, self.failure
+        return self.run.shown[node]
+
+
+def queue(
+    comfyui: RunningComfyUI, graph: Graph, on_event: Callable[[str, dict[str, Any]], None] | None = None
+) -> Reported:
+    """Runs a graph to its end."""
+    return queue_all(comfyui, [graph], on_event)[0]
+
+
+def queue_all(
+    comfyui: RunningComfyUI, graphs: list[Graph], on_event: Callable[[str, dict[str, Any]], None] | None = None
+) -> list[Reported]:
+    """Runs graphs one after the other as one user of the page."""
+
+    async def run_all() -> list[Reported]:
+        found = []
+        async with ComfyUIClient(comfyui.url) as client:
+            for graph in graphs:
+                report = Reported()
+
+                def note(kind: str, data: dict[str, Any], report: Reported = report) -> None:
+                    report.events.append((kind, data))
+                    if on_event is not None:
+                        on_event(kind, data)
+
+                try:
+                    report.run = await client.run(graph, note)
+                except JobFailed as error:
+                    report.failure = str(error)
+                found.append(report)
+        return found
+
+    return asyncio.run(run_all())
+
+
+def server_process(comfyui: RunningComfyUI) -> psutil.Process:
+    """ComfyUI's own process, a child of the tests'."""
+    port = str(comfyui.server.port)
+    return next(child for child in psutil.Process().children(recursive=True) if port in child.cmdline())
+
+
+def resident_mb(comfyui: RunningComfyUI) -> float:
+    """Memory that the server holds, in MiB."""
+    return server_process(comfyui).memory_info().rss / 2**20
