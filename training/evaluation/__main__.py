@@ -46,8 +46,6 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[RichHandler(show_path=False)])
-    # It names the tiny pack's codec as another class than expected, each time the pipeline is loaded.
-    logging.getLogger("diffusers").setLevel(logging.ERROR)
     arguments = _parser().parse_args()
     try:
         if (arguments.real is None) != (arguments.generated is None):

@@ -14,8 +14,9 @@ import torch
 
 from motionrag_nodes.checkpoints.pack import load_pack
 from motionrag_nodes.frames.settings import GenerateSettings
-from motionrag_nodes.frames.video_model import VideoModel, load_video_model
+from motionrag_nodes.frames.video_model import VideoModel
 from training.evaluation.batched import generate_videos
+from training.evaluation.loading import load_quietly
 from training.evaluation.store import VideoStore
 
 BATCH = 4
@@ -63,7 +64,7 @@ class _Worker:
     def start(cls, pack: Path, folder: Path, settings: GenerateSettings, threads: int | None) -> None:
         if threads is not None:
             torch.set_num_threads(threads)
-        cls.model = load_video_model(None, pack=load_pack(pack))
+        cls.model = load_quietly(load_pack(pack))
         cls.settings, cls.store = settings, VideoStore(folder)
 
     @classmethod

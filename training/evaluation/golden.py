@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -69,9 +69,9 @@ def render_scene(
     return (frames.numpy() * 255).round().astype(np.uint8)
 
 
-def scene_settings(pack: MotionPack, scene: Scene) -> GenerateSettings:
-    """The pack's own settings."""
-    return GenerateSettings.from_defaults(pack.config.generation, seed=scene.seed)
+def scene_settings(pack: MotionPack, scene: Scene, **changes: float) -> GenerateSettings:
+    """The pack's own settings, but for `changes`."""
+    return replace(GenerateSettings.from_defaults(pack.config.generation, seed=scene.seed), **changes)
 
 
 def save_frames(path: Path, scenes: list[np.ndarray]) -> None:

@@ -14,11 +14,11 @@ import torch
 from rich.console import Console
 
 from motionrag_nodes.checkpoints.pack import load_pack
-from motionrag_nodes.frames.video_model import load_video_model
 from motionrag_nodes.motion_tokens.pack_encoder import PackClipEncoder
 from training.evaluation import golden
 from training.evaluation.databases import WORLD, open_databases
 from training.evaluation.judge import Judge
+from training.evaluation.loading import load_quietly
 from training.evaluation.report import write_atomically
 from training.evaluation.small import CLIPS_PER_MOTION, Chain, measure_order, measure_videos
 
@@ -33,7 +33,7 @@ def load_chain(name: str, *, work: Path) -> Chain:
     """A pack with everything around it; its small database is built in `work`."""
     pack = load_pack(name)
     databases = open_databases([WORLD], folder=work, encoder=PackClipEncoder(pack), clips_per_motion=CLIPS_PER_MOTION)
-    return Chain(pack=pack, model=load_video_model(None, pack=pack), judge=Judge(pack), database=databases[WORLD])
+    return Chain(pack=pack, model=load_quietly(pack), judge=Judge(pack), database=databases[WORLD])
 
 
 def floors_below(measured: dict[str, float]) -> dict[str, float]:

@@ -11,10 +11,10 @@ from index_builder.database.reader import MotionDatabase
 from motionrag_nodes.adapted_tokens.adapt import adapt_motion
 from motionrag_nodes.frames.generate import generate_video
 from motionrag_nodes.frames.settings import GenerateSettings
-from motionrag_nodes.frames.video_model import load_video_model
 from motionrag_nodes.motion_tokens.pack_encoder import PackClipEncoder
 from motionrag_nodes.neighbours.retrieve import retrieve_neighbours
 from training.evaluation.cases import Case
+from training.evaluation.loading import load_quietly
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def measure_timing(
     cases: Sequence[Case], *, encoder: PackClipEncoder, database: MotionDatabase, settings: GenerateSettings
 ) -> Timing:
     """Each part in turn for each case; the first case warms up and does not count."""
-    model = load_video_model(None, pack=encoder.pack)
+    model = load_quietly(encoder.pack)
     taken: dict[str, list[float]] = {"retrieval": [], "adaptation": [], "with": [], "without": []}
 
     def timed(name: str, work: Callable):

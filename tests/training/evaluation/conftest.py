@@ -1,0 +1,22 @@
+"""The packaged chain with a small database, made once."""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from training.evaluation.regression import load_chain
+from training.evaluation.small import Chain
+
+
+@pytest.fixture(scope="session")
+def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
+    yield load_chain("tiny", work=tmp_path_factory.mktemp("small"))
+
+
+@pytest.fixture(autouse=True)
+def _threads() -> Iterator[None]:
+    """What a test sets is undone."""
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)

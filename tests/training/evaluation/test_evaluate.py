@@ -1,0 +1,131 @@
+"""The whole command at its smallest: one step, few clips; what was done is not done again."""
+
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from rich.console import Console
+
+from training.evaluation.cases import draw_cases
+from training.evaluation.comparison import Line, write_comparison
+from training.evaluation.evaluate import FEWEST_CLIPS, evaluate_pack
+from training.evaluation.generation import generate_batches
+from training.evaluation.references import find_neighbours, row_tokens
+from training.evaluation.report import figures_table, targets_table
+from training.evaluation.rows import ROWS, Row
+from training.evaluation.small import Chain
+from training.evaluation.store import VideoStore
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def run(*arguments: str | Path) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "motionrag_nodes.cli.main", "evaluate", *map(str, arguments)]
+    environment = {**os.environ, "COLUMNS": "200"}
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two rows that need no database, measured by the command."""
+    folder = tmp_path_factory.mktemp("evaluation")
+    done = run("--rows", "base,own", "--clips", FEWEST_CLIPS, "--steps", 1, "--workers", 2, "--output", folder)
+    assert done.returncode == 0, done.stderr
+    assert "motion right" in done.stdout
+    assert "at most 25 %" in done.stdout
+    return folder
+
+
+def test_command_writes_figures_with_intervals_and_a_plot(output: Path) -> None:
+    written = json.loads((output / "evaluation.json").read_text(encoding="utf-8"))
+    assert list(written["rows"]) == ["base", "own"]
+    for row in written["rows"].values():
+        assert set(row["figures"]) == {
+            "accuracy", "trajectory", "action", "frechet", "appearance", "first_frame", "seconds"
+        }  # fmt: skip
+        assert all(figure["low"] <= figure["value"] <= figure["high"] for figure in row["figures"].values())
+        assert len(row["of_clips"]["trajectory"]) == FEWEST_CLIPS
+    assert written["settings"]["steps"] == 1
+    assert [target["claim"][:20] for target in written["targets"]] == ["motion right without"]
+    assert Image.open(output / "evaluation.png").width > 600
+
+
+def test_videos_are_not_generated_again_and_a_missing_one_comes_back_alike(
+    output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = sorted(output.rglob("videos/*/*.png"))
+    assert len(made) == 2 * FEWEST_CLIPS
+    before = {path: path.stat().st_mtime_ns for path in made}
+    kept = np.asarray(Image.open(made[0]).convert("RGB")).astype(int)
+    made[0].unlink()
+    asked: list[int] = []
+
+    def counting(batches, **rest) -> None:
+        asked.extend(len(batch.numbers) for batch in batches)
+        generate_batches(batches, **rest)
+
+    monkeypatch.setattr("training.evaluation.videos.generate_batches", counting)
+    done = evaluate_pack(
+        "tiny", output=output, clips=FEWEST_CLIPS, rows=["own", "base"], steps=1, console=Console(quiet=True)
+    )
+    assert asked == [1]
+    assert list(done.rows) == ["base", "own"]
+    assert np.abs(np.asarray(Image.open(made[0]).convert("RGB")) - kept).max() <= 1
+    assert all(path.stat().st_mtime_ns == before[path] for path in made[1:])
+    shown = Console(record=True, width=200, file=io.StringIO())
+    shown.print(figures_table(done.rows, title="title"), targets_table(done.targets))
+    assert "the target's own motion" in shown.export_text()
+    assert VideoStore(done.videos).has("own", FEWEST_CLIPS - 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--rows", "base,rga"], "expected rows of base, rag, .* received rga"),
+        (["--clips", "2"], "expected at least 8 clips, received 2"),
+        (["--real", "somewhere"], "expected --real and --generated together"),
+        (["--steps", "0"], "expected at least 1 step and 1 worker, received 0"),
+        (["--pack", "/nowhere"], "received /nowhere"),
+    ],
+)
+def test_bad_input_ends_with_code_2_and_says_what_to_do(arguments: list[str], message: str, tmp_path: Path) -> None:
+    done = run(*arguments, "--output", tmp_path)
+    assert done.returncode == 2
+    assert re.search(message, " ".join(done.stderr.split()))
+    assert not list(tmp_path.iterdir())
+
+
+def test_rows_take_their_references_from_where_they_say(chain: Chain) -> None:
+    cases, databases = draw_cases("seen", 2), {"world": chain.database}
+    by_name = {row.name: row for row in ROWS}
+
+    def tokens(row: Row):
+        return row_tokens(row, cases, encoder=chain.encoder, databases=databases, size=64)
+
+    assert tokens(by_name["base"]) is None
+    own = tokens(by_name["own"])
+    assert own.shape[0] == 2
+    errors = {name: float(((tokens(by_name[name]) - own) ** 2).mean()) for name in ("rag", "random")}
+    assert errors["rag"] < errors["random"]
+    best = find_neighbours(by_name["top-1"], cases[0], encoder=chain.encoder, database=chain.database)
+    assert (tokens(by_name["top-1"])[0] == best.motion_tokens[0]).all()
+    drawn = [find_neighbours(by_name["random"], cases[0], encoder=chain.encoder, database=chain.database) for _ in "ab"]
+    assert [item.row_id for item in drawn[0].items] == [item.row_id for item in drawn[1].items]
+    assert len({item.row_id for item in drawn[0].items}) == 9
+
+
+def test_comparison_is_written_as_a_still_and_an_animation(tmp_path: Path) -> None:
+    clips = [case.real(size=64, frames=8) for case in draw_cases("unseen objects", 2)]
+    lines = [Line("a star that does something long enough to be wrapped", clip, clip[::-1], clip) for clip in clips]
+    write_comparison(lines, tmp_path / "docs" / "evaluation", fps=4)
+    still, moving = (Image.open(tmp_path / "docs" / f"evaluation.{suffix}") for suffix in ("png", "webp"))
+    assert moving.n_frames == 8
+    assert still.width > moving.width
+    assert still.height == moving.height
