@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from motionrag_nodes.adapted_tokens.adapt import Fusion
+if TYPE_CHECKING:
+    from motionrag_nodes.adapted_tokens.adapt import Fusion
 
 References = Literal["none", "retrieved", "random", "own"]
 
