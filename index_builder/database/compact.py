@@ -27,8 +27,9 @@ from index_builder.database.manifest import (
     read_manifest,
 )
 from index_builder.database.presence import remove_unlisted
-from index_builder.database.publisher import Publisher, RowBatch, writing
+from index_builder.database.publisher import Publisher, writing
 from index_builder.database.reader import MotionDatabase
+from index_builder.database.segment_files import RowBatch
 from index_builder.database.segment_rows import joined, read_rows, rows_per_segment, segment_ids
 from index_builder.errors import DatabaseDamaged
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,12 +12,14 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from index_builder.database import durable_files
+from index_builder.database.presence import TEMPORARY, try_lock
 from index_builder.database.publisher import writing
 from index_builder.database.reader import MotionDatabase
 from index_builder.database.rows import rows_schema
 from index_builder.database.tokens import KINDS
-from index_builder.errors import InvalidSetting
+from index_builder.errors import DatabaseNotWritable, InvalidSetting
 
+Progress = Callable[[int, int], None]
 PLAIN_COLUMNS = ("id", "source", "start_sec", "end_sec", "fps", "width", "height", "caption")
 EMBEDDING_COLUMNS = ("text_embedding", "frame_embedding")
 
@@ -46,7 +47,7 @@ def export_database(
     embeddings: bool = False,
     thumbnails: bool = False,
     tokens: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> ExportReport:
     """Writes `output` (.parquet; replaced if it exists). Beside the plain columns, on request: `embeddings` (float32
     [E]), `thumbnails` (JPEG bytes) and `tokens`: motion_tokens and appearance_tokens, float32 [L * D], their shape in
@@ -59,31 +60,42 @@ def export_database(
     opened = MotionDatabase.open(database)
     names = (*PLAIN_COLUMNS, *(EMBEDDING_COLUMNS if embeddings else ()), *(("thumbnail",) if thumbnails else ()))
     schema = _schema(opened, names, tokens)
-    temporary, done = output.with_name(f".tmp-{uuid.uuid4().hex}-{output.name}"), 0
     with writing(output, remedy="run the export again"):
         durable_files.make_folder(output.parent)
-        try:
-            with temporary.open("xb") as stream:
-                parquet = pyarrow.parquet.ParquetWriter(stream, schema, compression="zstd")
-                for table in _tables(opened, schema):
-                    parquet.write_table(table)
-                    done += len(table)
-                    if progress:
-                        progress(done, len(opened))
-                parquet.close()
-            durable_files.fsync_file(temporary)
-            durable_files.replace(temporary, output)
-            durable_files.fsync_folder(output.parent)
-        finally:
-            durable_files.remove(temporary)
+        rows = _write(opened, schema, output, progress)
     return ExportReport(
         database=str(database),
         generation=opened.generation,
         file=str(output),
-        rows=done,
+        rows=rows,
         size_bytes=output.stat().st_size,
         columns=tuple(schema.names),
     )
+
+
+def _write(opened: MotionDatabase, schema: pa.Schema, output: Path, progress: Progress | None) -> int:
+    """Writes beside `output` and moves in place; returns the rows written."""
+    temporary, done = output.with_name(f"{TEMPORARY}{output.name}"), 0
+    # Of one name, so that what a killed export left is used again; locked against another export.
+    with temporary.open("ab") as stream:
+        if not try_lock(stream):
+            raise DatabaseNotWritable(f"expected to write {output} alone, another export is at it: wait for it")
+        try:
+            stream.truncate(0)
+            parquet = pyarrow.parquet.ParquetWriter(stream, schema, compression="zstd")
+            for table in _tables(opened, schema):
+                parquet.write_table(table)
+                done += len(table)
+                if progress:
+                    progress(done, len(opened))
+            parquet.close()
+            stream.flush()
+            durable_files.fsync_file(temporary)
+            durable_files.replace(temporary, output)
+        finally:
+            durable_files.remove(temporary)
+    durable_files.fsync_folder(output.parent)
+    return done
 
 
 def _schema(opened: MotionDatabase, names: tuple[str, ...], tokens: bool) -> pa.Schema:

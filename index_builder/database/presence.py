@@ -38,7 +38,7 @@ class BuilderPresence:
             durable_files.write_new(self._path, b"")
             self._stream = self._path.open("rb+")
             # A sweep may have taken the file for a dead builder's between its creation and the lock.
-            if _try_lock(self._stream) and self._path.exists():
+            if try_lock(self._stream) and self._path.exists():
                 return
             self._stream.close()
 
@@ -77,7 +77,7 @@ def _sweep_builder(database: Path, path: Path) -> None:
     except OSError:
         return
     with stream:
-        if not _try_lock(stream):
+        if not try_lock(stream):
             return
         logger.info("cleaning up after builder %s, which ended early", path.stem)
         _remove_temporaries(database, path.stem)
@@ -138,7 +138,7 @@ def _remove_temporaries(database: Path, builder: str) -> None:
             durable_files.remove_tree(path) if path.is_dir() else durable_files.remove(path)
 
 
-def _try_lock(stream) -> bool:
+def try_lock(stream) -> bool:
     """Takes the lock of an open file if it is free; it is dropped with the file or the process."""
     try:
         if os.name == "nt":

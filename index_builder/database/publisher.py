@@ -15,11 +15,9 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
-
-import numpy as np
 
 from index_builder.database import durable_files
 from index_builder.database.manifest import (
@@ -27,58 +25,24 @@ from index_builder.database.manifest import (
     Manifest,
     Segment,
     StoredFile,
-    TokensFile,
     list_generations,
     manifest_path,
     newest_manifest,
 )
 from index_builder.database.presence import BuilderPresence, sweep
-from index_builder.database.rows import ClipRow, encode_rows
 from index_builder.database.same_kind import check_same_kind
-from index_builder.database.tokens import StoredTokens, encode_tokens, tokens_file_name
+from index_builder.database.segment_files import RowBatch, SegmentTicket
 from index_builder.errors import (
     CommitConflict,
     DatabaseDamaged,
     DatabaseNotFound,
     DatabaseNotWritable,
-    InvalidSetting,
 )
 
 logger = logging.getLogger(__name__)
 PUBLISH_TRIES = 100
 Change = Callable[[Manifest], Manifest | None]
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, kw_only=True)
-class RowBatch:
-    """Rows to commit together: text and frame embeddings float32 [rows, E], normalised; tokens [rows, L, D]."""
-
-    rows: Sequence[ClipRow]
-    text: np.ndarray
-    frame: np.ndarray
-    tokens: StoredTokens
-
-    def __post_init__(self) -> None:
-        counts = {len(self.rows), len(self.text), len(self.frame), len(self.tokens.motion_tokens)}
-        if len(counts) != 1 or self.text.shape != self.frame.shape or not len(self.rows):
-            raise InvalidSetting(
-                f"expected as many embeddings and tokens as rows (at least one), received {len(self.rows)} rows, "
-                f"text {self.text.shape}, frame {self.frame.shape}, tokens {self.tokens.motion_tokens.shape}: mend the "
-                "encoder"
-            )
-
-    def without(self, ids: set[str]) -> RowBatch | None:
-        """The batch without the rows of `ids`; None when nothing is left."""
-        keep = [place for place, row in enumerate(self.rows) if row.id not in ids]
-        if len(keep) == len(self.rows):
-            return self
-        if not keep:
-            return None
-        tokens = StoredTokens(self.tokens.motion_tokens[keep], self.tokens.appearance_tokens[keep])
-        return RowBatch(
-            rows=[self.rows[place] for place in keep], text=self.text[keep], frame=self.frame[keep], tokens=tokens
-        )
 
 
 class Publisher:
@@ -124,29 +88,21 @@ class Publisher:
             logger.warning("going on from generation %d: %s", manifest.generation, problem)
         return manifest
 
+    def ticket(self, *, sampling: Mapping[str, Any]) -> SegmentTicket:
+        """Leave to write a segment, for this process or another one on the same storage; its name is announced."""
+        name = uuid.uuid4().hex
+        self.presence.announce(name)
+        return SegmentTicket(
+            database=self.database.absolute(),
+            name=name,
+            temporary=self.presence.temporary(name),
+            fingerprint=self.template.tokens[0].fingerprint,
+            sampling=dict(sampling),
+        )
+
     def write_segment(self, batch: RowBatch, *, sampling: Mapping[str, Any]) -> Segment:
         """Brings the files of a segment in place; it belongs to the database once a manifest lists it."""
-        name = uuid.uuid4().hex
-        temporary = self.database / "segments" / self.presence.temporary(name)
-        durable_files.make_folder(temporary)
-        fingerprint = self.template.tokens[0].fingerprint
-        contents = {
-            "rows.arrow": memoryview(encode_rows(batch.rows, text=batch.text, frame=batch.frame)),
-            tokens_file_name(fingerprint): memoryview(encode_tokens(batch.tokens, fingerprint=fingerprint)),
-        }
-        files = []
-        for file_name, content in contents.items():
-            durable_files.write_new(temporary / file_name, content)
-            durable_files.fsync_file(temporary / file_name)
-            path = f"segments/{name}/{file_name}"
-            digest = hashlib.sha256(content).hexdigest()
-            files.append(StoredFile(path=path, sha256=digest, size_bytes=content.nbytes))
-        durable_files.fsync_folder(temporary)
-        self.presence.announce(name)
-        durable_files.rename(temporary, self.database / "segments" / name)
-        durable_files.fsync_folder(self.database / "segments")
-        tokens = TokensFile(**vars(files[1]), fingerprint=fingerprint)
-        return Segment(name=name, row_count=len(batch.rows), rows=files[0], tokens=(tokens,), sampling=dict(sampling))
+        return self.ticket(sampling=sampling).write(batch)
 
     def write_index(self, content: memoryview) -> StoredFile:
         """Brings an index file in place, as `write_segment` does a segment."""

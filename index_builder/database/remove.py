@@ -71,7 +71,7 @@ def remove_rows(
             if pair.row_id in reasons
         }
     rows = _described(opened, reasons)
-    if rows and not dry_run:
+    if not dry_run:
 
         def bury(newest: Manifest) -> Manifest | None:
             missing = set(reasons) - {*newest.tombstones, *newest.dropped}
@@ -94,7 +94,7 @@ def restore_rows(database: Path, where: RowFilter, *, dry_run: bool = False) -> 
         ChosenRow(row_id=row_id, source="", caption=None, reason="left out by compaction: build again to index it")
         for row_id in left_out
     )
-    if rows and not dry_run:
+    if not dry_run:
         back = {*chosen, *left_out}
 
         def forget(newest: Manifest) -> Manifest | None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from index_builder.database.manifest import Manifest, Segment, locate
-from index_builder.database.publisher import RowBatch
 from index_builder.database.rows import RowsFile
+from index_builder.database.segment_files import RowBatch
 from index_builder.database.stored_hash import require_hash
 from index_builder.database.tokens import StoredTokens, TokensFile
 from index_builder.errors import DatabaseDamaged, DatabaseMismatch

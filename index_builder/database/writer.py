@@ -7,11 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from index_builder.database.certified_index import IndexPlan
 from index_builder.database.index_commit import commit_indexes
 from index_builder.database.known_rows import KnownRows
 from index_builder.database.manifest import Manifest, Segment
-from index_builder.database.publisher import Publisher, RowBatch
+from index_builder.database.publisher import Publisher
+from index_builder.database.segment_files import RowBatch, SegmentTicket
+from index_builder.database.segment_rows import read_rows
 
 
 class DatabaseWriter(Publisher):
@@ -52,6 +56,23 @@ class DatabaseWriter(Publisher):
                 self.known.absorb(self.manifest)
                 return left_out
             self.discard([segment])
+
+    def new_ticket(self) -> SegmentTicket:
+        """Leave for a worker to write a segment, which `commit_segment` takes in."""
+        return self.ticket(sampling=self.sampling)
+
+    def commit_segment(self, segment: Segment, ids: set[str]) -> set[str]:
+        """Adds a segment that a worker has written, of the rows `ids`; returns those that another builder had.
+
+        Raises CommitConflict when other builders kept winning.
+        """
+        if self.publish(self._addition(segment, ids)) is not None:
+            self.known.absorb(self.manifest)
+            return set()
+        every = np.arange(segment.row_count)
+        left_out = self.commit_rows(read_rows(self.database, self.template, segment, every), sampling=segment.sampling)
+        self.discard([segment])
+        return left_out
 
     def _addition(self, segment: Segment, ids: set[str]) -> Callable[[Manifest], Manifest | None]:
         def add(base: Manifest) -> Manifest | None:

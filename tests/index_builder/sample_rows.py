@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from index_builder.database.manifest import Manifest, TokensSpace
-from index_builder.database.publisher import RowBatch
 from index_builder.database.rows import ClipRow
+from index_builder.database.segment_files import RowBatch
 from index_builder.database.tokens import StoredTokens
 from index_builder.database.writer import DatabaseWriter
 

@@ -9,8 +9,8 @@ import pytest
 
 from index_builder.database import durable_files
 from index_builder.database.manifest import list_generations, manifest_path, read_manifest
-from index_builder.database.publisher import RowBatch
 from index_builder.database.reader import MotionDatabase
+from index_builder.database.segment_files import RowBatch
 from index_builder.database.tokens import StoredTokens
 from index_builder.database.verify import verify_database
 from index_builder.database.writer import DatabaseWriter

@@ -4,7 +4,9 @@ from pathlib import Path
 
 from index_builder.clips.find import find_videos
 from index_builder.clips.windows import clip_windows, row_id
-from index_builder.engines.local import FailedClip, LocalEngine, PlannedClip, ReadyClip, default_workers
+from index_builder.engines.engine import FailedClip, PlannedClip, ReadyClip
+from index_builder.engines.local import LocalEngine, default_workers
+from tests.index_builder.engines.sample_work import engine_work
 from tests.index_builder.sample_videos import write_garbage, write_video
 
 
@@ -21,7 +23,7 @@ def test_plans_in_order_and_ends_every_clip_once(tmp_path: Path) -> None:
         planned.extend(clip.row_id for clip in clips)
         return clips
 
-    events = list(LocalEngine(workers=2, limits=None, frames=4, short_side=32).clips(videos, plan))
+    events = list(LocalEngine(workers=2).clips(videos, plan, engine_work(tmp_path)))
     assert planned_order == ["0.mp4", "1.mp4", "2.mp4", "3.mp4", "4.mp4", "5.mp4"]
     ready = [event.planned.row_id for event in events if isinstance(event, ReadyClip)]
     failed = [event.video.path.name for event in events if isinstance(event, FailedClip)]
@@ -31,9 +33,9 @@ def test_plans_in_order_and_ends_every_clip_once(tmp_path: Path) -> None:
 
 def test_a_plan_that_wants_nothing_decodes_nothing(tmp_path: Path) -> None:
     write_video(tmp_path / "v.mp4")
-    engine = LocalEngine(workers=1, limits=None, frames=4, short_side=32)
-    assert list(engine.clips(find_videos([tmp_path]), lambda video, inspected: [])) == []
-    assert list(engine.clips([], lambda video, inspected: [])) == []
+    engine, work = LocalEngine(workers=1), engine_work(tmp_path)
+    assert list(engine.clips(find_videos([tmp_path]), lambda video, inspected: [], work)) == []
+    assert list(engine.clips([], lambda video, inspected: [], work)) == []
 
 
 def test_there_is_always_a_worker() -> None:
