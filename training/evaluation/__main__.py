@@ -65,6 +65,7 @@ def main() -> None:
 
 def _evaluate(arguments: argparse.Namespace) -> None:
     from training.evaluation.evaluate import evaluate_pack
+    from training.evaluation.markdown import write_markdown
     from training.evaluation.plot import write_plot
     from training.evaluation.report import figures_table, targets_table, write_json
 
@@ -84,8 +85,9 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     if done.targets:
         console.print(targets_table(done.targets))
     write_json(done, arguments.output / "evaluation.json")
+    write_markdown(done, arguments.output / "evaluation.md")
     write_plot(done.rows, arguments.output / "evaluation.png", title=title)
-    console.print(f"{arguments.output / 'evaluation.json'}, evaluation.png; videos in {done.videos}", soft_wrap=True)
+    console.print(f"{arguments.output}: evaluation.json, .md and .png; videos in {done.videos}", soft_wrap=True)
 
 
 def _compare(arguments: argparse.Namespace) -> None:

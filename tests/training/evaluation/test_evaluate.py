@@ -55,6 +55,9 @@ def test_command_writes_figures_with_intervals_and_a_plot(output: Path) -> None:
     assert written["settings"]["steps"] == 1
     assert [target["claim"][:20] for target in written["targets"]] == ["motion right without"]
     assert Image.open(output / "evaluation.png").width > 600
+    table = (output / "evaluation.md").read_text(encoding="utf-8")
+    assert "| the target's own motion: the upper bound | " in table
+    assert " ± " in table
 
 
 def test_videos_are_not_generated_again_and_a_missing_one_comes_back_alike(
