@@ -5,6 +5,8 @@ from __future__ import annotations
 import typer
 
 from motionrag_nodes.cli.index_build import build
+from motionrag_nodes.cli.index_change import compact, merge, rebuild_index, remove, restore
+from motionrag_nodes.cli.index_export import export
 from motionrag_nodes.cli.index_inspect import inspect
 from motionrag_nodes.cli.index_search import search
 from motionrag_nodes.cli.index_verify import verify
@@ -14,3 +16,9 @@ app.command()(build)
 app.command()(search)
 app.command()(inspect)
 app.command()(verify)
+app.command()(remove)
+app.command()(restore)
+app.command()(merge)
+app.command()(compact)
+app.command("rebuild-index")(rebuild_index)
+app.command()(export)

@@ -15,6 +15,7 @@ from rich.table import Table
 from index_builder.errors import InvalidSetting
 from motionrag_nodes.cli import index_options
 from motionrag_nodes.cli.index_options import AsJson, Database, Pack
+from motionrag_nodes.cli.index_selection import CaptionWords, MaxSeconds, MinSeconds, Sources, row_filter
 
 if TYPE_CHECKING:
     from motionrag_nodes.neighbours.neighbours import Neighbours
@@ -41,11 +42,18 @@ def search(
     exclude: Annotated[
         list[str] | None, typer.Option("--exclude", help="Row id, path, file name or stem to leave out. Repeatable.")
     ] = None,
+    sources: Sources = None,
+    caption_words: CaptionWords = None,
+    min_seconds: MinSeconds = None,
+    max_seconds: MaxSeconds = None,
     sheet: Annotated[Path | None, typer.Option("--sheet", help="Write a contact sheet (.png or .jpg).")] = None,
     pack: Pack = "tiny",
     as_json: AsJson = False,
 ) -> None:
-    """Find the clips whose motion fits a prompt, a picture or both."""
+    """Find the clips whose motion fits a prompt, a picture or both.
+
+    With --source, --caption-words, --min-seconds or --max-seconds only among the clips that fit all of these.
+    """
     from index_builder.database.reader import MotionDatabase
     from motionrag_nodes.neighbours.contact_sheet import contact_sheet
     from motionrag_nodes.neighbours.retrieve import retrieve_neighbours
@@ -54,7 +62,8 @@ def search(
         raise InvalidSetting("expected --prompt or --image, received neither: say what to look for")
     if sheet is not None and sheet.suffix.lower() not in (".png", ".jpg", ".jpeg"):
         raise InvalidSetting(f"expected a .png or .jpg file for --sheet, received {sheet}: rename it")
-    opened = MotionDatabase.open(database)
+    where = row_filter(sources, None, caption_words, min_seconds, max_seconds)
+    opened = MotionDatabase.open(database).narrowed(where)
     picture = _read_picture(image) if image is not None else None
     given = SearchMode.image if prompt is None else SearchMode.text if image is None else SearchMode.text_then_image
     found = retrieve_neighbours(

@@ -29,7 +29,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.add_typer(index_app, name="index", help="Build, search, inspect and verify motion databases.")
+app.add_typer(index_app, name="index", help="Build, search, change and check motion databases.")
 app.command()(render)
 app.command()(convert)
 app.command()(doctor)

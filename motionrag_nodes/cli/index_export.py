@@ -1,0 +1,41 @@
+"""`motionrag index export`: a database as one parquet file, for other tools."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from motionrag_nodes.cli.index_options import AsJson, Database
+from motionrag_nodes.cli.index_work import counting_bars
+
+
+def export(
+    database: Database,
+    output: Annotated[Path, typer.Argument(help="The .parquet file to write; replaced if it exists.")],
+    embeddings: Annotated[
+        bool, typer.Option("--embeddings", help="With the text and frame embeddings (float32).")
+    ] = False,
+    thumbnails: Annotated[bool, typer.Option("--thumbnails", help="With the strips of eight frames (JPEG).")] = False,
+    tokens: Annotated[
+        bool, typer.Option("--tokens", help="With motion and appearance tokens (float32; shape in the metadata).")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write a row a clip into one parquet file: id, video, seconds, size, caption; more on request."""
+    from index_builder.database.export import export_database
+    from index_builder.report.facts import readable_size
+
+    with counting_bars("exporting") as (progress,):
+        report = export_database(
+            database, output, embeddings=embeddings, thumbnails=thumbnails, tokens=tokens, progress=progress
+        )
+    if as_json:
+        typer.echo(json.dumps(report.as_dict(), indent=2, ensure_ascii=False))
+        return
+    size = readable_size(report.size_bytes)
+    Console().print(f"{report.rows} clips, {size}: {escape(report.file)}", soft_wrap=True)
