@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from comfy_api.latest import io
 
@@ -50,7 +50,7 @@ class EncodeReferenceVideos(io.ComfyNode):
         return videos == model_folders.NO_VIDEO or model_folders.problem(model_folders.reference_video, videos)
 
     @classmethod
-    def fingerprint_inputs(cls, videos: str) -> str:
+    def fingerprint_inputs(cls, videos: str, **_: Any) -> str:
         files = () if videos == model_folders.NO_VIDEO else model_folders.reference_video(videos)
         return ";".join(f"{file}:{file.stat().st_size}:{file.stat().st_mtime_ns}" for file in files)
 
