@@ -8,7 +8,7 @@ import json
 import os
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,6 +45,11 @@ class PromptRun:
     shown: dict[str, dict[str, Any]] = field(default_factory=dict)  # node id -> what it showed besides files
     node_seconds: dict[str, float] = field(default_factory=dict)
     cached_nodes: list[str] = field(default_factory=list)
+
+
+def shown_node(event: Mapping[str, Any]) -> str:
+    """The node of the workflow that an event is about: a node that unfolds into others stands for all of them."""
+    return str(event.get("display_node") or event["node"])
 
 
 class ComfyUIClient:
@@ -183,7 +188,7 @@ class ComfyUIClient:
                 now = time.monotonic()
                 if current is not None:
                     run.node_seconds[current[0]] = run.node_seconds.get(current[0], 0.0) + now - current[1]
-                current = (str(data["node"]), now) if data.get("node") is not None else None
+                current = (shown_node(data), now) if data.get("node") is not None else None
                 if current is None and data.get("prompt_id") == run.prompt_id:
                     return
             on_event(kind, data)
@@ -193,14 +198,16 @@ class ComfyUIClient:
         status = entry.get("status") or {}
         if status.get("status_str") != "success":
             raise _failure(status.get("messages") or [], graph)
-        for node_id, output in (entry.get("outputs") or {}).items():
+        places = entry.get("meta") or {}
+        for inner_id, output in (entry.get("outputs") or {}).items():
+            node_id = shown_node({"node": inner_id, **places.get(inner_id, {})})
             for key, items in output.items():
                 files = [i for i in items if isinstance(i, dict) and "filename" in i] if isinstance(items, list) else []
                 for item in files:
                     kind = item.get("type", "output")
-                    run.files.append(ServerFile(str(node_id), item["filename"], item.get("subfolder", ""), kind))
+                    run.files.append(ServerFile(node_id, item["filename"], item.get("subfolder", ""), kind))
                 if not files and key != "animated":
-                    run.shown.setdefault(str(node_id), {})[key] = items
+                    run.shown.setdefault(node_id, {})[key] = items
         return run
 
     async def _history(self, prompt_id: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Protocol
 
-from motionrag_nodes.batch_render.comfyui_client import ComfyUIClient, PromptRun, ServerFile
+from motionrag_nodes.batch_render.comfyui_client import ComfyUIClient, PromptRun, ServerFile, shown_node
 from motionrag_nodes.batch_render.errors import ComfyUIConnectionError, JobFailed, RenderError
 from motionrag_nodes.batch_render.jobs import RenderJob, file_sha256, fingerprint, plan_jobs
 from motionrag_nodes.batch_render.manifest import JobRecord, OutputFile, RunManifest
@@ -192,7 +192,7 @@ class _Batch:
             if kind == "execution_cached":
                 seen.update(str(node) for node in data.get("nodes", []))
             elif kind == "executing" and data.get("node") is not None:
-                node_id = str(data["node"])
+                node_id = shown_node(data)
                 self.observer.node(job, _title(job, node_id), len(seen), len(job.graph))
                 seen.add(node_id)
             elif kind == "progress":

@@ -1,4 +1,4 @@
-"""Lists the nodes for ComfyUI, in the order of the data's way."""
+"""Lists the nodes for ComfyUI: the simple path first, then in the order of the data's way."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ from motionrag_nodes.nodes.adapted_tokens import AdaptMotion
 from motionrag_nodes.nodes.attention import ApplyMotion
 from motionrag_nodes.nodes.checkpoints import LoadMotionPack
 from motionrag_nodes.nodes.database import LoadMotionDatabase
+from motionrag_nodes.nodes.database_info import DatabaseInfo
+from motionrag_nodes.nodes.doctor import Doctor
+from motionrag_nodes.nodes.find_motion import FindMotion
 from motionrag_nodes.nodes.frames import GenerateVideo
+from motionrag_nodes.nodes.index_folder import IndexFolder
 from motionrag_nodes.nodes.motion_tokens import EncodeReferenceVideos
 from motionrag_nodes.nodes.native_video_model import LoadNativeVideoModel
 from motionrag_nodes.nodes.neighbours import RetrieveNeighbours
@@ -27,8 +31,11 @@ class MotionRAGExtension(ComfyExtension):
         # 0.3.75 does not call on_load for custom nodes; registering twice is harmless.
         model_folders.register()
         return [
+            FindMotion,
             LoadMotionPack,
+            IndexFolder,
             LoadMotionDatabase,
+            DatabaseInfo,
             RetrieveNeighbours,
             EncodeReferenceVideos,
             AdaptMotion,
@@ -36,4 +43,5 @@ class MotionRAGExtension(ComfyExtension):
             ApplyMotion,
             LoadVideoModel,
             GenerateVideo,
+            Doctor,
         ]

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from comfy_api.latest import InputImpl, Types, io
 
 from motionrag_nodes.nodes import pictures
+from motionrag_nodes.nodes.errors import ChoiceNotFound
 from motionrag_nodes.nodes.sockets import AdaptedMotionSocket, VideoModelSocket
+from motionrag_nodes.nodes.video_model import own_video_model
 
 if TYPE_CHECKING:
     import torch
@@ -41,12 +43,12 @@ class GenerateVideo(io.ComfyNode):
     @classmethod
     def execute(
         cls,
-        video_model: VideoModel,
         image: torch.Tensor,
         seed: int,
         strength: float,
         start: float,
         end: float,
+        video_model: VideoModel | None = None,
         motion: AdaptedMotion | None = None,
         **chosen: Any,
     ) -> io.NodeOutput:
@@ -56,6 +58,7 @@ class GenerateVideo(io.ComfyNode):
         from motionrag_nodes.errors import GenerationInterrupted
         from motionrag_nodes.frames.generate import generate_video
 
+        video_model = video_model or _model_of(motion)
         settings = replace(video_model.defaults, seed=seed, **_changed(chosen))
         bar = comfy.utils.ProgressBar(settings.steps)
         try:
@@ -77,6 +80,14 @@ class GenerateVideo(io.ComfyNode):
         return io.NodeOutput(made.frames, InputImpl.VideoFromComponents(components))
 
 
+def _model_of(motion: AdaptedMotion | None) -> VideoModel:
+    if motion is None or motion.pack is None:
+        raise ChoiceNotFound(
+            "There is no video model: connect Load Video Model, or connect motion, whose pack then gives its own."
+        )
+    return own_video_model(motion.pack)
+
+
 def _changed(chosen: dict[str, Any]) -> dict[str, Any]:
     """The settings that differ from "the model's own": 0, or -1 where 0 itself means something."""
     names = {"frame_count": "frames"}
@@ -86,10 +97,14 @@ def _changed(chosen: dict[str, Any]) -> dict[str, Any]:
 
 def _connections() -> list[io.Input]:
     return [
-        VideoModelSocket.Input("video_model", tooltip="From Load Video Model."),
+        VideoModelSocket.Input(
+            "video_model",
+            optional=True,
+            tooltip="From Load Video Model. Without it, the video model of the motion's pack is used.",
+        ),
         io.Image.Input("image", tooltip="The picture to animate; it becomes the first frame."),
         AdaptedMotionSocket.Input(
-            "motion", optional=True, tooltip="From Adapt Motion; without it the plain model runs."
+            "motion", optional=True, tooltip="From Adapt Motion or Find Motion; without it the plain model runs."
         ),
     ]
 

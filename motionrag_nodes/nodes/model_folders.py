@@ -7,20 +7,31 @@ may add folders under the same names. MOTIONRAG_DATABASES adds folders of databa
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
 import folder_paths
 
+from index_builder.errors import InvalidSetting
+from motionrag_nodes.checkpoints.find_models import (
+    BASE_MODEL_MARK,
+    DATABASE_MARK,
+    PACK_MARK,
+    PACKAGED_PACKS,
+    database_folders_of_environment,
+    find_base_models,
+    find_databases,
+    find_packs,
+)
 from motionrag_nodes.nodes.errors import ChoiceNotFound
 
 PACKS, DATABASES, BASE_MODELS = "motionrag", "motion_databases", "diffusers"
-DATABASES_VARIABLE = "MOTIONRAG_DATABASES"
 PACK_OWN_MODEL = "from the motion pack"
 NOTHING_FOUND = "(none found)"
 NO_VIDEO = "(none: use the connected frames)"
-_MAX_DEPTH = 3
+_DATABASE_NAME = re.compile(r"[^\W_][\w.\- ]{0,79}")
 _Found = TypeVar("_Found")
 
 
@@ -32,19 +43,17 @@ def register() -> None:
 
 def databases() -> dict[str, Path]:
     """Every motion database by its name below the folder it was found in."""
-    named = [Path(part) for part in os.environ.get(DATABASES_VARIABLE, "").split(os.pathsep) if part]
-    return _find([*named, *_configured(DATABASES)], _is_database)
+    return find_databases(_configured(DATABASES))
 
 
 def packs() -> dict[str, Path]:
     """Every motion pack by name; those that come with the package first."""
-    packaged = Path(__file__).resolve().parents[1] / "packs"
-    return _find([packaged, *_configured(PACKS)], lambda folder: (folder / "pack.json").is_file())
+    return find_packs(_configured(PACKS))
 
 
 def base_models() -> dict[str, Path]:
     """Every video model in diffusers' folder layout by name."""
-    return _find(_configured(BASE_MODELS), lambda folder: (folder / "model_index.json").is_file())
+    return find_base_models(_configured(BASE_MODELS))
 
 
 def reference_videos() -> dict[str, tuple[Path, ...]]:
@@ -64,34 +73,63 @@ def options(found: Mapping[str, object]) -> list[str]:
     return list(found) or [NOTHING_FOUND]
 
 
+def searched() -> dict[str, list[Path]]:
+    """Every folder that is looked into, by what for."""
+    return {
+        PACKS: [PACKAGED_PACKS, *_configured(PACKS)],
+        DATABASES: [*database_folders_of_environment(), *_configured(DATABASES)],
+        BASE_MODELS: _configured(BASE_MODELS),
+    }
+
+
 def database(name: str) -> Path:
-    """The folder of a database. Raises ChoiceNotFound: the names there are, the folders searched, how to make one."""
-    folders = _configured(DATABASES)
-    remedy = f"Build one: motionrag index build CLIPS_FOLDER --output {folders[0] / 'NAME'}"
-    return _choose("motion database", name, databases(), folders, remedy)
+    """The folder of a database. Raises ChoiceNotFound: what was expected and found, where, and the remedy."""
+    target = _configured(DATABASES)[0] / (name if _DATABASE_NAME.fullmatch(name) else "NAME")
+    remedy = f"Build it: motionrag index build CLIPS_FOLDER --output {target}, or use the node Index Folder"
+    expected = f"{name}/{DATABASE_MARK}"
+    return choose("motion database", name, databases(), searched()[DATABASES], expected=expected, remedy=remedy)
+
+
+def new_database(name: str) -> Path:
+    """Where a database of this name is or is to be made. Raises InvalidSetting for a name that could lead elsewhere."""
+    there = databases().get(name)
+    if there is not None:
+        return there
+    if not _DATABASE_NAME.fullmatch(name):
+        raise InvalidSetting(
+            f"expected a name for the database of letters, digits, '.', '-', '_' and spaces, letters or digits first, "
+            f"received {name!r}: choose another"
+        )
+    return _configured(DATABASES)[0] / name
 
 
 def pack(name: str) -> Path:
     """The folder of a motion pack. Raises ChoiceNotFound."""
-    folders = _configured(PACKS)
-    remedy = f"Make one from published checkpoints: motionrag convert ... --output {folders[0] / 'NAME'}"
-    return _choose("motion pack", name, packs(), folders, remedy)
+    remedy = (
+        "Make it from published checkpoints: motionrag convert --backbone svd --motion-proj FILE --motion-transformer "
+        f"FILE --adapter FILE --output {_configured(PACKS)[0] / 'NAME'}"
+    )
+    return choose("motion pack", name, packs(), searched()[PACKS], expected=f"{name}/{PACK_MARK}", remedy=remedy)
 
 
 def base_model(name: str) -> Path | None:
     """The folder of a base model, or None for the pack's own. Raises ChoiceNotFound."""
     if name == PACK_OWN_MODEL:
         return None
-    folders = _configured(BASE_MODELS)
-    remedy = f"Put a diffusers folder (with model_index.json) into {folders[0]}"
-    return _choose("video model", name, base_models(), folders, remedy)
+    folders = searched()[BASE_MODELS]
+    remedy = (
+        "Get it: hf download stabilityai/stable-video-diffusion-img2vid --local-dir "
+        f"{folders[0] / 'stable-video-diffusion-img2vid'}"
+    )
+    expected = f"{name}/{BASE_MODEL_MARK}"
+    return choose("video model", name, base_models(), folders, expected=expected, remedy=remedy)
 
 
 def reference_video(name: str) -> tuple[Path, ...]:
     """The files that a choice of reference videos stands for. Raises ChoiceNotFound."""
     folder = Path(folder_paths.get_input_directory())
     remedy = "Put video files there, or use the node's upload button"
-    return _choose("reference video", name, reference_videos(), [folder], remedy)
+    return choose("reference video", name, reference_videos(), [folder], expected=name, remedy=remedy)
 
 
 def problem(choose: Callable[[str], object], name: str | None) -> str | bool:
@@ -111,44 +149,22 @@ def state(folder: Path, pattern: str) -> str:
     return ";".join(f"{file.name}:{file.stat().st_size}:{file.stat().st_mtime_ns}" for file in files)
 
 
-def _choose(what: str, name: str, found: Mapping[str, _Found], folders: Iterable[Path], remedy: str) -> _Found:
+def choose(
+    what: str, name: str, found: Mapping[str, _Found], folders: Iterable[Path], *, expected: str, remedy: str
+) -> _Found:
+    """What was found under `name`. Raises ChoiceNotFound: `expected` is the file that would have made it one."""
     if name in found:
         return found[name]
     there = ", ".join(found) or "none at all"
     searched = ", ".join(map(str, folders))
-    raise ChoiceNotFound(f"There is no {what} {name!r}; found: {there}. Searched: {searched}. {remedy}")
+    raise ChoiceNotFound(
+        f"There is no {what} {name!r}; found: {there}. Expected {expected} in one of the folders searched: {searched}. "
+        f"{remedy}"
+    )
 
 
 def _configured(kind: str) -> list[Path]:
     return [Path(folder) for folder in folder_paths.get_folder_paths(kind)]
-
-
-def _find(roots: Iterable[Path], wanted: Callable[[Path], bool]) -> dict[str, Path]:
-    """Wanted folders at or below the roots; of two with the same name the first is taken."""
-    found: dict[str, Path] = {}
-    for root in roots:
-        if wanted(root):
-            found.setdefault(root.name, root)
-        elif root.is_dir():
-            for folder in _below(root, wanted, _MAX_DEPTH):
-                found.setdefault(folder.relative_to(root).as_posix(), folder)
-    return found
-
-
-def _below(folder: Path, wanted: Callable[[Path], bool], depth: int) -> Iterable[Path]:
-    try:
-        children = sorted(child for child in folder.iterdir() if child.is_dir() and not child.name.startswith("."))
-    except OSError:  # a folder that may not be listed holds nothing for us
-        return
-    for child in children:
-        if wanted(child):
-            yield child
-        elif depth > 1:
-            yield from _below(child, wanted, depth - 1)
-
-
-def _is_database(folder: Path) -> bool:
-    return next(folder.glob("manifest-*.json"), None) is not None
 
 
 def _videos_in(folder: Path) -> list[str]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
-from motionrag_nodes.nodes import pictures
+from index_builder.errors import MotionRAGError
+from motionrag_nodes.nodes import pictures, previews
 from motionrag_nodes.nodes.errors import ChoiceNotFound
 from motionrag_nodes.nodes.sockets import MotionDatabaseSocket, MotionPackSocket, NeighboursSocket
 
@@ -29,8 +30,8 @@ class RetrieveNeighbours(io.ComfyNode):
             display_name="Retrieve Neighbours",
             category="MotionRAG",
             description=(
-                "Looks up the clips in a motion database whose motion fits your prompt or image best, and shows them. "
-                "(search, retrieve, similar motion, references)"
+                "Looks up the clips in a motion database whose motion fits your prompt or image best, and plays them. "
+                "Leave clips out, pin them, or let them count more. (search, retrieve, similar motion, references)"
             ),
             inputs=_inputs(),
             outputs=[
@@ -48,10 +49,16 @@ class RetrieveNeighbours(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, mode: str | None = None) -> bool | str:
-        if mode is None or mode in _MODES:
-            return True
-        return f"mode is {mode!r}; choose one of: {', '.join(_MODES)}"
+    def validate_inputs(cls, mode: str | None = None, weights: str | None = None) -> bool | str:
+        from motionrag_nodes.neighbours.steering import Steering, parse_weights
+
+        if mode is not None and mode not in _MODES:
+            return f"mode is {mode!r}; choose one of: {', '.join(_MODES)}"
+        try:
+            Steering(weights=parse_weights(weights or ""))
+        except MotionRAGError as error:
+            return str(error)
+        return True
 
     @classmethod
     def execute(
@@ -64,11 +71,15 @@ class RetrieveNeighbours(io.ComfyNode):
         min_score: float,
         diversity: float,
         exclude: str,
+        pin: str = "",
+        weights: str = "",
         image: torch.Tensor | None = None,
     ) -> io.NodeOutput:
         from motionrag_nodes.motion_tokens.pack_encoder import PackClipEncoder
         from motionrag_nodes.neighbours.contact_sheet import contact_sheet
+        from motionrag_nodes.neighbours.playing_sheet import playing_sheet, seconds_of
         from motionrag_nodes.neighbours.retrieve import retrieve_neighbours
+        from motionrag_nodes.neighbours.steering import parse_names, parse_weights
 
         if image is None and _MODES[mode] != "text":
             raise ChoiceNotFound(
@@ -83,10 +94,13 @@ class RetrieveNeighbours(io.ComfyNode):
             top_k=top_k,
             min_score=min_score,
             diversity=diversity,
-            exclude=[name.strip() for name in exclude.split(",") if name.strip()],
+            exclude=parse_names(exclude),
+            pin=parse_names(pin),
+            weights=parse_weights(weights),
         )
-        sheet = pictures.to_image(contact_sheet(found))
-        return io.NodeOutput(found, sheet, ui={**ui.PreviewImage(sheet, cls=cls).as_dict(), **_listed(found)})
+        frames = playing_sheet(found)
+        shown = {**previews.film(frames, fps=len(frames) / seconds_of(found)), **_listed(found)}
+        return io.NodeOutput(found, pictures.to_image(contact_sheet(found)), ui=shown)
 
 
 def _inputs() -> list[io.Input]:
@@ -132,6 +146,22 @@ def _inputs() -> list[io.Input]:
             placeholder="clip ids or file names",
             tooltip="Clips never to use: their ids or file names, separated by commas.",
         ),
+        io.String.Input(
+            "pin",
+            default="",
+            optional=True,
+            placeholder="clip ids or file names",
+            tooltip="Clips always to use, before all others: their ids or file names, separated by commas.",
+        ),
+        io.String.Input(
+            "weights",
+            multiline=True,
+            default="",
+            optional=True,
+            placeholder="#2: 1.5\n0012_skier.mp4: 0",
+            tooltip="How much single clips count, one a line. '#2: 1.5': the clip of rank 2 counts half as much "
+            "again. '0012_skier.mp4: 0': this clip is left out. Clips not named count 1.",
+        ),
         io.Image.Input(
             "image", optional=True, tooltip="The picture to animate; needed by the modes that compare images."
         ),
@@ -145,11 +175,13 @@ def _listed(neighbours: Neighbours) -> dict[str, list[dict[str, object]]]:
             "rank": item.rank,
             "id": item.row_id,
             "score": round(item.score, 4),
+            "weight": weight,
+            "pinned": item.pinned,
             "caption": item.caption,
             "source": str(item.source),
             "start_sec": item.start_sec,
             "end_sec": item.end_sec,
         }
-        for item in neighbours.items
+        for item, weight in zip(neighbours.items, neighbours.weights, strict=True)
     ]
     return {"neighbours": rows}

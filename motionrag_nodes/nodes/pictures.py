@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import torch
+from PIL import Image
 
 
 def to_frames(image: torch.Tensor) -> np.ndarray:
@@ -24,6 +25,11 @@ def to_picture(image: torch.Tensor) -> np.ndarray:
 def to_image(picture: np.ndarray) -> torch.Tensor:
     """uint8 [H, W, 3] -> IMAGE of one."""
     return torch.from_numpy(np.ascontiguousarray(picture)).float().div(255).unsqueeze(0)
+
+
+def from_pil(picture: Image.Image) -> torch.Tensor:
+    """A Pillow picture -> IMAGE of one."""
+    return to_image(np.asarray(picture.convert("RGB")))
 
 
 def frame_rate(fps: float) -> Fraction:

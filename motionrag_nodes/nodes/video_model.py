@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from comfy_api.latest import io
 
@@ -11,8 +12,30 @@ from motionrag_nodes.nodes.sockets import MotionPackSocket, VideoModelSocket
 
 if TYPE_CHECKING:
     from motionrag_nodes.checkpoints.pack import MotionPack
+    from motionrag_nodes.frames.video_model import VideoModel
 
 _PRECISIONS = ("auto", "float32", "float16", "bfloat16")
+# The packs' own models, for as long as their packs are in use: loading one takes seconds to minutes.
+_own_models: WeakKeyDictionary[MotionPack, VideoModel] = WeakKeyDictionary()
+
+
+def own_video_model(pack: MotionPack) -> VideoModel:
+    """The video model that a pack names, in automatic precision, loaded once. Raises VideoModelNotFound."""
+    if pack not in _own_models:
+        _own_models[pack] = _load(pack, model_folders.PACK_OWN_MODEL, "auto")
+    return _own_models[pack]
+
+
+def _load(pack: MotionPack, model: str, precision: str) -> VideoModel:
+    import comfy.model_management
+    import torch
+
+    from motionrag_nodes.frames.video_model import load_video_model
+
+    device = comfy.model_management.get_torch_device()
+    automatic = "float32" if device.type == "cpu" else "float16"
+    dtype = getattr(torch, automatic if precision == "auto" else precision)
+    return load_video_model(model_folders.base_model(model), pack=pack, device=str(device), dtype=dtype)
 
 
 class LoadVideoModel(io.ComfyNode):
@@ -52,13 +75,4 @@ class LoadVideoModel(io.ComfyNode):
 
     @classmethod
     def execute(cls, pack: MotionPack, model: str, precision: str) -> io.NodeOutput:
-        import comfy.model_management
-        import torch
-
-        from motionrag_nodes.frames.video_model import load_video_model
-
-        device = comfy.model_management.get_torch_device()
-        automatic = "float32" if device.type == "cpu" else "float16"
-        dtype = getattr(torch, automatic if precision == "auto" else precision)
-        source = model_folders.base_model(model)
-        return io.NodeOutput(load_video_model(source, pack=pack, device=str(device), dtype=dtype))
+        return io.NodeOutput(_load(pack, model, precision))
