@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from index_builder.build import build_database
+from index_builder.build_report import BuildProgress, ProgressCallback
 from index_builder.database.reader import MotionDatabase
 from motionrag_nodes.motion_tokens.pack_encoder import PackClipEncoder
 from training.demo_world.captions import write_caption
@@ -38,12 +39,18 @@ def open_databases(
     """The databases of these names, built below `folder` where they are not there; a stopped build is continued."""
     opened = {}
     for name in dict.fromkeys(names):
-        on_step(f"database {name}")
-        opened[name] = _open(name, folder, encoder, clips_per_motion)
+
+        def tell(progress: BuildProgress, name: str = name) -> None:
+            on_step(f"database {name}: {progress.done_videos}/{progress.found_videos} clips")
+
+        on_step(f"clips of database {name}")
+        opened[name] = _open(name, folder, encoder, clips_per_motion, tell)
     return opened
 
 
-def _open(name: str, folder: Path, encoder: PackClipEncoder, clips_per_motion: int) -> MotionDatabase:
+def _open(
+    name: str, folder: Path, encoder: PackClipEncoder, clips_per_motion: int, progress: ProgressCallback
+) -> MotionDatabase:
     seen = _write_clips(folder / "clips" / "seen", tuple(MOTIONS), clips_per_motion, split="train")
     inputs = [folder / "clips" / "seen"]
     table = folder / "clips" / f"{name}.csv"
@@ -55,7 +62,7 @@ def _open(name: str, folder: Path, encoder: PackClipEncoder, clips_per_motion: i
         inputs.append(folder / "clips" / "unseen")
         rows += _captions(unseen, "unseen")
     _write_table(table, rows)
-    built = build_database(inputs, output=folder / name, encoder=encoder, captions=table, workers=1)
+    built = build_database(inputs, output=folder / name, encoder=encoder, captions=table, workers=1, progress=progress)
     if built.interrupted:
         raise KeyboardInterrupt
     if built.failed:

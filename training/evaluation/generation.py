@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -82,6 +85,18 @@ class _Worker:
         return len(videos)
 
 
+def _start_process(*arguments) -> None:
+    """In a process of its own: Ctrl-C is left to the parent, and the parent's end, whatever it was, is its own."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def end_with_parent() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    _Worker.start(*arguments)
+
+
 def generate_batches(
     batches: Sequence[Batch],
     *,
@@ -104,7 +119,7 @@ def generate_batches(
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(
-        workers, mp_context=context, initializer=_Worker.start, initargs=(pack, folder, settings, 1)
+        workers, mp_context=context, initializer=_start_process, initargs=(pack, folder, settings, 1)
     ) as pool:
         try:
             for done in as_completed([pool.submit(_Worker.run, batch) for batch in batches]):

@@ -6,13 +6,16 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 from rich.console import Console
 
+from training.evaluation.__main__ import main
 from training.evaluation.cases import draw_cases
 from training.evaluation.comparison import Line, write_comparison
 from training.evaluation.evaluate import FEWEST_CLIPS, evaluate_pack
@@ -26,17 +29,40 @@ from training.evaluation.store import VideoStore
 ROOT = Path(__file__).resolve().parents[3]
 
 
+ENVIRONMENT = {**os.environ, "COLUMNS": "200"}
+COMMAND = (sys.executable, "-m", "motionrag_nodes.cli.main", "evaluate")
+PATIENCE_SEC = 300
+
+
 def run(*arguments: str | Path) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "motionrag_nodes.cli.main", "evaluate", *map(str, arguments)]
-    environment = {**os.environ, "COLUMNS": "200"}
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    command = [*COMMAND, *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+
+
+def kill_at_first_video(arguments: list[str], folder: Path) -> list[psutil.Process]:
+    """Start the command, kill it and nothing else once a video is there; returns the processes it had started."""
+    command = [sys.executable, "-m", "training.evaluation", *arguments]
+    with subprocess.Popen(command, cwd=ROOT, env=ENVIRONMENT, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + PATIENCE_SEC
+        while not list(folder.rglob("videos/*/*.png")):
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.05)
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.kill()
+    return children
 
 
 @pytest.fixture(scope="module")
 def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two rows that need no database, measured by the command."""
+    """Two rows that need no database, measured by the command after an earlier run of it was killed."""
     folder = tmp_path_factory.mktemp("evaluation")
-    done = run("--rows", "base,own", "--clips", FEWEST_CLIPS, "--steps", 1, "--workers", 2, "--output", folder)
+    arguments = ["--rows", "base,own", "--clips", FEWEST_CLIPS, "--steps", 1, "--workers", 2, "--output", folder]
+    arguments = [str(argument) for argument in arguments]
+    children = kill_at_first_video(arguments, folder)
+    assert len(children) >= 2
+    _, alive = psutil.wait_procs(children, timeout=PATIENCE_SEC)
+    assert not alive
+    done = run(*arguments)
     assert done.returncode == 0, done.stderr
     assert "motion right" in done.stdout
     assert "at most 25 %" in done.stdout
@@ -98,10 +124,19 @@ def test_videos_are_not_generated_again_and_a_missing_one_comes_back_alike(
         (["--pack", "/nowhere"], "received /nowhere"),
     ],
 )
-def test_bad_input_ends_with_code_2_and_says_what_to_do(arguments: list[str], message: str, tmp_path: Path) -> None:
-    done = run(*arguments, "--output", tmp_path)
-    assert done.returncode == 2
-    assert re.search(message, " ".join(done.stderr.split()))
+def test_bad_input_ends_with_code_2_and_says_what_to_do(
+    arguments: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["motionrag evaluate", *arguments, "--output", str(tmp_path)])
+    for name in ("OMP_WAIT_POLICY", "HF_HUB_OFFLINE"):
+        monkeypatch.setenv(name, os.environ.get(name, "1"))
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    assert re.search(message, " ".join(capsys.readouterr().err.split()))
     assert not list(tmp_path.iterdir())
 
 
