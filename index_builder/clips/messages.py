@@ -21,11 +21,12 @@ MAX_THUMBNAIL_BYTES = 4 << 20
 
 @dataclass(frozen=True, kw_only=True)
 class InspectTask:
-    """Asks for the content hash and the length of a video."""
+    """Asks for the content hash and the length of a video, and for its cuts where a `scene_threshold` is given."""
 
     path: str
     size_bytes: int
     mtime_ns: int
+    scene_threshold: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,10 +45,12 @@ class DecodeTask:
 
 @dataclass(frozen=True, kw_only=True)
 class Inspected:
-    """content_sha256: 64 hex digits over the whole file; duration_sec from its packets."""
+    """content_sha256: 64 hex digits over the whole file; duration_sec from its packets; cuts_ms: when each scene after
+    the first begins, in ms from the first frame."""
 
     content_sha256: str
     duration_sec: float
+    cuts_ms: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +118,11 @@ def receive_answer(stream: BinaryIO) -> Answer:
         message = json.loads(line)
         kind = message.pop("kind")
         if kind == "Inspected":
-            return Inspected(content_sha256=str(message["content_sha256"]), duration_sec=float(message["duration_sec"]))
+            return Inspected(
+                content_sha256=str(message["content_sha256"]),
+                duration_sec=float(message["duration_sec"]),
+                cuts_ms=tuple(int(cut) for cut in message["cuts_ms"]),
+            )
         if kind == "Failed":
             return Failed(reason=str(message["reason"]))
         shape = tuple(int(length) for length in message["shape"])

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from index_builder.errors import InvalidSetting
+
+MIN_SCENE_MS = 500
 
 
 @dataclass(frozen=True, order=True)
@@ -40,6 +44,26 @@ def clip_windows(
     count = fitting if clips_per_video is None else min(clips_per_video, fitting)
     centres = [(2 * part + 1) * duration_ms // (2 * count) for part in range(count)]
     return [ClipWindow(centre - length_ms // 2, centre - length_ms // 2 + length_ms) for centre in centres]
+
+
+def scene_windows(
+    duration_sec: float,
+    *,
+    cuts_ms: Sequence[int],
+    clip_seconds: float = 2.0,
+    clips_per_video: int | None = 1,
+) -> list[ClipWindow]:
+    """The windows of each scene, as `clip_windows` gives those of a video; `cuts_ms` begin the scenes after the first.
+
+    Scenes under half a second give none, unless there are no others: then the cuts do not count.
+    """
+    edges = [0, *cuts_ms, round(duration_sec * 1000)]
+    scenes = [(start, end) for start, end in pairwise(edges) if end - start >= MIN_SCENE_MS]
+    found = []
+    for start, end in scenes or [(0, edges[-1])]:
+        windows = clip_windows((end - start) / 1000, clip_seconds=clip_seconds, clips_per_video=clips_per_video)
+        found += [ClipWindow(start + window.start_ms, start + window.end_ms) for window in windows]
+    return found
 
 
 def row_id(content_sha256: str, window: ClipWindow) -> str:

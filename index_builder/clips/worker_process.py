@@ -21,18 +21,23 @@ from index_builder.clips.messages import (
     receive_task,
     send_answer,
 )
+from index_builder.clips.scenes import scene_cuts_ms
 from index_builder.clips.thumbnails import thumbnail_strip
 from index_builder.clips.timeline import DecodeLimits, read_timeline
 from index_builder.errors import MotionRAGError
 
 # Hashing a huge file takes longer than decoding a clip of it.
 HASH_BYTES_PER_SEC = 20 << 20
+# To find scenes, all of it is decoded.
+SCENE_BYTES_PER_SEC = 256 << 10
 
 
 def task_seconds(task: Task, limits: DecodeLimits) -> float:
     """How long a task may take before its worker is killed."""
-    extra = task.size_bytes / HASH_BYTES_PER_SEC if isinstance(task, InspectTask) else 0.0
-    return limits.seconds_per_clip + extra
+    if isinstance(task, DecodeTask):
+        return limits.seconds_per_clip
+    speed = HASH_BYTES_PER_SEC if task.scene_threshold is None else SCENE_BYTES_PER_SEC
+    return limits.seconds_per_clip + task.size_bytes / speed
 
 
 def answer_task(task: Task, limits: DecodeLimits) -> Answer:
@@ -42,7 +47,7 @@ def answer_task(task: Task, limits: DecodeLimits) -> Answer:
         before = _stamp(path)
         if before != (task.size_bytes, task.mtime_ns):
             return Failed(reason="the file changed while it was being indexed: run the build again")
-        answer = _inspect(path, limits) if isinstance(task, InspectTask) else _decode(path, task, limits)
+        answer = _inspect(path, task, limits) if isinstance(task, InspectTask) else _decode(path, task, limits)
         if _stamp(path) != before:
             return Failed(reason="the file changed while it was being indexed: run the build again")
         return answer
@@ -60,15 +65,16 @@ def _stamp(path: Path) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def _inspect(path: Path, limits: DecodeLimits) -> Inspected:
+def _inspect(path: Path, task: InspectTask, limits: DecodeLimits) -> Inspected | Failed:
     if path.stat().st_size == 0:
         return Failed(reason="the file is empty")
-    duration_sec = read_timeline(path, limits=limits).duration_sec
+    timeline = read_timeline(path, limits=limits)
+    cuts = () if task.scene_threshold is None else scene_cuts_ms(path, timeline, threshold=task.scene_threshold)
     digest = hashlib.sha256()
     with path.open("rb") as stream:
         while block := stream.read(1 << 20):
             digest.update(block)
-    return Inspected(content_sha256=digest.hexdigest(), duration_sec=duration_sec)
+    return Inspected(content_sha256=digest.hexdigest(), duration_sec=timeline.duration_sec, cuts_ms=cuts)
 
 
 def _decode(path: Path, task: DecodeTask, limits: DecodeLimits) -> Decoded:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import struct
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -52,6 +53,20 @@ def write_video(
             if times_ms is not None:
                 frame.pts, frame.time_base = times_ms[index], Fraction(1, 1000)
             container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def write_scenes(path: Path, scenes: Sequence[tuple[int, int]], *, fps: int = 15) -> Path:
+    """A video of 64 x 48 that cuts from scene to scene; each is (seed, frames)."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=fps)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for seed, frames in scenes:
+            for index in range(frames):
+                frame = av.VideoFrame.from_ndarray(picture(index, size=(64, 48), seed=seed), format="rgb24")
+                container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return path
 
