@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import numpy as np
-
 from index_builder.build_report import (
     ALREADY_INDEXED,
     INTERRUPTED,
@@ -28,13 +26,13 @@ from index_builder.clips.timeline import DecodeLimits
 from index_builder.clips.windows import clip_windows, row_id
 from index_builder.database.manifest import Manifest, TokensSpace
 from index_builder.database.output_folder import check_output
-from index_builder.database.publisher import RowBatch, writing
-from index_builder.database.rows import ClipRow
-from index_builder.database.tokens import StoredTokens
+from index_builder.database.publisher import writing
 from index_builder.database.writer import DatabaseWriter
-from index_builder.engines.local import FailedClip, LocalEngine, PlannedClip, ReadyClip
+from index_builder.engines.encode import EncodedClip, encode_clips, row_batch
+from index_builder.engines.engine import Engine, EngineWork, Event, FailedClip, PlannedClip, ReadyClip, WrittenSegment
+from index_builder.engines.local import LocalEngine
 from index_builder.errors import InvalidSetting
-from index_builder.features.clip_encoder import ClipEncoder, ClipFeatures
+from index_builder.features.clip_encoder import ClipEncoder
 
 logger = logging.getLogger(__name__)
 
@@ -52,13 +50,15 @@ def build_database(
     commit_clips: int = 512,
     commit_sec: float = 60.0,
     progress: ProgressCallback | None = None,
+    engine: Engine | None = None,
 ) -> BuildReport:
     """Brings the clips of all videos under `inputs` into the database at `output`, which is made where missing.
 
     captions: a table (see `load_captions`); without it sidecar .txt files serve. workers: decode processes, by default
     one per processor. clips_per_video: windows of each longer video, None for as many as fit. A segment is committed
-    every `commit_clips` clips or `commit_sec` seconds. Videos that cannot be read are reported, not raised. Ctrl-C
-    commits what is encoded and returns a report that says `interrupted`.
+    every `commit_clips` clips or `commit_sec` seconds. engine: what decodes, by default `workers` on this machine.
+    Videos that cannot be read are reported, not raised. Ctrl-C commits what is encoded and returns a report that says
+    `interrupted`.
     Raises InputNotFound, CaptionTableInvalid, InvalidSetting, DatabaseMismatch, DatabaseDamaged, DatabaseNotWritable,
     CommitConflict.
     """
@@ -77,8 +77,7 @@ def build_database(
         DatabaseWriter(output, template=_template(encoder), sampling=sampling) as writer,
     ):
         build = _Build(writer, encoder, table, found, batch_clips, commit_clips, commit_sec, progress)
-        engine = LocalEngine(workers=workers, limits=limits, frames=encoder.clip_frames, short_side=encoder.short_side)
-        return build.run(engine, clips_per_video)
+        return build.run(engine or LocalEngine(workers=workers), clips_per_video, limits or DecodeLimits())
 
 
 def _template(encoder: ClipEncoder) -> Manifest:
@@ -131,20 +130,20 @@ class _Build:
         self.started = self.last_commit = time.monotonic()
         self.ledger = Ledger(entry.source if isinstance(entry, VideoFile) else entry.path for entry in found)
         self.waiting: list[ReadyClip] = []
-        self.encoded: list[tuple[ClipRow, np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = []
+        self.encoded: list[EncodedClip] = []
         self.first_source: dict[str, str] = {}
         self.duplicates: list[tuple[str, str]] = []
         self.committed = 0
         self.interrupted = False
 
-    def run(self, engine: LocalEngine, clips_per_video: int | None) -> BuildReport:
+    def run(self, engine: Engine, clips_per_video: int | None, limits: DecodeLimits) -> BuildReport:
         self._report_progress("reading")
         videos = [entry for entry in self.found if self._is_new(entry, clips_per_video)]
 
         def plan(video: VideoFile, inspected: Inspected) -> list[PlannedClip]:
             return self._plan(video, inspected, clips_per_video)
 
-        events = engine.clips(videos, plan)
+        events = engine.clips(videos, plan, self._work(limits))
         try:
             for event in events:
                 self._take(event)
@@ -200,10 +199,24 @@ class _Build:
     def _skip(self, video: VideoFile, clip_id: str, reason: str) -> None:
         self.ledger.end(video.source, "skipped", row_id=clip_id, reason=reason)
 
-    def _take(self, event: ReadyClip | FailedClip) -> None:
+    def _work(self, limits: DecodeLimits) -> EngineWork:
+        return EngineWork(
+            database=self.writer.database,
+            clip_frames=self.encoder.clip_frames,
+            short_side=self.encoder.short_side,
+            limits=limits,
+            batch_clips=self.batch_clips,
+            commit_clips=self.commit_clips,
+            caption_of=self.captions.of,
+            new_ticket=self.writer.new_ticket,
+        )
+
+    def _take(self, event: Event) -> None:
         if isinstance(event, FailedClip):
-            clip_id = event.planned.row_id if event.planned else None
-            self.ledger.end(event.video.source, "failed", row_id=clip_id, reason=event.reason)
+            self._fail(event)
+        elif isinstance(event, WrittenSegment):
+            left_out = self.writer.commit_segment(event.segment, {planned.row_id for planned in event.clips})
+            self._end_committed(event.clips, left_out)
         else:
             self.waiting.append(event)
         if len(self.waiting) >= self.batch_clips:
@@ -213,52 +226,33 @@ class _Build:
             self._commit()
         self._report_progress("encoding")
 
+    def _fail(self, clip: FailedClip) -> None:
+        row_id = clip.planned.row_id if clip.planned else None
+        self.ledger.end(clip.video.source, "failed", row_id=row_id, reason=clip.reason)
+
     def _encode(self) -> None:
         if not self.waiting:
             return
         batch, self.waiting = self.waiting, []
-        captions = [self.captions.of(ready.planned.video) for ready in batch]
-        features = self.encoder.encode([ready.clip.frames for ready in batch], captions)
-        self._check_features(features, len(batch))
-        for place, ready in enumerate(batch):
-            values = tuple(
-                getattr(features, name)[place] for name in ("text", "frame", "motion_tokens", "appearance_tokens")
-            )
-            if all(np.isfinite(value).all() for value in values):
-                self.encoded.append((_row(ready, captions[place]), *values))
-            else:
-                reason = "its features are not finite (inf or nan): check the pack's weights"
-                self.ledger.end(ready.planned.video.source, "failed", row_id=ready.planned.row_id, reason=reason)
-
-    def _check_features(self, features: ClipFeatures, count: int) -> None:
-        embedding = (count, self.encoder.embedding_dim)
-        tokens = (count, self.encoder.tokens_per_clip, self.encoder.token_dim)
-        for name, due in (
-            ("text", embedding),
-            ("frame", embedding),
-            ("motion_tokens", tokens),
-            ("appearance_tokens", tokens),
-        ):
-            if getattr(features, name).shape != due:
-                raise InvalidSetting(
-                    f"expected {name} of shape {due} from encoder {self.encoder.name}, received "
-                    f"{getattr(features, name).shape}: its sizes do not fit its outputs"
-                )
+        encoded, failed = encode_clips(self.encoder, batch, self.captions.of)
+        self.encoded += encoded
+        for clip in failed:
+            self._fail(clip)
 
     def _commit(self) -> None:
         self.last_commit = time.monotonic()
         if not self.encoded:
             return
-        rows, text, frame, motion, appearance = zip(*self.encoded, strict=True)
-        self.encoded = []
-        tokens = StoredTokens(np.stack(motion), np.stack(appearance))
-        batch = RowBatch(rows=rows, text=np.stack(text), frame=np.stack(frame), tokens=tokens)
-        left_out = self.writer.commit_rows(batch)
-        for row in rows:
-            if row.id in left_out:
-                self.ledger.end(row.source, "skipped", row_id=row.id, reason="another builder indexed it meanwhile")
+        encoded, self.encoded = self.encoded, []
+        self._end_committed([clip.planned for clip in encoded], self.writer.commit_rows(row_batch(encoded)))
+
+    def _end_committed(self, clips: Sequence[PlannedClip], left_out: set[str]) -> None:
+        for planned in clips:
+            source, clip_id = planned.video.source, planned.row_id
+            if clip_id in left_out:
+                self.ledger.end(source, "skipped", row_id=clip_id, reason="another builder indexed it meanwhile")
             else:
-                self.ledger.end(row.source, "indexed", row_id=row.id)
+                self.ledger.end(source, "indexed", row_id=clip_id)
                 self.committed += 1
 
     def _end_duplicates(self) -> None:
@@ -303,20 +297,3 @@ class _Build:
             seconds=time.monotonic() - self.started,
             interrupted=self.interrupted,
         )
-
-
-def _row(ready: ReadyClip, caption: str | None) -> ClipRow:
-    planned, clip = ready.planned, ready.clip
-    return ClipRow(
-        id=planned.row_id,
-        source=planned.video.source,
-        start_sec=planned.window.start_sec,
-        end_sec=planned.window.end_sec,
-        fps=clip.fps,
-        width=clip.width,
-        height=clip.height,
-        caption=caption,
-        thumbnail=ready.thumbnail,
-        source_size_bytes=planned.video.size_bytes,
-        source_mtime_ns=planned.video.mtime_ns,
-    )

@@ -59,3 +59,7 @@ class RecallBelowTarget(MotionRAGError):
 
 class SelectionEmpty(MotionRAGError):
     """A command that changes chosen rows was given nothing to choose by, or an impossible choice."""
+
+
+class EngineUnavailable(MotionRAGError):
+    """The cluster that should do the work cannot be reached, has no room, or loses every worker."""

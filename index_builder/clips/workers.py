@@ -28,15 +28,16 @@ PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 class DecodePool:
     """Runs tasks in `workers` processes; a context manager. Answers come in the order in which they are done.
 
-    Workers pause while two answers each wait to be taken, so memory stays bounded however fast decoding is.
+    Workers pause while `answers` (by default two for each worker) wait to be taken, so memory stays bounded however
+    fast decoding is.
     """
 
-    def __init__(self, *, workers: int, limits: DecodeLimits | None = None) -> None:
+    def __init__(self, *, workers: int, limits: DecodeLimits | None = None, answers: int | None = None) -> None:
         if workers < 1:
             raise InvalidSetting(f"expected at least 1 worker, received {workers}: raise --workers")
         self.limits = limits or DecodeLimits()
         self._tasks: queue.Queue[Task | None] = queue.Queue()
-        self._answers: queue.Queue[tuple[Task, Answer]] = queue.Queue(maxsize=2 * workers)
+        self._answers: queue.Queue[tuple[Task, Answer]] = queue.Queue(maxsize=answers or 2 * workers)
         self._closing = threading.Event()
         self._watchers = [_Watcher(self._tasks, self._answers, self.limits, self._closing) for _ in range(workers)]
         self._outstanding = 0

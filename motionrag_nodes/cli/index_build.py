@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,16 +16,24 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from index_builder.errors import InvalidSetting
+from index_builder.errors import EngineUnavailable, InvalidSetting
 from motionrag_nodes.cli import index_options
 from motionrag_nodes.cli.index_options import AsJson, Pack
 
 if TYPE_CHECKING:
     from index_builder.build_report import BuildProgress, BuildReport, ProgressCallback
+    from index_builder.engines.engine import Engine
 
 EXIT_NOTHING_INDEXED = 2
 EXIT_INTERRUPTED = 130
 SHOWN_REASONS = 20
+
+
+class EngineName(str, Enum):
+    """What runs the workers: processes of this machine, or actors on a Ray cluster."""
+
+    local = "local"
+    ray = "ray"
 
 
 def build(
@@ -39,6 +49,14 @@ def build(
         str, typer.Option("--clips-per-video", help="Clips cut from each longer video: a number, or all.")
     ] = "1",
     batch: Annotated[int, typer.Option("--batch", help="Clips encoded at a time.")] = 8,
+    engine: Annotated[EngineName, typer.Option("--engine", help="What decodes and encodes.")] = EngineName.local,
+    ray_address: Annotated[
+        str | None,
+        typer.Option("--ray-address", help="Ray cluster: auto, or host:port. [default: this machine alone]"),
+    ] = None,
+    ray_actors: Annotated[int | None, typer.Option("--ray-actors", help="[default: as many as fit]")] = None,
+    ray_cpus: Annotated[float, typer.Option("--ray-cpus", help="CPUs (and decode processes) of each actor.")] = 1.0,
+    ray_gpus: Annotated[float, typer.Option("--ray-gpus", help="GPUs of each actor; may be a fraction.")] = 0.0,
     page: Annotated[
         Path | None,
         typer.Option("--report", help="Where to write the build's report (HTML). [default: report.html in --output]"),
@@ -58,34 +76,67 @@ def build(
     # Both are cheap and fail early, before an encoder is loaded for nothing.
     load_captions(captions)
     find_videos(inputs)
+    settings = {"address": ray_address, "actors": ray_actors, "cpus": ray_cpus, "gpus": ray_gpus}
     try:
-        encoder = index_options.load_encoder(pack)
-        with _progress_bar(console) as progress:
+        with _engine(engine, pack, settings) as chosen, _progress_bar(console) as progress:
             report = build_database(
                 inputs,
                 output=output,
-                encoder=encoder,
+                encoder=index_options.load_encoder(pack),
                 captions=captions,
                 workers=workers,
                 clips_per_video=count,
                 batch_clips=batch,
                 progress=progress,
+                engine=chosen,
             )
     except KeyboardInterrupt:
         _say_interrupted(console, output)
         raise typer.Exit(EXIT_INTERRUPTED) from None
+    _tell(report, page or output / "report.html", as_json, console)
+
+
+def _tell(report: BuildReport, page: Path, as_json: bool, console: Console) -> None:
+    """Shows the report, writes its page, and ends with the exit code that it deserves."""
     if as_json:
         typer.echo(json.dumps(report.as_dict(), indent=2, ensure_ascii=False))
     else:
         _show_report(report, Console())
     if report.rows:
-        _write_page(page or output / "report.html", report, console)
+        _write_page(page, report, console)
     if report.interrupted:
-        _say_interrupted(console, output)
+        _say_interrupted(console, Path(report.database))
         raise typer.Exit(EXIT_INTERRUPTED)
     if report.rows == 0:
         console.print("[bold red]Error:[/] expected at least one readable video, all failed: see the reasons above")
         raise typer.Exit(EXIT_NOTHING_INDEXED)
+
+
+@contextmanager
+def _engine(name: EngineName, pack: str, settings: dict) -> Iterator[Engine | None]:
+    """None for the local one, which is the build's default."""
+    if name is EngineName.local:
+        yield None
+        return
+    engine = _ray_engine(pack, settings)
+    try:
+        yield engine
+    finally:
+        engine.close()
+
+
+def _ray_engine(pack: str, settings: dict) -> Engine:
+    """Connects first: a cluster that cannot be reached is told before an encoder is loaded for nothing."""
+    try:
+        from index_builder.engines.ray_engine import RayEngine, RaySettings
+    except ImportError as error:
+        raise EngineUnavailable(
+            f"expected Ray for --engine ray, it is not installed ({error}): pip install 'motionrag[ray]' on every node"
+        ) from error
+    # A folder is looked up on every node, from wherever its processes run.
+    place = str(Path(pack).absolute()) if Path(pack).is_dir() else pack
+    device = "cuda" if settings["gpus"] else "cpu"
+    return RayEngine(partial(index_options.load_encoder, place, device=device), RaySettings(**settings))
 
 
 def _clips_per_video(given: str) -> int | None:

@@ -15,9 +15,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print a report for program
 Pack = Annotated[str, typer.Option("--pack", help="Motion pack that encodes: a name, or a folder.")]
 
 
-def load_encoder(pack: str) -> ClipEncoder:
+def load_encoder(pack: str, *, device: str = "cpu") -> ClipEncoder:
     """The clip encoder of a pack, by name or folder."""
     from motionrag_nodes.checkpoints.pack import load_pack
     from motionrag_nodes.motion_tokens.pack_encoder import PackClipEncoder
 
-    return PackClipEncoder(load_pack(pack))
+    return PackClipEncoder(load_pack(pack, device=device))

@@ -1,0 +1,87 @@
+"""What every engine is: it takes videos through inspection to clips, on this machine or on many.
+
+A build asks an engine for events and books them. An engine may hand over decoded clips, which the build encodes and
+commits, or whole segments that its workers have encoded and written, which the build only commits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from index_builder.clips.decode import DecodedClip
+from index_builder.clips.find import VideoFile
+from index_builder.clips.messages import Inspected
+from index_builder.clips.timeline import DecodeLimits
+from index_builder.clips.windows import ClipWindow
+from index_builder.database.manifest import Segment
+from index_builder.database.segment_files import SegmentTicket
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedClip:
+    """A clip that is to be decoded; `row_id` as in the database."""
+
+    video: VideoFile
+    window: ClipWindow
+    row_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadyClip:
+    """A decoded clip and its JPEG strip."""
+
+    planned: PlannedClip
+    clip: DecodedClip
+    thumbnail: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class FailedClip:
+    """A video (window and id unknown: `planned` is None) or a clip that could not be read."""
+
+    video: VideoFile
+    planned: PlannedClip | None
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class WrittenSegment:
+    """A segment in place that no manifest lists yet, and the clips that are its rows."""
+
+    segment: Segment
+    clips: tuple[PlannedClip, ...]
+
+
+Event = ReadyClip | FailedClip | WrittenSegment
+Plan = Callable[[VideoFile, Inspected], Sequence[PlannedClip]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineWork:
+    """What a build asks of its engine.
+
+    `database` is the folder that is being built. Clips are wanted as `clip_frames` frames with `short_side` pixels on
+    the short side. Engines that encode too encode `batch_clips` at a time with the caption of `caption_of`, and write
+    at most `commit_clips` into the segment of a `new_ticket`.
+    """
+
+    database: Path
+    clip_frames: int
+    short_side: int
+    limits: DecodeLimits
+    batch_clips: int
+    commit_clips: int
+    caption_of: Callable[[VideoFile], str | None]
+    new_ticket: Callable[[], SegmentTicket]
+
+
+class Engine(Protocol):
+    """Gives the same clips for the same plan, whatever runs them."""
+
+    def clips(self, videos: Sequence[VideoFile], plan: Plan, work: EngineWork) -> Iterator[Event]:
+        """Inspects each video, asks `plan`, in the order of `videos`, which of its clips to decode, and ends each clip
+        once, in any order."""
+        ...
