@@ -101,7 +101,7 @@ def _glob_part(part: str) -> str:
         return ".*"
     if part == "?":
         return "."
-    if part.startswith("[") and len(part) > 2:
+    if part.startswith("[") and part not in ("[", "[!]"):
         inner = part[1:-1]
         negated = inner.startswith("!")
         return f"[{'^' if negated else ''}{re.sub(r'([^0-9A-Za-z-])', lambda m: re.escape(m[1]), inner[negated:])}]"

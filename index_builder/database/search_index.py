@@ -52,19 +52,49 @@ def load_index(database: Path, file: IndexFile, *, dim: int, facts: Mapping[str,
             f"expected {path} to match its sha256, it does not: remove it, the next build writes it anew"
         )
     try:
-        # A size in the file may not exceed the file: nothing larger is allocated.
-        if hasattr(faiss, "set_deserialization_vector_byte_limit"):
-            faiss.set_deserialization_vector_byte_limit(file.size_bytes)
-        index = faiss.read_index(str(path), getattr(faiss, "IO_FLAG_MMAP_IFC", 0))
+        with _no_vector_over(file.size_bytes):
+            index = faiss.read_index(str(path), getattr(faiss, "IO_FLAG_MMAP_IFC", 0))
     except (RuntimeError, MemoryError) as error:
         raise DatabaseDamaged(
             f"expected a FAISS index in {path}, but reading failed ({str(error)[-200:]}): remove it"
         ) from error
+    if not _is_of_kind(index, file.kind):
+        raise DatabaseDamaged(f"expected a {file.kind} index in {path}, found {type(index).__name__}: remove it")
     if index.ntotal != file.row_count or index.d != dim:
         raise DatabaseDamaged(
             f"expected {file.row_count} rows of dimension {dim} in {path}, found {index.ntotal} of {index.d}: remove it"
         )
     return index
+
+
+@contextmanager
+def _no_vector_over(size_bytes: int) -> Iterator[None]:
+    """A size that a file states may not exceed the file: nothing larger is allocated. The limit is the process's, so
+    it is put back; FAISS before 1.14 knows none."""
+    import faiss
+
+    if not hasattr(faiss, "set_deserialization_vector_byte_limit"):
+        yield
+        return
+    before = faiss.get_deserialization_vector_byte_limit()
+    faiss.set_deserialization_vector_byte_limit(size_bytes)
+    try:
+        yield
+    finally:
+        faiss.set_deserialization_vector_byte_limit(before)
+
+
+def _is_of_kind(index, kind: str) -> bool:
+    """Whether FAISS read what the manifest calls `kind`; only these understand the search parameters used here."""
+    import faiss
+
+    if kind == "flat":
+        return isinstance(index, faiss.IndexFlat)
+    if kind.startswith("ivf"):
+        return isinstance(index, faiss.IndexIVF)
+    # Graphs of earlier versions kept no ids of their own.
+    graph = faiss.downcast_index(index.index) if isinstance(index, faiss.IndexIDMap) else index
+    return kind.startswith("hnsw") and isinstance(graph, faiss.IndexHNSW)
 
 
 def _check_header(path: Path, file: IndexFile, dim: int) -> None:
@@ -174,7 +204,9 @@ class FieldSearch:
             _, places = self._index.search(
                 query[None].astype(np.float32), min(k, len(self._numbers)), params=parameters
             )
-        return self._numbers[places[0][places[0] >= 0]]
+        # Places beyond the rows, or twice, can only come from an index that nobody here has made.
+        found = np.unique(places[0])
+        return self._numbers[found[(found >= 0) & (found < len(self._numbers))]]
 
     def _permitted(self, excluded: np.ndarray) -> np.ndarray:
         """One bit for each row of the index; kept for the next query, which mostly excludes the same rows."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from index_builder.database.manifest_check import is_count
 from index_builder.errors import DatabaseDamaged
 
 KINDS = ("motion_tokens", "appearance_tokens")
@@ -77,16 +79,14 @@ class TokensFile:
                 spans = {}
                 for kind, entry in header.items():
                     start, end = entry["data_offsets"]
-                    if (
-                        entry["dtype"] != "F16"
-                        or entry["shape"] != list(shape)
-                        or end - start != 2 * int(np.prod(shape))
-                    ):
+                    whole = is_count(start, 0, size) and is_count(end, 0, size)
+                    due = whole and end - start == 2 * math.prod(shape)
+                    if entry["dtype"] != "F16" or entry["shape"] != list(shape) or not due:
                         raise self._damaged(
                             f"{kind} are {entry['dtype']} {entry['shape']} where F16 {list(shape)} is due"
                         )
                     spans[kind] = (start, end)
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 raise self._damaged(f"its header is not readable ({error})") from error
         ends = sorted(spans.values())
         if ends[0][0] != 0 or ends[0][1] != ends[1][0] or 8 + length + ends[1][1] != size:
