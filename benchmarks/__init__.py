@@ -1,0 +1,1 @@
+"""Measurements, each side by side in one run: a script each, a table and JSON as results."""

@@ -1,0 +1,130 @@
+"""Indexing: the whole build against its two bounds, decoding alone and encoding alone, on the same clips.
+
+One decode process and one torch thread, as decoding and encoding have each their own processor where a GPU encodes:
+with all processors for both, the sum of the two would be the bound, not the larger.
+
+python -m benchmarks.indexing [--short] [--clips N] [--json FILE]
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+
+from benchmarks.measure import Result, publish, side_by_side
+from index_builder.build import build_database
+from index_builder.clips.captions import load_captions
+from index_builder.clips.find import VideoFile, find_videos
+from index_builder.clips.messages import Inspected
+from index_builder.clips.timeline import DecodeLimits
+from index_builder.clips.windows import clip_windows, row_id
+from index_builder.engines.engine import EngineWork, PlannedClip, ReadyClip
+from index_builder.engines.local import LocalEngine
+from motionrag_nodes.checkpoints.pack import load_pack
+from motionrag_nodes.motion_tokens.pack_encoder import PackClipEncoder
+from training.demo_world.write_videos import write_clips
+
+BATCH = 8
+
+
+def decode_alone(folder: Path, encoder: PackClipEncoder) -> list[ReadyClip]:
+    """Inspects and decodes every video as a build does, and leaves it there."""
+    work = EngineWork(
+        database=folder,
+        clip_frames=encoder.clip_frames,
+        short_side=encoder.short_side,
+        limits=DecodeLimits(),
+        batch_clips=BATCH,
+        commit_clips=512,
+        caption_of=lambda video: None,
+        new_ticket=_no_ticket,
+    )
+
+    def plan(video: VideoFile, inspected: Inspected) -> list[PlannedClip]:
+        windows = clip_windows(inspected.duration_sec, clip_seconds=encoder.clip_seconds)
+        return [PlannedClip(video=video, window=w, row_id=row_id(inspected.content_sha256, w)) for w in windows]
+
+    return list(LocalEngine(workers=1).clips(find_videos([folder]), plan, work))
+
+
+def _no_ticket():
+    raise AssertionError("the local engine writes no segments")
+
+
+def encode_alone(ready: list[ReadyClip], captions: list[str | None], encoder: PackClipEncoder) -> None:
+    """Encodes clips that are decoded already."""
+    for start in range(0, len(ready), BATCH):
+        part = ready[start : start + BATCH]
+        encoder.encode([clip.clip.frames for clip in part], captions[start : start + BATCH])
+
+
+@contextmanager
+def one_torch_thread() -> Iterator[None]:
+    """Sets the process's torch threads to one for a while."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def measure(clips: int, *, repeats: int) -> list[dict]:
+    """The lines of the table."""
+    encoder = PackClipEncoder(load_pack("tiny"))
+    with tempfile.TemporaryDirectory() as temporary, one_torch_thread():
+        folder, outputs = Path(temporary) / "clips", iter(range(10**6))
+        table = write_clips(folder, count=clips)
+        captions = load_captions(table)
+        ready = decode_alone(folder, encoder)
+        texts = [captions.of(clip.planned.video) for clip in ready]
+
+        def build() -> None:
+            output = Path(temporary) / f"db-{next(outputs)}"
+            report = build_database(
+                [folder], output=output, encoder=encoder, captions=table, workers=1, batch_clips=BATCH
+            )
+            if len(report.indexed) != clips:
+                raise RuntimeError(f"expected {clips} clips indexed, received {len(report.indexed)}")
+
+        timings = side_by_side(
+            {
+                "decode alone": lambda: decode_alone(folder, encoder),
+                "encode alone": lambda: encode_alone(ready, texts, encoder),
+                "build": build,
+            },
+            repeats=repeats,
+        )
+    bound = max(timings["decode alone"].least_sec, timings["encode alone"].least_sec)
+    return [
+        {
+            "what": name,
+            "least_sec": timing.least_sec,
+            "median_sec": timing.median_sec,
+            "clips_per_sec": clips / timing.least_sec,
+            "times_the_larger_bound": timing.least_sec / bound,
+        }
+        for name, timing in timings.items()
+    ]
+
+
+def main(
+    short: Annotated[bool, typer.Option("--short", help="160 clips, one repeat.")] = False,
+    clips: Annotated[int, typer.Option("--clips", help="How many clips of the demo world.")] = 640,
+    json_path: Annotated[Path | None, typer.Option("--json", help="Write the results here.")] = None,
+) -> None:
+    """Measure and publish."""
+    clips = 160 if short else clips
+    lines = measure(clips, repeats=1 if short else 3)
+    conditions = {"clips": clips, "decode processes": 1, "torch threads": 1, "pack": "tiny", "goal": "1.15 at most"}
+    publish(Result(title="Indexing against its bounds", conditions=conditions, lines=lines), json_path)
+
+
+if __name__ == "__main__":
+    typer.run(main)
