@@ -17,8 +17,8 @@ Box = tuple[float, float, float, float]
 
 NODE_PREFIX = "MotionRAG"
 GALLERY_SECTION = "MotionRAG"  # locales/*/main.json gives the folder below custom_nodes this name
-READY_TIMEOUT_MS = 120_000
-RUN_TIMEOUT_MS = 300_000
+TIMEOUT_MS = 180_000  # far more than an idle machine takes: a busy one is no fault
+RUN_TIMEOUT_MS = 600_000
 _FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
@@ -170,6 +170,13 @@ class Editor:
             found, before = options.all_inner_texts(), found
         return [" ".join(text.split()) for text in found]
 
+    def take_offer(self, words: str) -> None:
+        """Adds what the open search offers first among the entries that hold these words."""
+        options = self.page.locator(".comfy-vue-node-search-container .option-container")
+        before = len(self.node_types())
+        options.filter(has_text=words).first.click()
+        self.page.wait_for_function("count => window.app.graph.nodes.length > count", arg=before)
+
     def close_search(self) -> None:
         """Closes the search, nothing chosen."""
         box = self.page.locator(".comfy-vue-node-search-box")
@@ -285,14 +292,12 @@ class Editor:
 
     def _load(self) -> None:
         self.page.goto(self.url)
-        self.page.wait_for_function(_READY, timeout=READY_TIMEOUT_MS)
+        self.page.wait_for_function(_READY)
         self.page.wait_for_load_state("networkidle")
 
     def _wait_for_workflow(self, name: str) -> None:
         opened = "name => window.app.extensionManager.workflow.activeWorkflow?.filename === name"
-        self.page.wait_for_function(
-            f"{opened} && window.app.graph.nodes.length > 0", arg=name, timeout=READY_TIMEOUT_MS
-        )
+        self.page.wait_for_function(f"{opened} && window.app.graph.nodes.length > 0", arg=name)
         self.page.wait_for_load_state("networkidle")
 
     def _command(self, name: str) -> None:
@@ -319,6 +324,7 @@ def open_editor(url: str, *, width: int = 1600, height: int = 900, pixels_per_po
             )
             # The banner that advertises a new look of the nodes.
             context.add_init_script("localStorage.setItem('vueNodesBannerDismissed', 'true')")
+            context.set_default_timeout(TIMEOUT_MS)
             editor = Editor(context.new_page(), url)
             editor._load()
             yield editor

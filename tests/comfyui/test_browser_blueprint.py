@@ -1,0 +1,63 @@
+"""The blueprint: the whole way from picture to video as one node, offered by the editor without any import."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from editor_pictures.editor import Editor
+from motionrag_nodes.batch_render.comfyui_install import checkout_folder
+from motionrag_nodes.batch_render.workflow_file import read_workflow, to_api_graph
+from tests.comfyui.conftest import RunningComfyUI
+
+pytestmark = [pytest.mark.comfyui, pytest.mark.browser]
+
+FOLDER = checkout_folder() / "subgraphs"
+NAME = "Animate Picture with Motion"
+_WIRE = """() => {
+    const graph = window.app.graph
+    const whole = graph.nodes.find(node => node.isSubgraphNode?.())
+    const [load, save] = ['LoadImage', 'SaveVideo'].map(type => {
+        const node = window.LiteGraph.createNode(type)
+        graph.add(node)
+        return node
+    })
+    load.connect(0, whole, 'image')
+    whole.connect(whole.findOutputSlot('video'), save, 'video')
+    load.pos = [-400, 0]
+    whole.pos = [0, 0]
+    save.pos = [500, 0]
+}"""
+
+
+def test_the_server_offers_every_blueprint(comfyui: RunningComfyUI) -> None:
+    offered = comfyui.get("/global_subgraphs")
+    assert {entry["name"] for entry in offered.values()} == {path.stem for path in FOLDER.glob("*.json")}
+    for number, entry in offered.items():
+        assert entry["info"]["node_pack"] == "custom_nodes.motionrag"
+        blueprint = json.loads(comfyui.get(f"/global_subgraphs/{number}")["data"])
+        assert blueprint["extra"]["BlueprintDescription"]
+
+
+def test_it_is_found_wired_and_run_as_one_node(
+    editor: Editor, comfyui: RunningComfyUI, screenshots: Path, tmp_path: Path
+) -> None:
+    editor.new_workflow()
+    assert any(entry.startswith(NAME) for entry in editor.search("animate picture"))
+    editor.take_offer(NAME)
+    editor.page.evaluate(_WIRE)
+    editor.set_widget("prompt", "a square moves down")
+    assert editor.red_inputs() == []
+    saved = tmp_path / "blueprint.json"
+    saved.write_text(json.dumps(editor.page.evaluate("() => window.app.graph.serialize()")))
+    exported, rendered = editor.exported(), to_api_graph(read_workflow(saved), comfyui.object_info)
+    assert {i: (node["class_type"], node["inputs"]) for i, node in exported.items()} == {
+        i: (node["class_type"], node["inputs"]) for i, node in rendered.items()
+    }
+    assert any(node["inputs"].get("prompt") == "a square moves down" for node in exported.values())
+    editor.run()
+    editor.fit_view()
+    assert editor.play_output()[2] > 0
+    editor.screenshot(screenshots / "blueprint.png")

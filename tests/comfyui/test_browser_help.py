@@ -1,0 +1,101 @@
+"""Help, texts and search in the real editor, in English and in Chinese."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from editor_pictures.editor import Editor
+from motionrag_nodes.batch_render.comfyui_install import checkout_folder
+
+pytestmark = [pytest.mark.comfyui, pytest.mark.browser]
+
+LOCALES = checkout_folder() / "locales"
+TEXTS: dict[str, Any] = json.loads((LOCALES / "en" / "nodeDefs.json").read_text(encoding="utf-8"))
+CHINESE: dict[str, Any] = json.loads((LOCALES / "zh" / "nodeDefs.json").read_text(encoding="utf-8"))
+# What an artist may type, and the node that must be among the first offered.
+NATURAL_WORDS = {
+    "search": "MotionRAGRetrieveNeighbours",
+    "similar motion": "MotionRAGRetrieveNeighbours",
+    "image to video": "MotionRAGGenerateVideo",
+    "motion transfer": "MotionRAGAdaptMotion",
+    "clips": "MotionRAGLoadMotionDatabase",
+    "svd": "MotionRAGLoadVideoModel",
+    "patch model": "MotionRAGApplyMotion",
+    "motionrag": "MotionRAGLoadMotionPack",
+}
+FIRST = 12
+_HELP_PICTURE = """() => {
+    const image = document.querySelector('.node-help-content img')
+    return image && image.complete && image.naturalWidth > 0
+}"""
+
+
+@pytest.fixture(scope="module")
+def chinese(page_of_the_session: Editor) -> Iterator[Editor]:
+    """The editor of someone who set its language to Chinese."""
+    page_of_the_session.set_setting("Comfy.Locale", "zh")
+    page_of_the_session.reload()
+    yield page_of_the_session
+    page_of_the_session.set_setting("Comfy.Locale", "en")
+    page_of_the_session.reload()
+
+
+def _help_of(editor: Editor, node_type: str) -> str:
+    editor.new_workflow()
+    editor.add_node(node_type)
+    editor.show_at((0, 0), (700, 300))
+    text = editor.open_help(node_type)
+    editor.page.wait_for_function(_HELP_PICTURE)
+    return text
+
+
+@pytest.mark.parametrize("node_type", TEXTS)
+def test_the_info_button_opens_the_node_s_help_with_its_picture(
+    editor: Editor, screenshots: Path, node_type: str
+) -> None:
+    assert _help_of(editor, node_type).startswith(TEXTS[node_type]["display_name"])
+    editor.screenshot(screenshots / "help" / f"{node_type}.png")
+
+
+@pytest.mark.parametrize(("words", "node_type"), NATURAL_WORDS.items())
+def test_a_node_is_found_by_natural_words(editor: Editor, words: str, node_type: str) -> None:
+    editor.new_workflow()
+    found = editor.search(words)[:FIRST]
+    editor.close_search()
+    assert any(node_type in entry.split() for entry in found), found
+
+
+def test_a_node_added_from_the_search_has_its_plain_name(editor: Editor, screenshots: Path) -> None:
+    editor.new_workflow()
+    assert any(entry.startswith("Retrieve Neighbours: search, similar motion") for entry in editor.search("similar"))
+    editor.screenshot(screenshots / "search.png")
+    editor.take_offer("MotionRAGRetrieveNeighbours")
+    assert editor.page.evaluate("() => window.app.graph.nodes.map(node => node.title)") == ["Retrieve Neighbours"]
+
+
+@pytest.mark.usefixtures("editor")
+def test_in_chinese_every_node_speaks_chinese(chinese: Editor, screenshots: Path) -> None:
+    chinese.new_workflow()
+    for node_type in CHINESE:
+        chinese.add_node(node_type)
+    shown = chinese.page.evaluate(
+        """() => Object.fromEntries(window.app.graph.nodes.map(node => [node.type, {
+            title: node.title,
+            inputs: Object.fromEntries(node.inputs.map(input => [input.name, input.label ?? input.localized_name])),
+            outputs: node.outputs.map(output => output.label ?? output.localized_name),
+        }]))"""
+    )
+    for node_type, texts in CHINESE.items():
+        assert shown[node_type]["title"] == texts["display_name"]
+        assert shown[node_type]["inputs"] == {name: text["name"] for name, text in texts["inputs"].items()}
+        assert shown[node_type]["outputs"] == [output["name"] for output in texts["outputs"].values()]
+    assert _help_of(chinese, "MotionRAGRetrieveNeighbours").startswith("检索相似片段")
+    chinese.screenshot(screenshots / "chinese.png")
+    found = chinese.search("图生视频")
+    chinese.close_search()
+    assert any("MotionRAGGenerateVideo" in entry.split() for entry in found), found
