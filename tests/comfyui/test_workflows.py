@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -135,39 +133,3 @@ def test_a_folder_of_references(comfyui: RunningComfyUI, workflows: Path, tmp_pa
     workflow = str(workflows / "reference_videos_to_video.json")
     _render(comfyui, tmp_path, workflow, "--set", "3.videos=references/", "--set", FEW_STEPS)
     assert len(_frames(tmp_path / "reference_videos_to_video.mp4")) > 1
-
-
-def test_only_what_depends_on_the_prompt_runs_again(
-    comfyui: RunningComfyUI, workflows: Path, picture: Path, tmp_path: Path
-) -> None:
-    workflow = str(workflows / "image_to_video_with_motion.json")
-    settings = ["--set", f"Image.image={picture}", "--set", FEW_STEPS]
-    _render(comfyui, tmp_path, workflow, *settings)
-    jobs = _render(comfyui, tmp_path, workflow, *settings, "--set", f"{RETRIEVE}.prompt=a square moves down")
-    assert {"1", "2", "3", "6"} <= set(jobs["image_to_video_with_motion"]["cached_nodes"])
-
-
-def test_interrupt_stops_within_a_step_and_the_next_run_works(
-    comfyui: RunningComfyUI, workflows: Path, picture: Path, tmp_path: Path
-) -> None:
-    workflow = workflows / "image_to_video_without_motion.json"
-
-    def interrupt_when_generating() -> None:
-        for _ in range(600):
-            if comfyui.get("/queue")["queue_running"]:
-                time.sleep(1.5)
-                comfyui.post("/interrupt", {})
-                return
-            time.sleep(0.05)
-
-    thread = threading.Thread(target=interrupt_when_generating)
-    thread.start()
-    report = render_workflows(
-        [workflow],
-        server_url=comfyui.url,
-        output=tmp_path,
-        assignments=[f"Image.image={picture}", f"{GENERATE}.steps=200", f"{GENERATE}.seed=99"],
-    )
-    thread.join()
-    assert "Interrupted at node 7" in (report.failed[0].error or "")
-    _render(comfyui, tmp_path, str(workflow), "--set", f"Image.image={picture}", "--set", FEW_STEPS)
