@@ -47,7 +47,7 @@ def load_native_unet(folder: Path, *, latent_scale: float) -> ModelPatcher:
     detected = comfy.model_detection.detect_unet_config(state, "")
     settings = comfy.supported_models.SVD_img2vid(detected)
     settings.unet_config["num_head_channels"] = _head_channels(config)
-    settings.latent_format = comfy.latent_formats.SD15(scale_factor=latent_scale)
+    settings.latent_format = _latent_format(latent_scale)
     scheduler = _read_json(folder / "scheduler" / "scheduler_config.json")
     settings.sampling_settings = {"sigma_min": scheduler["sigma_min"], "sigma_max": scheduler["sigma_max"]}
     _choose_precision(settings, state)
@@ -110,6 +110,16 @@ class _DiffusersCodec(nn.Module):
         known = {"num_frames": len(latents)} if self._temporal else {}
         pixels: torch.Tensor = self.codec.decode(latents, **known).sample
         return pixels
+
+
+def _latent_format(scale: float) -> comfy.latent_formats.LatentFormat:
+    """SVD's own latents have previews while they are sampled; of another codec's nobody knows the colours."""
+    published = comfy.latent_formats.SD15()
+    if scale == published.scale_factor:
+        return published
+    plain = comfy.latent_formats.LatentFormat()
+    plain.scale_factor = scale
+    return plain
 
 
 def _choose_precision(settings: Any, state: dict[str, torch.Tensor]) -> None:

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from motionrag_nodes.checkpoints.pack import PACKAGED_FOLDER
 from motionrag_nodes.errors import VideoModelNotFound
+from tests.motionrag_nodes.nodes.conftest import BothLayouts
 
 pytestmark = pytest.mark.comfyui
 
@@ -156,3 +157,13 @@ def test_memory_is_estimated_as_for_svd_s_codec(load, folder: Path) -> None:
     scale = vae.first_stage_model.codec.config.block_out_channels[0] / 128
     assert vae.memory_used_decode((8, 4, 72, 128), torch.float16) == pytest.approx(2178 * scale * 576 * 1024 * 2)
     assert vae.model_size() == sum(p.nbytes for p in vae.first_stage_model.parameters())
+
+
+def test_previews_are_for_svd_s_own_latents_alone(comfy: Any, tiny: BothLayouts) -> None:
+    from motionrag_nodes.nodes.native_base import load_native_unet
+
+    published = load_native_unet(tiny.folder, latent_scale=0.18215).model.latent_format
+    other = load_native_unet(tiny.folder, latent_scale=0.5).model.latent_format
+    assert published.latent_rgb_factors is not None
+    assert other.latent_rgb_factors is None
+    assert (published.scale_factor, other.scale_factor) == (0.18215, 0.5)
