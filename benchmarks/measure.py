@@ -6,7 +6,6 @@ import json
 import multiprocessing
 import os
 import platform
-import resource
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -46,8 +45,9 @@ def resident_bytes() -> int:
 
 
 def peak_bytes() -> int:
-    """The most memory of this process that was in RAM at any time."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    """The most memory of this process that was in RAM at any time (getrusage would count that of its parent too)."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) * 1024
 
 
 def in_own_process(function: Callable[..., Any], *arguments: Any) -> Any:
@@ -85,7 +85,7 @@ def publish(result: Result, json_path: Path | None) -> None:
 def _shown(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
 def _machine() -> dict[str, Any]:
