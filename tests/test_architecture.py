@@ -52,6 +52,14 @@ def test_only_nodes_import_comfyui(path: Path) -> None:
     assert not {m for m in imports_of(path) if m.split(".")[0] in COMFYUI}
 
 
+@pytest.mark.parametrize(
+    "path", [p for folder in PACKAGES for p in files_of(folder)], ids=lambda p: str(p.relative_to(ROOT))
+)
+def test_only_the_ray_engine_imports_ray(path: Path) -> None:
+    if path != ROOT / "index_builder" / "engines" / "ray_engine.py":
+        assert not {m for m in imports_of(path) if m.split(".")[0] == "ray"}
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_stages_import_only_those_before_them(stage: str) -> None:
     later = {f"motionrag_nodes.{name}" for name in STAGES[STAGES.index(stage) + 1 :]}
