@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
 from training.evaluation.evaluate import Evaluation
 from training.evaluation.figures import RowFigures
-from training.evaluation.rows import ROWS
 from training.evaluation.scores import METRICS
 from training.evaluation.targets import Target
 
@@ -25,21 +25,29 @@ VERSIONS_OF = ("torch", "diffusers", "transformers", "numpy")
 
 
 def figures_table(rows: Mapping[str, RowFigures], *, title: str) -> Table:
-    """A line a row: each figure and, below it, its 95 % confidence interval."""
+    """A line a row: each figure and, below it, its 95 % confidence interval. It fits 80 columns."""
     shown = [name for name in METRICS if any(name in figures.metrics for figures in rows.values())]
-    table = Table("row", *(f"{METRICS[name].title} {_arrow(name)}" for name in shown), title=title,
-                  title_justify="left", caption="[low, high]: 95 % confidence, bootstrap over clips", show_lines=True,
-                  caption_justify="left")  # fmt: skip
-    says = {row.name: row.says for row in ROWS}
+    table = Table(
+        "row",
+        *(f"{METRICS[name].short} {'↑' if METRICS[name].better > 0 else '↓'}" for name in shown),
+        title=title,
+        title_justify="left",
+        caption="below: 95 % confidence intervals, by bootstrap over clips",
+        caption_justify="left",
+        box=SIMPLE_HEAD,
+        padding=(0, 1),
+    )
     for name, figures in rows.items():
-        cells = []
+        values, intervals = [], []
         for metric in shown:
-            if metric not in figures.metrics:
-                cells.append("-")
-                continue
-            found, digits = figures.estimate(metric), METRICS[metric].digits
-            cells.append(f"{found.value:.{digits}f}\n[dim]\\[{found.low:.{digits}f}, {found.high:.{digits}f}]")
-        table.add_row(f"[bold]{name}[/]\n[dim]{says.get(name, '')}", *cells)
+            measured = metric in figures.metrics
+            found = figures.estimate(metric) if measured else None
+            digits = METRICS[metric].digits
+            values.append(f"{found.value:.{digits}f}" if measured else "-")
+            # One digit less below, or two intervals would fill the width of three figures.
+            intervals.append(f"{found.low:.{digits - 1}f}..{found.high:.{digits - 1}f}" if measured else "")
+        table.add_row(f"[bold]{name}", *values)
+        table.add_row("", *intervals, style="dim")
     return table
 
 
@@ -86,7 +94,3 @@ def write_atomically(path: Path, values: dict[str, Any]) -> None:
     temporary = path.with_suffix(".tmp")
     temporary.write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     os.replace(temporary, path)
-
-
-def _arrow(metric: str) -> str:
-    return "↑" if METRICS[metric].better > 0 else "↓"

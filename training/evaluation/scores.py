@@ -15,10 +15,11 @@ from training.evaluation.tracking import track_sprite, trajectory_error
 
 @dataclass(frozen=True)
 class Metric:
-    """A column of the table; `better` is +1 where more is better."""
+    """A column of the table; `short` is its title where there is little room, `better` is +1 where more is better."""
 
     name: str
     title: str
+    short: str
     better: int
     digits: int
 
@@ -26,13 +27,13 @@ class Metric:
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric("accuracy", "motion right, %", +1, 1),
-        Metric("trajectory", "trajectory error, px", -1, 2),
-        Metric("action", "Action Score", +1, 1),
-        Metric("frechet", "Frechet distance", -1, 2),
-        Metric("appearance", "appearance score", +1, 1),
-        Metric("first_frame", "first frame, dB", +1, 1),
-        Metric("seconds", "seconds a video", -1, 2),
+        Metric("accuracy", "motion right, %", "motion right %", +1, 1),
+        Metric("trajectory", "trajectory error, px", "path error px", -1, 2),
+        Metric("action", "Action Score", "Action Score", +1, 1),
+        Metric("frechet", "Frechet distance", "Frechet", -1, 2),
+        Metric("appearance", "appearance score", "looks score", +1, 1),
+        Metric("first_frame", "first frame, dB", "first frame dB", +1, 1),
+        Metric("seconds", "seconds a video", "seconds", -1, 2),
     )
 }
 

@@ -29,7 +29,7 @@ def good_rows() -> dict[str, RowFigures]:
         "mean": row(right=0.9, error=3, **good),
         "top-1": row(right=0.9, error=3, **good),
         "motions old": row(right=0.2, error=9, **good),
-        "motions new": row(right=0.4, error=4, **good),
+        "motions new": row(right=0.8, error=4, **good),
     }
 
 
@@ -56,6 +56,22 @@ def test_each_target_is_missed_by_the_row_that_misses_it() -> None:
     for claim, changed in spoilt.items():
         found = by_claim({**good_rows(), **changed})
         assert next(target.claim for target in found.values() if not target.met).startswith(claim)
+
+
+def test_nothing_right_is_not_twice_as_much_as_nothing() -> None:
+    nothing = row(right=0.0, error=9, action=40, first_frame=30, shift=1.0)
+    found = by_claim({"motions old": nothing, "motions new": nothing}, None)
+    assert [target.met for target in found.values()] == [False]
+
+
+def test_comparison_whose_interval_crosses_the_line_is_not_met() -> None:
+    rows = good_rows()
+    values = rows["mean"].scores.of_clips["trajectory"]
+    # A third of a pixel worse on average, but by chance: single clips differ by far more.
+    scattered = values - values.mean() + 2.3 + np.random.default_rng(5).normal(0, 3, CLIPS)
+    rows["mean"].scores.of_clips["trajectory"] = scattered
+    assert scattered.mean() > rows["rag"].scores.of_clips["trajectory"].mean()
+    assert not by_claim(rows)["context transformer against mean"].met
 
 
 def test_slow_adaptation_misses_its_target() -> None:
