@@ -13,7 +13,7 @@ from index_builder.database.reader import MotionDatabase
 @dataclass(frozen=True, kw_only=True)
 class DatabaseSummary:
     """Counts are of rows (clips) that were not removed, but for `removed`; sizes in bytes; `tokens` maps each stored
-    encoder's name and fingerprint to [tokens per clip, width]."""
+    encoder's name and fingerprint to [tokens per clip, width]; `search_measured` as MotionDatabase.search_facts."""
 
     database: str
     generation: int
@@ -32,6 +32,7 @@ class DatabaseSummary:
     decoders: dict[str, str]
     segments: int
     search: dict[str, str]
+    search_measured: dict[str, dict[str, Any]]
     size_bytes: dict[str, int]
 
     def as_dict(self) -> dict[str, Any]:
@@ -65,6 +66,7 @@ def summarise(database: MotionDatabase) -> DatabaseSummary:
         decoders=dict(manifest.decoders),
         segments=len(manifest.segments),
         search={field: database.search_kind(field) for field in FIELDS},
+        search_measured={field: dict(database.search_facts(field)) for field in FIELDS},
         size_bytes={
             "rows": sum(segment.rows.size_bytes for segment in manifest.segments),
             "tokens": sum(file.size_bytes for segment in manifest.segments for file in segment.tokens),

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from index_builder.database.summary import DatabaseSummary
 
+EXACT = ("exact", "flat")
+
 
 def readable_size(size: float) -> str:
     """A number of bytes in the largest unit that keeps it above one."""
@@ -29,7 +31,7 @@ def describe(summary: DatabaseSummary) -> list[tuple[str, str]]:
         ("motion tokens by", _listed({name: " x ".join(map(str, size)) for name, size in summary.tokens.items()})),
         ("decoded as", _listed(summary.decoding)),
         ("decoders", _listed(summary.decoders)),
-        ("search", _listed(summary.search)),
+        *((f"search by {field}", _search(summary, field)) for field in summary.search),
         ("disk", _disk(summary)),
         ("segments", f"{summary.segments:,}"),
         ("generation", f"{summary.generation}, format version {summary.format_version}"),
@@ -46,6 +48,17 @@ def readable_duration(seconds: float) -> str:
 
 def _clips(summary: DatabaseSummary) -> str:
     return f"{summary.clips:,}" + (f" ({summary.removed:,} removed)" if summary.removed else "")
+
+
+def _search(summary: DatabaseSummary, field: str) -> str:
+    """The kind of index, and the recall that was measured when it was built."""
+    kind, measured = summary.search[field], summary.search_measured[field]
+    if kind in EXACT or "recall_at_10" not in measured:
+        return f"{kind} (every row is compared, recall 1)" if kind in EXACT else f"{kind}, recall not measured"
+    return (
+        f"{kind}, recall@10 {measured['recall_at_10']:.3f} on {measured['queries']} held-out clips "
+        f"({measured['parameter']} {measured['effort']})"
+    )
 
 
 def _disk(summary: DatabaseSummary) -> str:

@@ -16,6 +16,13 @@ def test_facts_of_a_database(built: Path) -> None:
     assert facts["clips"] == "5" and facts["with caption"] == "3 of 5" and facts["frame sizes"] == "64x48: 5"
     assert facts["text and first frames by"].startswith("fixed projection 0 (32)")
     assert facts["motion tokens by"] == "projection-0 (projection-tokens-0): 4 x 6"
+    assert facts["search by text"] == "flat (every row is compared, recall 1)" == facts["search by frame"]
+    graph = {"recall_at_10": 0.97, "parameter": "efSearch", "effort": 64, "queries": 200}
+    measured = replace(summary, search={"frame": "hnsw32_sqfp16"}, search_measured={"frame": graph})
+    shown = "hnsw32_sqfp16, recall@10 0.970 on 200 held-out clips (efSearch 64)"
+    assert dict(describe(measured))["search by frame"] == shown
+    older = replace(measured, search_measured={"frame": {}})
+    assert dict(describe(older))["search by frame"] == "hnsw32_sqfp16, recall not measured"
     total = sum(path.stat().st_size for folder in ("segments", "indexes") for path in (built / folder).rglob("*.*"))
     assert facts["disk"].startswith(f"{readable_size(total)}, {readable_size(total / 5)} a clip (rows: ")
     assert dict(describe(replace(summary, removed=1200)))["clips"] == "5 (1,200 removed)"
