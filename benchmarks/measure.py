@@ -46,8 +46,17 @@ def resident_bytes() -> int:
 
 def peak_bytes() -> int:
     """The most memory of this process that was in RAM at any time (getrusage would count that of its parent too)."""
+    return _status("VmHWM")
+
+
+def own_and_mapped_bytes() -> tuple[int, int]:
+    """Memory in RAM that is this process's own, and pages of files that it maps, which the system may take back."""
+    return _status("RssAnon"), _status("RssFile")
+
+
+def _status(name: str) -> int:
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) * 1024
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:")) * 1024
 
 
 def in_own_process(function: Callable[..., Any], *arguments: Any) -> Any:

@@ -18,7 +18,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.measure import Result, in_own_process, publish, resident_bytes
+from benchmarks.measure import Result, in_own_process, own_and_mapped_bytes, publish
 from benchmarks.synthetic import FINGERPRINT, Vectors, clip_rows, row_id, template
 from index_builder.database.manifest import Manifest, Segment, StoredFile, TokensFile, manifest_path
 from index_builder.database.reader import MotionDatabase
@@ -76,14 +76,14 @@ def steps(path: str, rows: int, dim: int) -> list[dict]:
     query = Vectors(dim=dim).queries(1)[0]
     ids = [row_id(number * rows // K) for number in range(K)]
     database: MotionDatabase | None = None
-    lines, before = [], resident_bytes()
+    lines, before = [], own_and_mapped_bytes()
 
     def step(name: str, act) -> None:
         started = time.perf_counter()
         act()
         seconds = time.perf_counter() - started
-        memory = (resident_bytes() - before) / 2**20
-        lines.append({"step": name, "seconds": seconds, "MiB_in_RAM_so_far": memory})
+        own, mapped = ((now - then) / 2**20 for now, then in zip(own_and_mapped_bytes(), before, strict=True))
+        lines.append({"step": name, "seconds": seconds, "own_MiB_so_far": own, "mapped_MiB_so_far": mapped})
 
     def open_it() -> None:
         nonlocal database

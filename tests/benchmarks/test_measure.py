@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.measure import Result, in_own_process, peak_bytes, publish, resident_bytes, side_by_side
+from benchmarks.measure import (
+    Result,
+    in_own_process,
+    own_and_mapped_bytes,
+    peak_bytes,
+    publish,
+    resident_bytes,
+    side_by_side,
+)
 
 
 def test_contenders_run_in_turn_and_warm_runs_do_not_count() -> None:
@@ -18,6 +26,8 @@ def test_contenders_run_in_turn_and_warm_runs_do_not_count() -> None:
 
 def test_memory_is_of_the_process_that_asks() -> None:
     assert 1 << 20 < resident_bytes() <= 1.01 * peak_bytes()
+    own, mapped = own_and_mapped_bytes()
+    assert 1 << 20 < min(own, mapped) and own + mapped <= 1.01 * peak_bytes()
     assert in_own_process(os.getpid) != os.getpid()
 
 
