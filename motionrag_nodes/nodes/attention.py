@@ -24,7 +24,7 @@ class ApplyMotion(io.ComfyNode):
             category="MotionRAG",
             description=(
                 "Makes a Stable Video Diffusion model move the picture like your examples, with ComfyUI's own "
-                "samplers. Several can be chained. (motion transfer, patch model, SVD, adapter)"
+                "samplers. Several can be chained. (SVD, patch model, motion transfer, adapter)"
             ),
             inputs=[
                 io.Model.Input(

@@ -17,7 +17,7 @@ class LoadMotionDatabase(io.ComfyNode):
             category="MotionRAG",
             description=(
                 "Opens a library of motion clips to look motion up in. Build one from your own videos with "
-                "'motionrag index build'. (retrieval, index, clips)"
+                "'motionrag index build'. (clips, library, retrieval, index)"
             ),
             inputs=[
                 io.Combo.Input(

@@ -26,7 +26,7 @@ class FindMotion(io.ComfyNode):
             description=(
                 "Finds clips that move as you say, plays them, and fits their motion to your picture: all that is "
                 "needed between a picture and Generate Video or Apply Motion. "
-                "(simple, quick start, animate picture, retrieve, adapt, motion transfer)"
+                "(animate picture, simple, quick start, retrieve, adapt, motion transfer)"
             ),
             enable_expand=True,
             inputs=_inputs(),

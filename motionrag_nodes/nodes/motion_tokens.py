@@ -25,7 +25,7 @@ class EncodeReferenceVideos(io.ComfyNode):
             category="MotionRAG",
             description=(
                 "Reads the motion of your own clips, to use instead of, or without, a motion database. "
-                "(motion reference, motion transfer, video to motion)"
+                "(own clips, motion transfer, video to motion)"
             ),
             inputs=[
                 MotionPackSocket.Input("pack", tooltip="From Load Motion Pack."),

@@ -31,7 +31,7 @@ class RetrieveNeighbours(io.ComfyNode):
             category="MotionRAG",
             description=(
                 "Looks up the clips in a motion database whose motion fits your prompt or image best, and plays them. "
-                "Leave clips out, pin them, or let them count more. (search, retrieve, similar motion, references)"
+                "Leave clips out, pin them, or let them count more. (search, similar motion, references)"
             ),
             inputs=_inputs(),
             outputs=[
