@@ -15,16 +15,8 @@ from PIL import Image, ImageDraw
 
 from index_builder.database.reader import MotionDatabase
 from index_builder.errors import InvalidSetting, TokensNotStored
-from index_builder.report.drawing import (
-    BACKGROUND,
-    EMPTY,
-    FAINT,
-    INK,
-    fitted,
-    frames_of_strip,
-    load_font,
-    spread,
-)
+from index_builder.report.drawing import BACKGROUND, EMPTY, FAINT, INK, frames_of_strip, spread
+from index_builder.report.lettering import Lettering
 
 HEAD_PIXELS, FEWEST_PIXELS = 34, 128
 # Places a clip: with a fifth of them free, most clips find one close to their point.
@@ -52,8 +44,8 @@ def draw_atlas(database: MotionDatabase, *, side_pixels: int = 1024, max_clips: 
     ids = database.ids()
     shown = [ids[place] for place in spread(len(ids), max_clips)]
     title = f"{database.path.name}: motions of {len(shown):,} of {len(ids):,} clips" if ids else "no clips"
-    font = load_font(16)
-    draw.text((10, 8), fitted(draw, title, font, side_pixels - 20), font=font, fill=INK)
+    letters = Lettering(16)
+    letters.draw(draw, (10, 8), letters.fitted(title, side_pixels - 20), INK)
     if not shown:
         return atlas
     rows = database.rows(shown)
@@ -175,10 +167,10 @@ def chronophotograph(frames: np.ndarray) -> np.ndarray:
 def _label(atlas: Image.Image, word: str, centre: tuple[float, float], cell: int) -> None:
     """The word on a dark plate, inside the picture."""
     draw = ImageDraw.Draw(atlas, "RGBA")
-    font = load_font(max(14, min(22, cell // 2)))
-    left, top, right, bottom = draw.textbbox((0, 0), word, font=font)
-    width, height = right - left + 14, bottom - top + 10
+    size = max(14, min(22, cell // 2))
+    letters = Lettering(size)
+    width, height = letters.length(word) + 14, round(1.4 * size) + 4
     x = min(max(4, centre[0] - width / 2), atlas.width - width - 4)
     y = min(max(HEAD_PIXELS, centre[1] - height / 2), atlas.height - height - 4)
     draw.rounded_rectangle((x, y, x + width, y + height), radius=6, fill=(*BACKGROUND, 215), outline=(*FAINT, 255))
-    draw.text((x + 7 - left, y + 5 - top), word, font=font, fill=(*INK, 255))
+    letters.draw(draw, (x + 7, y + (height - 1.3 * size) / 2), word, (*INK, 255))

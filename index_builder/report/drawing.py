@@ -1,34 +1,16 @@
-"""What the pictures of a database share: colours, the font, text cut to a width, and the frames of a thumbnail."""
+"""What the pictures of a database share: colours, the frames of a thumbnail, and even picks."""
 
 from __future__ import annotations
 
 import io
 import logging
 
-from PIL import Image, ImageDraw, ImageFont, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from index_builder.clips.thumbnails import STRIP_FRAMES
 
 logger = logging.getLogger(__name__)
 BACKGROUND, INK, FAINT, EMPTY = (24, 24, 27), (240, 240, 240), (150, 150, 158), (60, 60, 64)
-
-
-def load_font(size_pixels: int):
-    """The font that Pillow ships; without FreeType it falls back to a small one by itself."""
-    return ImageFont.load_default(size_pixels)
-
-
-def fitted(draw: ImageDraw.ImageDraw, text: str, font, width_pixels: float) -> str:
-    """`text` in one line, cut with an ellipsis where it is wider than `width_pixels`."""
-    text = " ".join(text.split())
-    if draw.textlength(text, font=font) <= width_pixels:
-        return text
-    # Half the interval at a time: captions may be thousands of letters long.
-    fits, cut = 0, len(text)
-    while cut - fits > 1:
-        middle = (fits + cut) // 2
-        fits, cut = (middle, cut) if draw.textlength(text[:middle] + "…", font=font) <= width_pixels else (fits, middle)
-    return text[:fits].rstrip() + "…"
 
 
 def frames_of_strip(strip: bytes) -> list[Image.Image]:

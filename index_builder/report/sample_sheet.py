@@ -9,7 +9,8 @@ from PIL import Image, ImageDraw
 from index_builder.database.reader import MotionDatabase
 from index_builder.database.rows import ClipRow
 from index_builder.errors import InvalidSetting
-from index_builder.report.drawing import BACKGROUND, EMPTY, FAINT, INK, fitted, frames_of_strip, load_font, spread
+from index_builder.report.drawing import BACKGROUND, EMPTY, FAINT, INK, frames_of_strip, spread
+from index_builder.report.lettering import Lettering
 
 COLUMN_WIDTH, FRAME_HEIGHT, TEXT_HEIGHT, MARGIN, COLUMNS = 640, 80, 42, 16, 2
 
@@ -29,7 +30,7 @@ def draw_sample_sheet(database: MotionDatabase, *, count: int = 12) -> Image.Ima
     sheet = Image.new("RGB", size, BACKGROUND)
     draw = ImageDraw.Draw(sheet)
     if not rows:
-        draw.text((MARGIN, MARGIN), "This database holds no clips.", font=load_font(16), fill=FAINT)
+        Lettering(16).draw(draw, (MARGIN, MARGIN), "This database holds no clips.", FAINT)
     for place, row in enumerate(rows):
         left = MARGIN + place % columns * (COLUMN_WIDTH + MARGIN)
         top = MARGIN + place // columns * (TEXT_HEIGHT + FRAME_HEIGHT + MARGIN)
@@ -39,10 +40,10 @@ def draw_sample_sheet(database: MotionDatabase, *, count: int = 12) -> Image.Ima
 
 def _draw_clip(sheet: Image.Image, draw: ImageDraw.ImageDraw, row: ClipRow, left: int, top: int) -> None:
     name = PurePath(row.source).name
-    font, small = load_font(16), load_font(12)
-    draw.text((left, top), fitted(draw, row.caption or name, font, COLUMN_WIDTH), font=font, fill=INK)
+    large, small = Lettering(16), Lettering(12)
+    large.draw(draw, (left, top), large.fitted(row.caption or name, COLUMN_WIDTH), INK)
     about = f"{name}   {row.start_sec:.1f} to {row.end_sec:.1f} s   {row.width} x {row.height}"
-    draw.text((left, top + 21), fitted(draw, about, small, COLUMN_WIDTH), font=small, fill=FAINT)
+    small.draw(draw, (left, top + 21), small.fitted(about, COLUMN_WIDTH), FAINT)
     frames = frames_of_strip(row.thumbnail)
     if not frames:
         draw.rectangle((left, top + TEXT_HEIGHT, left + COLUMN_WIDTH, top + TEXT_HEIGHT + FRAME_HEIGHT), fill=EMPTY)

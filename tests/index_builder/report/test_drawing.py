@@ -1,17 +1,9 @@
-"""Text cut to a width, thumbnails taken apart, even picks."""
+"""Thumbnails taken apart, and even picks."""
 
 import numpy as np
-from PIL import Image, ImageDraw
 
 from index_builder.clips.thumbnails import STRIP_FRAMES, STRIP_HEIGHT, thumbnail_strip
-from index_builder.report.drawing import fitted, frames_of_strip, load_font, spread
-
-
-def test_text_is_one_line_and_fits() -> None:
-    draw, font = ImageDraw.Draw(Image.new("RGB", (10, 10))), load_font(16)
-    assert fitted(draw, "two\nlines", font, 500) == "two lines"
-    cut = fitted(draw, "a long caption " * 200, font, 120)
-    assert cut.startswith("a long") and cut.endswith("…") and draw.textlength(cut, font=font) <= 121
+from index_builder.report.drawing import frames_of_strip, spread
 
 
 def test_a_strip_comes_apart_into_its_frames() -> None:
