@@ -19,6 +19,7 @@ import aiohttp
 from motionrag_nodes.batch_render.errors import ComfyUIConnectionError, JobFailed
 from motionrag_nodes.batch_render.workflow_file import ApiGraph, ObjectInfo
 
+_DATABASES_ROUTE = "/motionrag/databases"
 _UPLOAD_FOLDER = "motionrag"
 _POLL_SEC = 5.0  # without a message for so long, the history is asked whether the end was missed
 _HISTORY_TRIES = 20
@@ -80,6 +81,14 @@ class ComfyUIClient:
     async def object_info(self) -> ObjectInfo:
         info: ObjectInfo = await self._get_json("/object_info")
         return info
+
+    async def database_generations(self) -> dict[str, int]:
+        """The newest generation of each motion database there; empty where the server has not our nodes."""
+        async with self._request("GET", _DATABASES_ROUTE) as response:
+            if response.status != 200:
+                return {}
+            found: dict[str, int] = await response.json()
+            return found
 
     async def upload(self, path: Path, *, sha256: str) -> str:
         """Puts a local file into the server's input folder under a name made from its content; gives that name."""

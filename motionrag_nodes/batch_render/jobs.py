@@ -6,7 +6,7 @@ import csv
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from motionrag_nodes.batch_render.node_values import LocalFile, apply_values, pa
 from motionrag_nodes.batch_render.workflow_file import ApiGraph, ObjectInfo, WorkflowFile, to_api_graph
 
 NAME_COLUMN = "name"
+_DATABASE_INPUT = "database"  # as the nodes that open a motion database call its name
 
 
 @dataclass(frozen=True)
@@ -104,12 +105,21 @@ def plan_jobs(
     return jobs
 
 
-def fingerprint(job: RenderJob, *, comfyui_version: str) -> str:
-    """Hash of all that makes the result: nodes, inputs, local files' contents, ComfyUI's version; not the name."""
+def fingerprint(job: RenderJob, *, comfyui_version: str, generations: Mapping[str, int] | None = None) -> str:
+    """Hash of all that makes the result: nodes, inputs, local files' contents, ComfyUI's version; not the name.
+
+    `generations` of motion databases: those of the databases that the job names count, since what is found depends on
+    what they hold.
+    """
     graph = {i: {"class_type": n["class_type"], "inputs": dict(n["inputs"])} for i, n in job.graph.items()}
     for file in job.files:
         graph[file.node_id]["inputs"][file.input_name] = f"sha256:{file_sha256(file.path)}"
-    text = json.dumps({"graph": graph, "comfyui": comfyui_version}, sort_keys=True, ensure_ascii=False)
+    content: dict[str, object] = {"graph": graph, "comfyui": comfyui_version}
+    named = {str(node["inputs"].get(_DATABASE_INPUT)) for node in job.graph.values()}
+    used = {name: generation for name, generation in (generations or {}).items() if name in named}
+    if used:
+        content["databases"] = used
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -80,7 +80,8 @@ def render_workflows(
 ) -> RenderReport:
     """Renders workflow files on a running server into `output`, and keeps the manifest there.
 
-    Jobs whose manifest entry is done with the same nodes, values, files and ComfyUI version are skipped unless `force`.
+    Jobs whose manifest entry is done with the same nodes, values, files, databases and ComfyUI version are skipped
+    unless `force`.
     Raises RenderError subclasses before the first job; a job's own failure is in the report.
     """
     workflows = [read_workflow(path) for path in workflow_paths]
@@ -96,8 +97,9 @@ def render_workflows(
         async with ComfyUIClient(server_url) as client:
             version = await client.version()
             info = await client.object_info()
+            generations = await client.database_generations()
             jobs = plan_jobs(workflows, assignments=assignments, table=table, object_info=info)
-            batch = _Batch(client, version, manifest, observer or SilentObserver(), force)
+            batch = _Batch(client, version, generations, manifest, observer or SilentObserver(), force)
             return await batch.run(jobs)
 
     return asyncio.run(run())
@@ -105,9 +107,16 @@ def render_workflows(
 
 class _Batch:
     def __init__(
-        self, client: ComfyUIClient, version: str, manifest: RunManifest, observer: RenderObserver, force: bool
+        self,
+        client: ComfyUIClient,
+        version: str,
+        generations: dict[str, int],
+        manifest: RunManifest,
+        observer: RenderObserver,
+        force: bool,
     ) -> None:
-        self.client, self.version, self.manifest, self.observer, self.force = client, version, manifest, observer, force
+        self.client, self.version, self.generations = client, version, generations
+        self.manifest, self.observer, self.force = manifest, observer, force
         self.uploaded: dict[str, str] = {}  # sha256 -> name on the server
 
     async def run(self, jobs: Sequence[RenderJob]) -> RenderReport:
@@ -116,7 +125,7 @@ class _Batch:
         skipped: list[str] = []
         lost: str | None = None
         for job in jobs:
-            mark = fingerprint(job, comfyui_version=self.version)
+            mark = fingerprint(job, comfyui_version=self.version, generations=self.generations)
             known = self.manifest.get(job.name)
             if known is not None and not self.force and self.manifest.is_done(job.name, mark):
                 records.append(known)

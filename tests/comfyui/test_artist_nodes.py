@@ -192,11 +192,13 @@ def test_a_database_is_built_extended_and_offered(comfyui: RunningComfyUI, libra
     }
     offered = comfyui.get("/object_info/MotionRAGFindMotion")["MotionRAGFindMotion"]["input"]["required"]["database"]
     assert "from_editor" in offered[1]["options"]
-    # Nothing changed: nothing runs. A new video is noticed.
+    before = comfyui.get("/motionrag/databases")["from_editor"]
+    # Nothing changed: nothing runs. A new video is noticed, by the node and by `motionrag render`.
     assert "2" not in queue(comfyui, _index()).executed
     write_clip(library / "more" / "fourth.mp4", colour="red", direction="down")
     (text,) = queue(comfyui, _index()).shown("2")["text"]
     assert "4 clips in " in text and "1 indexed, 3 skipped" in text
+    assert comfyui.get("/motionrag/databases")["from_editor"] > before
 
 
 def test_captions_may_come_from_a_table(comfyui: RunningComfyUI, library: Path) -> None:

@@ -93,6 +93,19 @@ def test_fingerprint_follows_what_makes_the_result(tmp_path: Path) -> None:
     assert fingerprint(changed, comfyui_version="1") != mark
 
 
+def test_fingerprint_follows_the_databases_that_the_job_names(tmp_path: Path) -> None:
+    (job,) = _plan(tmp_path)
+    graph = {**job.graph, "9": {"class_type": "MotionRAGLoadMotionDatabase", "inputs": {"database": "winter"}}}
+    opens = replace(job, graph=graph)
+
+    def mark(job, generations=None) -> str:
+        return fingerprint(job, comfyui_version="1", generations=generations)
+
+    assert mark(opens, {"winter": 3, "summer": 1}) == mark(opens, {"winter": 3, "summer": 2})
+    assert mark(opens, {"winter": 3}) != mark(opens, {"winter": 4})
+    assert mark(job, {"winter": 3}) == mark(job)
+
+
 def test_fingerprint_follows_a_picture_s_content_not_its_path(tmp_path: Path) -> None:
     workflow = read_workflow(write_workflow(tmp_path / "p.json", picture_to_picture()))
 

@@ -32,6 +32,7 @@ class TinyComfyUI:
     uploads: dict[str, bytes] = field(default_factory=dict)
     cancelled: list[str] = field(default_factory=list)
     step_sec: float = 0.0
+    generations: dict[str, int] | None = None  # of motion databases; None: a server without our nodes
     url: str = ""
     _history: dict[str, Any] = field(default_factory=dict)
     _sockets: dict[str, web.WebSocketResponse] = field(default_factory=dict)
@@ -54,6 +55,7 @@ class TinyComfyUI:
         app = web.Application()
         app.router.add_get("/system_stats", self._stats)
         app.router.add_get("/object_info", self._info)
+        app.router.add_get("/motionrag/databases", self._databases)
         app.router.add_get("/ws", self._websocket)
         app.router.add_get("/queue", self._queue)
         app.router.add_post("/queue", self._cancel)
@@ -74,6 +76,9 @@ class TinyComfyUI:
 
     async def _info(self, _: web.Request) -> web.Response:
         return web.json_response(object_info())
+
+    async def _databases(self, _: web.Request) -> web.Response:
+        return web.Response(status=404) if self.generations is None else web.json_response(self.generations)
 
     async def _queue(self, _: web.Request) -> web.Response:
         return web.json_response({"queue_running": [], "queue_pending": []})
