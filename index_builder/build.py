@@ -20,21 +20,25 @@ from index_builder.build_report import (
     ProgressCallback,
 )
 from index_builder.clips.captions import Captions, load_captions
+from index_builder.clips.cutting import Cutting
 from index_builder.clips.find import Unusable, VideoFile, find_videos
 from index_builder.clips.messages import Inspected
 from index_builder.clips.timeline import DecodeLimits
-from index_builder.clips.windows import clip_windows, row_id
+from index_builder.clips.windows import row_id
+from index_builder.database.certified_index import IndexPlan
 from index_builder.database.manifest import Manifest, TokensSpace
+from index_builder.database.near_duplicates import NearDuplicateGuard
 from index_builder.database.output_folder import check_output
 from index_builder.database.publisher import writing
 from index_builder.database.writer import DatabaseWriter
 from index_builder.engines.encode import EncodedClip, encode_clips, row_batch
 from index_builder.engines.engine import Engine, EngineWork, Event, FailedClip, PlannedClip, ReadyClip, WrittenSegment
 from index_builder.engines.local import LocalEngine
-from index_builder.errors import InvalidSetting
+from index_builder.errors import InvalidSetting, RecallBelowTarget
 from index_builder.features.clip_encoder import ClipEncoder
 
 logger = logging.getLogger(__name__)
+REMOVED = "removed from this database earlier: motionrag index restore brings it back"
 
 
 def build_database(
@@ -45,39 +49,49 @@ def build_database(
     captions: Path | None = None,
     workers: int | None = None,
     clips_per_video: int | None = 1,
+    scene_threshold: float | None = None,
+    near_duplicates: float | None = None,
     limits: DecodeLimits | None = None,
     batch_clips: int = 8,
     commit_clips: int = 512,
     commit_sec: float = 60.0,
     progress: ProgressCallback | None = None,
     engine: Engine | None = None,
+    index_plan: IndexPlan | None = None,
 ) -> BuildReport:
     """Brings the clips of all videos under `inputs` into the database at `output`, which is made where missing.
 
     captions: a table (see `load_captions`); without it sidecar .txt files serve. workers: decode processes, by default
-    one per processor. clips_per_video: windows of each longer video, None for as many as fit. A segment is committed
-    every `commit_clips` clips or `commit_sec` seconds. engine: what decodes, by default `workers` on this machine.
-    Videos that cannot be read are reported, not raised. Ctrl-C commits what is encoded and returns a report that says
-    `interrupted`.
+    one per processor. clips_per_video: windows of each longer video, None for as many as fit; with `scene_threshold`
+    (27 suits most) of each of its scenes. near_duplicates in (0, 1]: a clip that resembles an earlier one at least so
+    much is skipped (see `near_duplicates`). A segment is committed every `commit_clips` clips or `commit_sec` seconds.
+    engine: what decodes, by default `workers` on this machine. Videos that cannot be read are reported, not raised.
+    Ctrl-C commits what is encoded and returns a report that says `interrupted`.
     Raises InputNotFound, CaptionTableInvalid, InvalidSetting, DatabaseMismatch, DatabaseDamaged, DatabaseNotWritable,
-    CommitConflict.
+    CommitConflict; RecallBelowTarget, which carries the report, when all is committed but the index is too poor.
     """
-    if min(batch_clips, commit_clips) < 1 or (clips_per_video is not None and clips_per_video < 1):
+    if min(batch_clips, commit_clips) < 1:
         raise InvalidSetting(
-            f"expected batch_clips, commit_clips and clips_per_video of at least 1, received {batch_clips}, "
-            f"{commit_clips} and {clips_per_video}: raise them"
+            f"expected batch_clips and commit_clips of at least 1, received {batch_clips}, {commit_clips}: raise them"
         )
     if workers is not None and workers < 1:
         raise InvalidSetting(f"expected at least 1 worker, received {workers}: raise --workers")
+    if near_duplicates is not None and engine is not None:
+        raise InvalidSetting(
+            "expected near_duplicates with the local engine only, since others commit what their workers encoded: run "
+            "motionrag index remove DATABASE --near-duplicates afterwards"
+        )
+    cutting = Cutting(clips_per_video=clips_per_video, scene_threshold=scene_threshold)
+    guard = None if near_duplicates is None else NearDuplicateGuard(output, near_duplicates)
     check_output(output)
     table, found = load_captions(captions), find_videos(inputs)
-    sampling = {"clip_seconds": float(encoder.clip_seconds), "clips_per_video": clips_per_video}
+    sampling = cutting.recorded(clip_seconds=encoder.clip_seconds)
     with (
         writing(output, remedy="run the build again"),
         DatabaseWriter(output, template=_template(encoder), sampling=sampling) as writer,
     ):
-        build = _Build(writer, encoder, table, found, batch_clips, commit_clips, commit_sec, progress)
-        return build.run(engine or LocalEngine(workers=workers), clips_per_video, limits or DecodeLimits())
+        build = _Build(writer, encoder, table, found, batch_clips, commit_clips, commit_sec, progress, cutting, guard)
+        return build.run(engine or LocalEngine(workers=workers), limits or DecodeLimits(), index_plan)
 
 
 def _template(encoder: ClipEncoder) -> Manifest:
@@ -123,7 +137,10 @@ class _Build:
         commit_clips: int,
         commit_sec: float,
         progress: ProgressCallback | None,
+        cutting: Cutting,
+        guard: NearDuplicateGuard | None,
     ) -> None:
+        self.cutting, self.guard = cutting, guard
         self.writer, self.encoder, self.captions, self.found = writer, encoder, captions, found
         self.batch_clips, self.commit_clips, self.commit_sec = batch_clips, commit_clips, commit_sec
         self.progress = progress
@@ -136,14 +153,10 @@ class _Build:
         self.committed = 0
         self.interrupted = False
 
-    def run(self, engine: Engine, clips_per_video: int | None, limits: DecodeLimits) -> BuildReport:
+    def run(self, engine: Engine, limits: DecodeLimits, index_plan: IndexPlan | None) -> BuildReport:
         self._report_progress("reading")
-        videos = [entry for entry in self.found if self._is_new(entry, clips_per_video)]
-
-        def plan(video: VideoFile, inspected: Inspected) -> list[PlannedClip]:
-            return self._plan(video, inspected, clips_per_video)
-
-        events = engine.clips(videos, plan, self._work(limits))
+        videos = [entry for entry in self.found if self._is_new(entry)]
+        events = engine.clips(videos, self._plan, self._work(limits))
         try:
             for event in events:
                 self._take(event)
@@ -151,40 +164,41 @@ class _Build:
             self._commit()
             self._end_duplicates()
             self._report_progress("indexing")
-            self.writer.commit_indexes()
+            self.writer.commit_indexes(index_plan)
         except KeyboardInterrupt:
             logger.info("interrupted: committing what is encoded")
             self.interrupted = True
             events.close()
             self._commit()
+        except RecallBelowTarget as error:
+            error.report = self._report()
+            raise
         self._report_progress("done")
         return self._report()
 
-    def _is_new(self, entry: VideoFile | Unusable, clips_per_video: int | None) -> bool:
+    def _is_new(self, entry: VideoFile | Unusable) -> bool:
         """Whether the video needs to be looked into; books the end of one that does not."""
         if isinstance(entry, Unusable):
             self.ledger.end(entry.path, "failed" if entry.failed else "skipped", reason=entry.reason)
             return False
         known = self.writer.known.row_of(entry.source, entry.size_bytes, entry.mtime_ns)
         # With several clips a video, an earlier run may have left out one that failed.
-        if known is None or clips_per_video != 1:
+        if known is None or not self.cutting.one_clip_a_video:
             return True
-        reason = "removed from this database earlier" if known in self.writer.known.removed else ALREADY_INDEXED
+        reason = REMOVED if known in self.writer.known.removed else ALREADY_INDEXED
         self.ledger.end(entry.source, "skipped", row_id=known, reason=reason)
         return False
 
-    def _plan(self, video: VideoFile, inspected: Inspected, clips_per_video: int | None) -> list[PlannedClip]:
+    def _plan(self, video: VideoFile, inspected: Inspected) -> list[PlannedClip]:
         """The clips of the video that are in no committed segment and not of the content of an earlier video."""
-        windows = clip_windows(
-            inspected.duration_sec, clip_seconds=self.encoder.clip_seconds, clips_per_video=clips_per_video
-        )
+        windows = self.cutting.windows(inspected, clip_seconds=self.encoder.clip_seconds)
         self.ledger.expect(video.source, len(windows))
         planned = []
         for window in windows:
             clip_id = row_id(inspected.content_sha256, window)
             committed_source = self.writer.known.source_of(clip_id)
             if clip_id in self.writer.known.removed:
-                self._skip(video, clip_id, "removed from this database earlier")
+                self._skip(video, clip_id, REMOVED)
             elif committed_source is not None:
                 same = committed_source == video.source
                 self._skip(video, clip_id, ALREADY_INDEXED if same else f"same content as {committed_source}")
@@ -208,6 +222,7 @@ class _Build:
             batch_clips=self.batch_clips,
             commit_clips=self.commit_clips,
             caption_of=self.captions.of,
+            scene_threshold=self.cutting.scene_threshold,
             new_ticket=self.writer.new_ticket,
         )
 
@@ -235,22 +250,37 @@ class _Build:
             return
         batch, self.waiting = self.waiting, []
         encoded, failed = encode_clips(self.encoder, batch, self.captions.of)
-        self.encoded += encoded
+        self.encoded += encoded if self.guard is None else self._without_near_duplicates(self.guard, encoded)
         for clip in failed:
             self._fail(clip)
+
+    def _without_near_duplicates(self, guard: NearDuplicateGuard, encoded: list[EncodedClip]) -> list[EncodedClip]:
+        kept = []
+        for clip in encoded:
+            reason = guard.reason_against(clip.row, frame=clip.features[1], motion_tokens=clip.features[2])
+            if reason is None:
+                kept.append(clip)
+            else:
+                self._skip(clip.planned.video, clip.planned.row_id, reason)
+        return kept
 
     def _commit(self) -> None:
         self.last_commit = time.monotonic()
         if not self.encoded:
             return
         encoded, self.encoded = self.encoded, []
-        self._end_committed([clip.planned for clip in encoded], self.writer.commit_rows(row_batch(encoded)))
+        left_out = self.writer.commit_rows(row_batch(encoded))
+        if self.guard is not None:
+            self.guard.forget_uncommitted()
+        self._end_committed([clip.planned for clip in encoded], left_out)
 
     def _end_committed(self, clips: Sequence[PlannedClip], left_out: set[str]) -> None:
         for planned in clips:
             source, clip_id = planned.video.source, planned.row_id
             if clip_id in left_out:
-                self.ledger.end(source, "skipped", row_id=clip_id, reason="another builder indexed it meanwhile")
+                gone = clip_id in self.writer.known.removed
+                reason = REMOVED if gone else "another builder indexed it meanwhile"
+                self.ledger.end(source, "skipped", row_id=clip_id, reason=reason)
             else:
                 self.ledger.end(source, "indexed", row_id=clip_id)
                 self.committed += 1
@@ -289,7 +319,7 @@ class _Build:
         return BuildReport(
             database=str(self.writer.database),
             generation=manifest.generation,
-            rows=manifest.row_count,
+            rows=manifest.row_count - len(manifest.tombstones),
             found_videos=self.ledger.found_videos,
             indexed=self.ledger.sorted("indexed"),
             skipped=self.ledger.sorted("skipped"),

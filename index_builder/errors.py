@@ -54,7 +54,12 @@ class CommitConflict(MotionRAGError):
 
 
 class RecallBelowTarget(MotionRAGError):
-    """An approximate index finds fewer of the true neighbours than asked; nothing was published, no row is lost."""
+    """An approximate index finds fewer of the true neighbours than asked; nothing was published, no row is lost.
+
+    `report` says what a build did before (a BuildReport).
+    """
+
+    report: object = None
 
 
 class SelectionEmpty(MotionRAGError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -43,7 +44,8 @@ def find_videos(inputs: Sequence[Path]) -> list[VideoFile | Unusable]:
     """All videos under `inputs` (folders, searched recursively, or files), each path once, sorted within each input.
 
     No symlink to a folder is followed, and none to a file outside its input folder; these come back as `Unusable`.
-    A file named outright is taken whatever its suffix. Raises InputNotFound for an input that does not exist and
+    A file named outright is taken whatever its suffix. An input that does not exist but holds * ? or [...] is a
+    pattern; ** stands for any depth. Raises InputNotFound for an input that does not exist and
     when nothing at all was found.
     """
     if not inputs:
@@ -51,12 +53,8 @@ def find_videos(inputs: Sequence[Path]) -> list[VideoFile | Unusable]:
             "expected at least one folder or video, received none: name one, e.g. motionrag index build clips/"
         )
     found: dict[str, VideoFile | Unusable] = {}
-    for given in inputs:
+    for given in (path for pattern in inputs for path in _expanded(pattern)):
         root = Path(os.path.abspath(given))
-        if not root.exists():
-            raise InputNotFound(
-                f"expected an existing folder or video, received {given}, which does not exist: check the path"
-            )
         entries = _walk(root.resolve()) if root.is_dir() else iter([_entry(root.resolve(), root.resolve().parent)])
         for entry in entries:
             found.setdefault(str(entry.path), entry)
@@ -66,6 +64,18 @@ def find_videos(inputs: Sequence[Path]) -> list[VideoFile | Unusable]:
             "name the folder that holds your clips"
         )
     return list(found.values())
+
+
+def _expanded(given: Path) -> list[Path]:
+    """The input itself, or what its pattern matches. Raises InputNotFound."""
+    if given.exists():
+        return [given]
+    matched = sorted(glob.glob(str(given), recursive=True), key=os.fsencode) if glob.has_magic(str(given)) else []
+    if not matched:
+        raise InputNotFound(
+            f"expected an existing folder, video or pattern, received {given}, which does not exist: check the path"
+        )
+    return [Path(path) for path in matched]
 
 
 def _walk(root: Path) -> Iterator[VideoFile | Unusable]:

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from index_builder.database.manifest import list_generations
 from index_builder.database.reader import MotionDatabase
+from index_builder.database.rows import ClipRow
 from index_builder.errors import InvalidSetting
 
 FIRST_CANDIDATES = 16
+# float32 rounding must not part a clip from its copy.
+ROUNDING = 1e-5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,14 +57,42 @@ def find_near_duplicates(
     return list(found.values())
 
 
+class NearDuplicateGuard:
+    """Keeps a build from adding clips that resemble a row of the database or one that waits to be committed."""
+
+    def __init__(self, database: Path, threshold: float) -> None:
+        check_threshold(threshold)
+        self.database, self.threshold = database, threshold
+        self._opened: MotionDatabase | None = None
+        self._waiting: list[tuple[str, np.ndarray, np.ndarray]] = []
+
+    def reason_against(self, row: ClipRow, *, frame: np.ndarray, motion_tokens: np.ndarray) -> str | None:
+        """Why the clip should be skipped; without a reason it counts as waiting to be committed."""
+        motion = motion_direction(motion_tokens)
+        for source, other_frame, other_motion in self._waiting:
+            similarity = min(float(other_frame @ frame), float(other_motion @ motion))
+            if similarity >= self.threshold - ROUNDING:
+                return f"near-duplicate of {source} ({min(similarity, 1.0):.3f})"
+        if list_generations(self.database):
+            self._opened = self._opened or MotionDatabase.open(self.database)
+            for row_id, similarity in resembling(self._opened, frame, motion, self.threshold):
+                return f"near-duplicate of {self._opened.rows([row_id])[0].source} ({similarity:.3f})"
+        self._waiting.append((row.source, frame, motion))
+        return None
+
+    def forget_uncommitted(self) -> None:
+        """What waited is in the database now."""
+        self._waiting.clear()
+        self._opened = None
+
+
 def resembling(
     database: MotionDatabase, frame: np.ndarray, motion: np.ndarray, threshold: float
 ) -> list[tuple[str, float]]:
     """Rows that resemble a clip of frame embedding `frame` [E] and motion `motion` (see `motion_direction`), and how
     much, the most alike by first frame first."""
     count = FIRST_CANDIDATES
-    # float32 rounding must not part a clip from its copy.
-    least = threshold - 1e-5
+    least = threshold - ROUNDING
     while True:
         hits = database.search(frame, field="frame", k=count)
         if len(hits) < count or hits[-1].score < least:

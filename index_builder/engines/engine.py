@@ -65,7 +65,8 @@ class EngineWork:
 
     `database` is the folder that is being built. Clips are wanted as `clip_frames` frames with `short_side` pixels on
     the short side. Engines that encode too encode `batch_clips` at a time with the caption of `caption_of`, and write
-    at most `commit_clips` into the segment of a `new_ticket`.
+    at most `commit_clips` into the segment of a `new_ticket`. Where `scene_threshold` is given, inspection finds each
+    video's cuts too.
     """
 
     database: Path
@@ -76,6 +77,7 @@ class EngineWork:
     commit_clips: int
     caption_of: Callable[[VideoFile], str | None]
     new_ticket: Callable[[], SegmentTicket]
+    scene_threshold: float | None = None
 
 
 class Engine(Protocol):

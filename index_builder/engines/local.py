@@ -42,7 +42,7 @@ class LocalEngine:
                         pool.submit(decoding.popleft())
                     else:
                         index, video = waiting.popleft()
-                        task = inspect_task(video)
+                        task = inspect_task(video, work.scene_threshold)
                         inspecting[task] = index
                         pool.submit(task)
                 if not pool.outstanding:
@@ -64,9 +64,14 @@ class LocalEngine:
                         decoding.append(task)
 
 
-def inspect_task(video: VideoFile) -> InspectTask:
-    """Asks a decode worker for a video's hash and length."""
-    return InspectTask(path=video.source, size_bytes=video.size_bytes, mtime_ns=video.mtime_ns)
+def inspect_task(video: VideoFile, scene_threshold: float | None = None) -> InspectTask:
+    """Asks a decode worker for a video's hash, length and, where wanted, cuts."""
+    return InspectTask(
+        path=video.source,
+        size_bytes=video.size_bytes,
+        mtime_ns=video.mtime_ns,
+        scene_threshold=scene_threshold,
+    )
 
 
 def decode_task(planned: PlannedClip, *, frames: int, short_side: int) -> DecodeTask:

@@ -127,6 +127,7 @@ class ActorCrew:
             processes=max(1, int(cpus)),
             limits=self.work.limits,
             batch_clips=self.work.batch_clips,
+            scene_threshold=self.work.scene_threshold,
         )
         self._actors.add(actor)
         self._outstanding[actor.start.remote()] = actor, None, None

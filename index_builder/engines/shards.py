@@ -65,9 +65,16 @@ class ShardWorker:
     """The worker of every engine that spreads over machines: a decode pool and an encoder of its own."""
 
     def __init__(
-        self, make_encoder: MakeEncoder, *, database: Path, processes: int, limits: DecodeLimits, batch_clips: int
+        self,
+        make_encoder: MakeEncoder,
+        *,
+        database: Path,
+        processes: int,
+        limits: DecodeLimits,
+        batch_clips: int,
+        scene_threshold: float | None = None,
     ) -> None:
-        self.make_encoder, self.database = make_encoder, database
+        self.make_encoder, self.database, self.scene_threshold = make_encoder, database, scene_threshold
         self.processes, self.limits, self.batch_clips = processes, limits, batch_clips
 
     def start(self) -> None:
@@ -90,8 +97,8 @@ class ShardWorker:
         self.pool.__exit__(None, None, None)
 
     def inspect(self, shard: InspectShard) -> list[Inspected | Failed]:
-        """The hash and length of each video, in their order."""
-        place_of = {inspect_task(video): place for place, video in enumerate(shard.videos)}
+        """The hash, length and, where wanted, cuts of each video, in their order."""
+        place_of = {inspect_task(video, self.scene_threshold): place for place, video in enumerate(shard.videos)}
         found: list[Inspected | Failed | None] = [None] * len(shard)
         for task in place_of:
             self.pool.submit(task)

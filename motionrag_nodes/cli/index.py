@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from motionrag_nodes.cli.index_add import add
 from motionrag_nodes.cli.index_build import build
 from motionrag_nodes.cli.index_change import compact, merge, rebuild_index, remove, restore
 from motionrag_nodes.cli.index_export import export
@@ -13,6 +14,7 @@ from motionrag_nodes.cli.index_verify import verify
 
 app = typer.Typer(no_args_is_help=True)
 app.command()(build)
+app.command()(add)
 app.command()(search)
 app.command()(inspect)
 app.command()(verify)

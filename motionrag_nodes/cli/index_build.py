@@ -16,9 +16,32 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from index_builder.errors import EngineUnavailable, InvalidSetting
+from index_builder.errors import EngineUnavailable, RecallBelowTarget
 from motionrag_nodes.cli import index_options
+from motionrag_nodes.cli.index_build_options import (
+    DEFAULT_SCENE_THRESHOLD,
+    MAX_DECODE_SECONDS,
+    MAX_MEMORY_MIB,
+    MAX_PIXELS,
+    MAX_VIDEO_HOURS,
+    Batch,
+    CaptionTable,
+    ClipsPerVideo,
+    Inputs,
+    MaxDecodeSeconds,
+    MaxMemory,
+    MaxPixels,
+    MaxVideoHours,
+    NearDuplicates,
+    Page,
+    Scenes,
+    SceneThreshold,
+    Workers,
+    clip_count,
+    decode_limits,
+)
 from motionrag_nodes.cli.index_options import AsJson, Pack
+from motionrag_nodes.cli.index_work import DEFAULT_TARGET_RECALL, TargetRecall, index_plan
 
 if TYPE_CHECKING:
     from index_builder.build_report import BuildProgress, BuildReport, ProgressCallback
@@ -37,18 +60,21 @@ class EngineName(str, Enum):
 
 
 def build(
-    inputs: Annotated[list[Path], typer.Argument(help="Folders of videos (searched recursively) or videos.")],
+    inputs: Inputs,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the database; extended if it exists.")],
-    captions: Annotated[
-        Path | None,
-        typer.Option("--captions", help="Table (.csv, .parquet) with the columns path and caption; else .txt files."),
-    ] = None,
+    captions: CaptionTable = None,
     pack: Pack = "tiny",
-    workers: Annotated[int | None, typer.Option("--workers", help="Decode processes. [default: one per CPU]")] = None,
-    clips_per_video: Annotated[
-        str, typer.Option("--clips-per-video", help="Clips cut from each longer video: a number, or all.")
-    ] = "1",
-    batch: Annotated[int, typer.Option("--batch", help="Clips encoded at a time.")] = 8,
+    workers: Workers = None,
+    clips_per_video: ClipsPerVideo = "1",
+    scenes: Scenes = False,
+    scene_threshold: SceneThreshold = DEFAULT_SCENE_THRESHOLD,
+    near_duplicates: NearDuplicates = None,
+    target_recall: TargetRecall = DEFAULT_TARGET_RECALL,
+    max_pixels: MaxPixels = MAX_PIXELS,
+    max_decode_seconds: MaxDecodeSeconds = MAX_DECODE_SECONDS,
+    max_memory_mib: MaxMemory = MAX_MEMORY_MIB,
+    max_video_hours: MaxVideoHours = MAX_VIDEO_HOURS,
+    batch: Batch = 8,
     engine: Annotated[EngineName, typer.Option("--engine", help="What decodes and encodes.")] = EngineName.local,
     ray_address: Annotated[
         str | None,
@@ -57,43 +83,65 @@ def build(
     ray_actors: Annotated[int | None, typer.Option("--ray-actors", help="[default: as many as fit]")] = None,
     ray_cpus: Annotated[float, typer.Option("--ray-cpus", help="CPUs (and decode processes) of each actor.")] = 1.0,
     ray_gpus: Annotated[float, typer.Option("--ray-gpus", help="GPUs of each actor; may be a fraction.")] = 0.0,
-    page: Annotated[
-        Path | None,
-        typer.Option("--report", help="Where to write the build's report (HTML). [default: report.html in --output]"),
-    ] = None,
+    page: Page = None,
     as_json: AsJson = False,
 ) -> None:
     """Bring videos into a database. A build that was stopped goes on where it was.
 
+    A video of the same content as an earlier one is skipped, and so is one that was removed from the database.
     Exit code: 0 done, 2 bad input or nothing could be indexed, 130 interrupted.
     """
+    settings = {
+        "captions": captions,
+        "workers": workers,
+        "clips_per_video": clip_count(clips_per_video),
+        "scene_threshold": scene_threshold if scenes else None,
+        "near_duplicates": near_duplicates,
+        "batch_clips": batch,
+        "index_plan": index_plan(target_recall=target_recall),
+        "limits": decode_limits(
+            pixels=max_pixels, seconds=max_decode_seconds, memory_mib=max_memory_mib, hours=max_video_hours
+        ),
+    }
+    ray = {"address": ray_address, "actors": ray_actors, "cpus": ray_cpus, "gpus": ray_gpus}
+    run_build(inputs, output, pack, settings, page, as_json, engine=engine, ray=ray)
+
+
+def run_build(
+    inputs: list[Path],
+    output: Path,
+    pack: str,
+    settings: dict,
+    page: Path | None,
+    as_json: bool,
+    *,
+    engine: EngineName = EngineName.local,
+    ray: dict | None = None,
+) -> None:
+    """Builds with `settings` (arguments of `build_database`), shows progress and report, and sets the exit code."""
     from index_builder.build import build_database
     from index_builder.clips.captions import load_captions
     from index_builder.clips.find import find_videos
 
     console = Console(stderr=True)
-    count = _clips_per_video(clips_per_video)
     # Both are cheap and fail early, before an encoder is loaded for nothing.
-    load_captions(captions)
+    load_captions(settings["captions"])
     find_videos(inputs)
-    settings = {"address": ray_address, "actors": ray_actors, "cpus": ray_cpus, "gpus": ray_gpus}
+    page = page or output / "report.html"
     try:
-        with _engine(engine, pack, settings) as chosen, _progress_bar(console) as progress:
+        with _engine(engine, pack, ray or {}) as chosen, _progress_bar(console) as progress:
+            encoder = index_options.load_encoder(pack)
             report = build_database(
-                inputs,
-                output=output,
-                encoder=index_options.load_encoder(pack),
-                captions=captions,
-                workers=workers,
-                clips_per_video=count,
-                batch_clips=batch,
-                progress=progress,
-                engine=chosen,
+                inputs, output=output, encoder=encoder, progress=progress, engine=chosen, **settings
             )
     except KeyboardInterrupt:
         _say_interrupted(console, output)
         raise typer.Exit(EXIT_INTERRUPTED) from None
-    _tell(report, page or output / "report.html", as_json, console)
+    except RecallBelowTarget as error:
+        # All rows are committed: what became of the videos is told all the same.
+        _tell(error.report, page, as_json, console)
+        raise
+    _tell(report, page, as_json, console)
 
 
 def _tell(report: BuildReport, page: Path, as_json: bool, console: Console) -> None:
@@ -137,16 +185,6 @@ def _ray_engine(pack: str, settings: dict) -> Engine:
     place = str(Path(pack).absolute()) if Path(pack).is_dir() else pack
     device = "cuda" if settings["gpus"] else "cpu"
     return RayEngine(partial(index_options.load_encoder, place, device=device), RaySettings(**settings))
-
-
-def _clips_per_video(given: str) -> int | None:
-    if given == "all":
-        return None
-    if not given.isdecimal() or int(given) < 1:
-        raise InvalidSetting(
-            f"expected a number of at least 1 or all for --clips-per-video, received {given}: correct it"
-        )
-    return int(given)
 
 
 @contextmanager

@@ -1,0 +1,81 @@
+"""Options of the commands that index videos: what to take, how to cut it, what to refuse."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from index_builder.errors import InvalidSetting
+
+if TYPE_CHECKING:
+    from index_builder.clips.timeline import DecodeLimits
+
+DEFAULT_SCENE_THRESHOLD = 27.0
+# The defaults of DecodeLimits, in the units of the options.
+MAX_PIXELS, MAX_DECODE_SECONDS, MAX_MEMORY_MIB, MAX_VIDEO_HOURS = 8192 * 4352, 60.0, 6144, 12.0
+
+Inputs = Annotated[
+    list[Path],
+    typer.Argument(help='Folders (searched recursively), videos and quoted patterns ("clips/**/a*.mp4"), any number.'),
+]
+CaptionTable = Annotated[
+    Path | None,
+    typer.Option("--captions", help="Table (.csv, .parquet) with the columns path and caption; else .txt files."),
+]
+Workers = Annotated[int | None, typer.Option("--workers", help="Decode processes. [default: one per CPU]")]
+ClipsPerVideo = Annotated[
+    str, typer.Option("--clips-per-video", help="Clips cut from each longer video (or scene): a number, or all.")
+]
+Scenes = Annotated[
+    bool,
+    typer.Option("--scenes", help="Cut videos into scenes first: no clip spans a cut (needs motionrag[scenes])."),
+]
+SceneThreshold = Annotated[
+    float,
+    typer.Option("--scene-threshold", help="How much a frame must differ to be a cut, 0 to 255; less cuts more."),
+]
+NearDuplicates = Annotated[
+    float | None,
+    typer.Option(
+        "--near-duplicates",
+        help="Skip clips that resemble an earlier one at least so much, in first frame and motion: 0 to 1, e.g. 0.97.",
+    ),
+]
+MaxPixels = Annotated[int, typer.Option("--max-pixels", help="Refuse videos with larger frames, in pixels.")]
+MaxDecodeSeconds = Annotated[
+    float, typer.Option("--max-decode-seconds", help="Give up on a clip after so many seconds of decoding.")
+]
+MaxMemory = Annotated[
+    int, typer.Option("--max-memory-mib", help="Memory that one decode process may use, in MiB (on Linux).")
+]
+MaxVideoHours = Annotated[float, typer.Option("--max-video-hours", help="Refuse longer videos, in hours.")]
+Batch = Annotated[int, typer.Option("--batch", help="Clips encoded at a time.")]
+Page = Annotated[
+    Path | None,
+    typer.Option("--report", help="Where to write the build's report (HTML). [default: report.html in the database]"),
+]
+
+
+def clip_count(given: str) -> int | None:
+    """None for "all"."""
+    if given == "all":
+        return None
+    if not given.isdecimal() or int(given) < 1:
+        raise InvalidSetting(
+            f"expected a number of at least 1 or all for --clips-per-video, received {given}: correct it"
+        )
+    return int(given)
+
+
+def decode_limits(*, pixels: int, seconds: float, memory_mib: int, hours: float) -> DecodeLimits:
+    """The limits that the options ask for."""
+    from index_builder.clips.timeline import DecodeLimits
+
+    return DecodeLimits(
+        max_pixels=pixels,
+        seconds_per_clip=seconds,
+        memory_bytes=memory_mib << 20,
+        max_duration_sec=hours * 3600,
+    )
