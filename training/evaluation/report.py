@@ -25,14 +25,14 @@ VERSIONS_OF = ("torch", "diffusers", "transformers", "numpy")
 
 
 def figures_table(rows: Mapping[str, RowFigures], *, title: str) -> Table:
-    """A line a row: each figure and, below it, its 95 % confidence interval. It fits 80 columns."""
+    """A line a row: each figure and, below it, half its 95 % confidence interval. It fits 80 columns."""
     shown = [name for name in METRICS if any(name in figures.metrics for figures in rows.values())]
     table = Table(
         "row",
         *(f"{METRICS[name].short} {'↑' if METRICS[name].better > 0 else '↓'}" for name in shown),
         title=title,
         title_justify="left",
-        caption="below: 95 % confidence intervals, by bootstrap over clips",
+        caption="below: half the 95 % confidence interval, by bootstrap over clips",
         caption_justify="left",
         box=SIMPLE_HEAD,
         padding=(0, 1),
@@ -44,8 +44,7 @@ def figures_table(rows: Mapping[str, RowFigures], *, title: str) -> Table:
             found = figures.estimate(metric) if measured else None
             digits = METRICS[metric].digits
             values.append(f"{found.value:.{digits}f}" if measured else "-")
-            # One digit less below, or two intervals would fill the width of three figures.
-            intervals.append(f"{found.low:.{digits - 1}f}..{found.high:.{digits - 1}f}" if measured else "")
+            intervals.append(f"±{(found.high - found.low) / 2:.{digits}f}" if measured else "")
         table.add_row(f"[bold]{name}", *values)
         table.add_row("", *intervals, style="dim")
     return table

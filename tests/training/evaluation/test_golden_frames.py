@@ -3,7 +3,7 @@
 After a new pack was trained: python -m training.evaluation.regression
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -25,11 +25,15 @@ def scene_frames(chain: Chain, scene: golden.Scene, motion: AdaptedMotion | None
 
 
 @pytest.fixture
-def zeroed(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
+def zeroed(chain: Chain) -> Iterator[None]:
     """The adapter adds nothing."""
-    for site in chain.model.adapter.sites:
-        values = chain.model.adapter.site(site).to_v_ip[0]
-        monkeypatch.setattr(values, "weight", torch.nn.Parameter(torch.zeros_like(values.weight), requires_grad=False))
+    weights = [chain.model.adapter.site(site).to_v_ip[0].weight for site in chain.model.adapter.sites]
+    kept = [weight.clone() for weight in weights]
+    for weight in weights:
+        weight.zero_()
+    yield
+    for weight, values in zip(weights, kept, strict=True):
+        weight.copy_(values)
 
 
 @pytest.fixture
@@ -48,7 +52,11 @@ def permuted(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
 def swapped_order(monkeypatch: pytest.MonkeyPatch) -> None:
     """The context transformer takes the most similar neighbour for the least similar one."""
     right = ContextTransformer.adapt
-    monkeypatch.setattr(ContextTransformer, "adapt", lambda self, m, a, t: right(self, m.flip(1), a.flip(1), t))
+
+    def swapped(self, motion: torch.Tensor, appearance: torch.Tensor, target: torch.Tensor, **rest) -> torch.Tensor:
+        return right(self, motion.flip(1), appearance.flip(1), target, **rest)
+
+    monkeypatch.setattr(ContextTransformer, "adapt", swapped)
 
 
 def test_record_is_of_this_pack(chain: Chain) -> None:
