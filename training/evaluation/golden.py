@@ -19,8 +19,9 @@ from motionrag_nodes.neighbours.neighbours import Neighbours
 from training.demo_world.world import ClipSpec, draw_spec, render_clip
 from training.sizes import REFERENCES, SIZE_PIXELS
 
-# Grey levels of 255. One thread or two differ by one level in a few pixels; what is broken, by ten times these.
-MEAN_TOLERANCE = 0.5
+# Grey levels of 255. One thread or two differ by 0.00004 on average and one level in a few pixels; of what is broken in
+# the tests, unconditional tokens that are lost differ least, by 0.4 and 69.
+MEAN_TOLERANCE = 0.05
 MAX_TOLERANCE = 8
 
 
