@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from rich.box import SIMPLE_HEAD
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from training.evaluation.evaluate import Evaluation
 from training.evaluation.figures import RowFigures
@@ -28,7 +28,7 @@ def figures_table(rows: Mapping[str, RowFigures], *, title: str) -> Table:
     """A line a row: each figure and, below it, half its 95 % confidence interval. It fits 80 columns."""
     shown = [name for name in METRICS if any(name in figures.metrics for figures in rows.values())]
     table = Table(
-        "row",
+        Column("row", no_wrap=True),
         *(f"{METRICS[name].short} {'↑' if METRICS[name].better > 0 else '↓'}" for name in shown),
         title=title,
         title_justify="left",

@@ -33,7 +33,7 @@ METRICS: dict[str, Metric] = {
         Metric("frechet", "Frechet distance", "Frechet", -1, 2),
         Metric("appearance", "appearance score", "looks score", +1, 1),
         Metric("first_frame", "first frame, dB", "first frame dB", +1, 1),
-        Metric("seconds", "seconds a video", "seconds", -1, 2),
+        Metric("seconds", "seconds a video", "sec", -1, 2),
     )
 }
 
