@@ -9,7 +9,7 @@ export HF_HUB_OFFLINE ?= 1
 export OMP_WAIT_POLICY ?= PASSIVE
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help setup demo test bench chromium lint train-tiny clean
+.PHONY: help setup demo test bench chromium pictures lint train-tiny clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 14
@@ -45,6 +45,9 @@ bench: $(READY)  ## the short forms of all benchmarks, into bench_output/
 	$(BIN)/pip install -q -c constraints.txt -e '.[bench]'
 	for name in query open_database indexing render_cost growth; do \
 		$(BIN)/python -m benchmarks.$$name --short --json bench_output/$$name.json || exit 1; done
+
+pictures: $(READY) chromium demo  ## run every workflow in the editor for the pictures of help, templates and README
+	$(BIN)/python -m editor_pictures --demo demo_output
 
 lint: $(READY)  ## ruff
 	$(BIN)/ruff check .

@@ -29,6 +29,7 @@ KNOWN_COMPLAINTS = {
     "/favicon.ico": "Chromium asks for it before the page has named its icon",
     "https://api.comfy.org/nodes?": "the editor looks a workflow's packs up in the public registry, which ComfyUI "
     "itself forbids when it is started with --disable-api-nodes",
+    "filename=%28none": "a node that uploads videos asks for a preview of its choice, also of none",
     # An effect of useVueNodeLifecycle in 1.32.9; its stack is part of the message.
     "TypeError: Cannot read properties of undefined (reading 'id')\n    at onChange": "opening any page, the editor "
     "stores LiteGraph.Canvas.MinFontSizeForLOD before it has registered that setting",
@@ -213,10 +214,10 @@ class Editor:
         return found
 
     def set_widget(self, widget: str, value: Any, *, node_prefix: str = "") -> None:
-        """Sets a value in every node that has such an input and whose type begins with `node_prefix`."""
+        """Sets an input by its name or label, in every node that has it and whose type begins with `node_prefix`."""
         self.page.evaluate(
             """([prefix, name, value]) => window.app.graph.nodes.filter(node => node.type.startsWith(prefix))
-                .flatMap(node => node.widgets ?? []).filter(widget => widget.name === name)
+                .flatMap(node => node.widgets ?? []).filter(w => w.name === name || w.label === name)
                 .forEach(widget => { widget.value = value; widget.callback?.(value) })""",
             [node_prefix, widget, value],
         )
@@ -307,7 +308,8 @@ class Editor:
         if message.type != "error":
             return
         said = f"{message.text} ({message.location.get('url', '')})"
-        if not any(f"{self.url}{part}" in said or part in message.text for part in KNOWN_COMPLAINTS):
+        known = (f"({self.url}{part}" if part.startswith("/") else part for part in KNOWN_COMPLAINTS)
+        if not any(part in said for part in known):
             self.complaints.append(said)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from editor_pictures.editor import Editor
 from motionrag_nodes.batch_render.comfyui_install import checkout_folder
-from motionrag_nodes.batch_render.workflow_file import read_workflow, to_api_graph
+from motionrag_nodes.batch_render.workflow_file import is_link, read_workflow, to_api_graph
 from tests.comfyui.conftest import RunningComfyUI
 
 pytestmark = [pytest.mark.comfyui, pytest.mark.browser]
@@ -30,6 +31,17 @@ _WIRE = """() => {
     whole.pos = [0, 0]
     save.pos = [500, 0]
 }"""
+
+
+def _tree(graph: dict[str, Any], node_id: str) -> tuple[str, dict[str, Any]]:
+    """A node and all before it, without ids: the editor and the converter count nodes inside a subgraph differently."""
+    node = graph[node_id]
+    inputs = {k: (_tree(graph, v[0]), v[1]) if is_link(v) else v for k, v in node["inputs"].items()}
+    return node["class_type"], inputs
+
+
+def _end(graph: dict[str, Any]) -> str:
+    return next(node_id for node_id, node in graph.items() if node["class_type"] == "SaveVideo")
 
 
 def test_the_server_offers_every_blueprint(comfyui: RunningComfyUI) -> None:
@@ -53,9 +65,8 @@ def test_it_is_found_wired_and_run_as_one_node(
     saved = tmp_path / "blueprint.json"
     saved.write_text(json.dumps(editor.page.evaluate("() => window.app.graph.serialize()")))
     exported, rendered = editor.exported(), to_api_graph(read_workflow(saved), comfyui.object_info)
-    assert {i: (node["class_type"], node["inputs"]) for i, node in exported.items()} == {
-        i: (node["class_type"], node["inputs"]) for i, node in rendered.items()
-    }
+    assert len(exported) == len(rendered) == 8
+    assert _tree(exported, _end(exported)) == _tree(rendered, _end(rendered))
     assert any(node["inputs"].get("prompt") == "a square moves down" for node in exported.values())
     editor.run()
     editor.fit_view()
