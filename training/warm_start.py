@@ -19,7 +19,7 @@ FILES: dict[str, dict[str, str]] = {
     "appearance": {"encoders/appearance": "encoder."},
     "base": {"base/unet/diffusion_pytorch_model.safetensors": ""},
     "stage1": {"motion_resampler.safetensors": "resampler.", "motion_adapter.safetensors": "adapter."},
-    "stage2": {"context_transformer.safetensors": ""},
+    "stage2": {"context_transformer.safetensors": "", "appearance_resampler.safetensors": "condition_proj."},
 }
 # A pack holds encoders without the heads that taught them: those begin anew.
 HEADS = ("heads.", "trajectory.", "kind.")

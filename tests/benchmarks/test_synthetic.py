@@ -64,5 +64,5 @@ def test_growth_at_a_tiny_size(tmp_path: Path) -> None:
 
 def test_indexing_at_a_tiny_size() -> None:
     lines = {line["what"]: line for line in indexing.measure(8, repeats=1)}
-    assert set(lines) == {"decode alone", "encode alone", "build"}
-    assert lines["build"]["times_the_larger_bound"] > 0.5
+    assert len(lines) == 5 and {"build", "decode alone", "encode alone, other processor busy"} < set(lines)
+    assert lines["build"]["times_the_larger"] > 0.5 < lines["build"]["times_the_larger_when_both_are_busy"]
