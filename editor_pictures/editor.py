@@ -65,6 +65,9 @@ _PICTURES_SHOWN = """type => window.app.graph.nodes.filter(node => node.type ===
     ...(node.imgs ?? []),
     ...(node.widgets ?? []).flatMap(widget => [...(widget.element?.querySelectorAll?.('img') ?? [])]),
 ]).filter(image => image.complete).map(image => [image.naturalWidth, image.naturalHeight])"""
+# The workflow in the foremost tab; undefined where none is open.
+_ACTIVE_PATH = "window.app.extensionManager.workflow.activeWorkflow?.path"
+_ACTIVE_NAME = "window.app.extensionManager.workflow.activeWorkflow?.filename"
 _ADD = """type => {
     const node = window.LiteGraph.createNode(type)
     window.app.graph.add(node)
@@ -136,8 +139,9 @@ class Editor:
     def open_template(self, name: str) -> None:
         """Opens one of our templates by a click on its card."""
         self.open_gallery()
+        before = self.page.evaluate(f"() => {_ACTIVE_PATH}")
         self.page.get_by_test_id(f"template-workflow-{name}").click()
-        self._wait_for_workflow(name)
+        self._wait_for_workflow(name, before)
 
     def new_workflow(self) -> None:
         """Opens an empty workflow in a tab of its own."""
@@ -296,9 +300,10 @@ class Editor:
         self.page.wait_for_function(_READY)
         self.page.wait_for_load_state("networkidle")
 
-    def _wait_for_workflow(self, name: str) -> None:
-        opened = "name => window.app.extensionManager.workflow.activeWorkflow?.filename === name"
-        self.page.wait_for_function(f"{opened} && window.app.graph.nodes.length > 0", arg=name)
+    def _wait_for_workflow(self, name: str, before: str | None) -> None:
+        # A name that is open already gets a number: "name (2)".
+        opened = f"([name, before]) => {_ACTIVE_PATH} !== before && {_ACTIVE_NAME}.startsWith(name)"
+        self.page.wait_for_function(f"{opened} && window.app.graph.nodes.length > 0", arg=[name, before])
         self.page.wait_for_load_state("networkidle")
 
     def _command(self, name: str) -> None:
