@@ -29,6 +29,7 @@ KNOWN_COMPLAINTS = {
     "/favicon.ico": "Chromium asks for it before the page has named its icon",
     "https://api.comfy.org/nodes?": "the editor looks a workflow's packs up in the public registry, which ComfyUI "
     "itself forbids when it is started with --disable-api-nodes",
+    "en.md)": "help is asked for in the editor's language first, and English is the page of no language",
     "filename=%28none": "a node that uploads videos asks for a preview of its choice, also of none",
     # An effect of useVueNodeLifecycle in 1.32.9; its stack is part of the message.
     "TypeError: Cannot read properties of undefined (reading 'id')\n    at onChange": "opening any page, the editor "
