@@ -17,7 +17,7 @@ Box = tuple[float, float, float, float]
 
 NODE_PREFIX = "MotionRAG"
 GALLERY_SECTION = "MotionRAG"  # locales/*/main.json gives the folder below custom_nodes this name
-TIMEOUT_MS = 180_000  # far more than an idle machine takes: a busy one is no fault
+TIMEOUT_MS = 90_000  # far more than an idle machine takes: a busy one is no fault
 RUN_TIMEOUT_MS = 600_000
 _FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
@@ -84,6 +84,7 @@ _TITLE_PLACE = """type => {
 }"""
 # Clear of the editor's bars and, in a new workflow, of everything.
 _EMPTY_PLACE = (900, 500)
+_SEARCH_TRIES = 5  # the canvas of a new workflow overlooks a double click now and then
 _SEARCH_PAUSE_MS = 600  # the box waits a while for the next letter
 # Scroll the canvas so that a rectangle of the graph lies at (left, top) of the page.
 _MOVE_TO = """([x, y, left, top, scale]) => {
@@ -165,8 +166,12 @@ class Editor:
 
     def search(self, words: str) -> list[str]:
         """Opens the search by a double click on the canvas, types, and returns what is offered, best first."""
-        self.page.mouse.dblclick(*_EMPTY_PLACE)
         box = self.page.locator(".comfy-vue-node-search-box input")
+        for _ in range(_SEARCH_TRIES):
+            self.page.mouse.dblclick(*_EMPTY_PLACE)
+            self.page.wait_for_timeout(_SEARCH_PAUSE_MS)
+            if box.is_visible():
+                break
         box.click()
         self.page.keyboard.type(words, delay=10)
         options = self.page.locator(".comfy-vue-node-search-container .option-container")
