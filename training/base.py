@@ -1,9 +1,10 @@
 """Stage 0: a base image-to-video UNet as SVD's, which knows how things move but not which way this one will.
 
 EDM with v-prediction (Karras et al. 2022, as diffusers' EulerDiscreteScheduler implies it); the first frame's latents
-are concatenated. As SVD's own line learned text-to-video before image-to-video, half of the clips here come with the
-embedding of their caption instead of their first frame's: its cross-attention thereby knows words for motion, which an
-image embedding, all that it gets at generation time, does not speak.
+are concatenated. SVD's own line learned from millions of captioned videos before it became image-to-video, so that its
+cross-attention knows more motions than an image embedding, all that it gets at generation time, ever asks for. Here
+captions stand for some of that, and scripts, a fixed projection of the whole path that is added to the image's
+embedding, for the rest: eight words alone would leave a base that sorts every motion into eight.
 """
 
 from __future__ import annotations
@@ -17,17 +18,20 @@ from diffusers import AutoencoderKL, UNetSpatioTemporalConditionModel
 from torch import Tensor
 
 from index_builder.features.preprocessing import prepare_frames
-from training.data import GENERATOR_MOTIONS, draw_clips
+from training.data import MIXED_MOTIONS, draw_clips
 from training.demo_world.world import ClipSpec
 from training.encoders.codec import to_pixels
 from training.runner import Loss, Recipe, autocast
-from training.sizes import FPS, FRAMES, RETRIEVAL_PREPROCESSING
+from training.sizes import FPS, FRAMES, RETRIEVAL_PREPROCESSING, TOKEN_DIM
 
 RECIPE = Recipe(steps=2600, batch=8, lr=1e-3, ema_decay=0.998)
 SIGMA_LOG_MEAN, SIGMA_LOG_STD = 0.7, 1.6  # arXiv 2509.26391
 IMAGE_NOISE_LOG_MEAN, IMAGE_NOISE_LOG_STD = -3.0, 0.5
 MOTION_BUCKET_ID = 127
-CAPTION_SHARE, UNCONDITIONAL_SHARE = 0.45, 0.1
+# Of the clips, these come with their caption's embedding, with a script, and with nothing at all.
+CAPTION_SHARE, SCRIPT_SHARE, UNCONDITIONAL_SHARE = 0.15, 0.45, 0.1
+# What one unit of a script means: places in frame widths, log scale, angle in radians.
+SCRIPT_UNITS = np.array([0.1, 0.1, 0.2, 0.4])
 
 
 @dataclass(frozen=True)
@@ -64,12 +68,22 @@ def embed_images(frozen: Frozen, frames: np.ndarray) -> Tensor:
     return frozen.retrieval.encode_image(prepare_frames(frames, RETRIEVAL_PREPROCESSING)).float()
 
 
+def write_scripts(specs: Sequence[ClipSpec]) -> Tensor:
+    """Where sprites go, frame by frame, as directions [B, D] of the embedding's space, longer for longer ways."""
+    paths = np.stack([(spec.trajectory(FRAMES).stacked() / SCRIPT_UNITS).ravel() for spec in specs])  # [B, T * 4]
+    directions, _ = np.linalg.qr(np.random.default_rng(0).standard_normal((TOKEN_DIM, paths.shape[1])))
+    return torch.from_numpy(paths @ directions.T / np.sqrt(paths.shape[1])).float()
+
+
 @torch.no_grad()
 def draw_batch(
-    frozen: Frozen, rng: np.random.Generator, count: int, *, caption_share: float = 0.0, clip_frames: int = FRAMES
+    frozen: Frozen, rng: np.random.Generator, count: int, *, told: bool = False, clip_frames: int = FRAMES
 ) -> DiffusionBatch:
-    """Draw clips and everything that SVD's UNet is told of them; `clip_frames` 16 where a motion encoder looks too."""
-    specs, clips = draw_clips(rng, count, frames=clip_frames, motions=GENERATOR_MOTIONS)
+    """Draw clips and everything that SVD's UNet is told of them: with `told`, how they move as well.
+
+    `clip_frames` is 16 where a motion encoder looks too.
+    """
+    specs, clips = draw_clips(rng, count, frames=clip_frames, motions=MIXED_MOTIONS)
     frames = to_pixels(clips[:, :: clip_frames // FRAMES])  # [B, T, 3, H, W]
     latents = frozen.codec.encode(frames.flatten(0, 1)).latent_dist.mode().unflatten(0, (count, FRAMES))
     image_noise = torch.from_numpy(np.exp(rng.normal(IMAGE_NOISE_LOG_MEAN, IMAGE_NOISE_LOG_STD, count))).float()
@@ -77,12 +91,15 @@ def draw_batch(
     first = frames[:, 0] + image_noise.view(-1, 1, 1, 1) * noise
     image_latents = frozen.codec.encode(first).latent_dist.mode()
     embedding = embed_images(frozen, clips[:, 0])
-    told = torch.from_numpy(rng.random(count))
-    if caption_share:
+    drawn = torch.from_numpy(rng.random(count))[:, None]
+    if told:
         captions = frozen.tokenizer([spec.caption(rng) for spec in specs])
-        text = frozen.retrieval.encode_text(captions, normalize=True).float() * embedding.norm(dim=1, keepdim=True)
-        embedding = torch.where((told < caption_share)[:, None], text, embedding)
-    conditional = told < 1 - UNCONDITIONAL_SHARE
+        length = embedding.norm(dim=1, keepdim=True)
+        text = frozen.retrieval.encode_text(captions, normalize=True).float() * length
+        script = embedding + write_scripts(specs) * length
+        embedding = torch.where(drawn < CAPTION_SHARE + SCRIPT_SHARE, script, embedding)
+        embedding = torch.where(drawn < CAPTION_SHARE, text, embedding)
+    conditional = drawn[:, 0] < 1 - UNCONDITIONAL_SHARE
     ids = torch.tensor([FPS - 1.0, MOTION_BUCKET_ID, 0.0]).repeat(count, 1)
     ids[:, 2] = image_noise
     return DiffusionBatch(
@@ -123,7 +140,7 @@ def make_loss(unet: UNetSpatioTemporalConditionModel, frozen: Frozen) -> Loss:
     """The denoising error over freshly drawn clips."""
 
     def loss(rng: np.random.Generator, count: int) -> dict[str, Tensor]:
-        batch = draw_batch(frozen, rng, count, caption_share=CAPTION_SHARE)
+        batch = draw_batch(frozen, rng, count, told=True)
         return {"denoising": denoising_error(unet, batch, draw_noise(rng, batch.latents)).mean()}
 
     return loss

@@ -10,10 +10,8 @@ from training.demo_world.motions import MOTIONS
 from training.demo_world.world import CLIP_FRAMES, ClipSpec, draw_spec, render_clip
 from training.sizes import SIZE_PIXELS
 
-# Half named motions, half random smooth ones: encoders and codec must know more than eight motions.
+# Half named motions, half random smooth ones: encoders, codec and generator must know more than eight motions.
 MIXED_MOTIONS: tuple[str | None, ...] = (*MOTIONS, *([None] * len(MOTIONS)))
-# The generator sees one random motion to two named ones: enough to follow motion that has no name in its world.
-GENERATOR_MOTIONS: tuple[str | None, ...] = (*MOTIONS, *MOTIONS, *([None] * len(MOTIONS)))
 
 
 def draw_clips(
