@@ -2,7 +2,8 @@
 
 Its sequences are made to be worth adapting: named motions come by their captions, as at generation time, but some
 captions lie, as captions do; random motions come in families that share nothing but the motion, so that what is learned
-is to read it from the examples, whatever it is.
+is to read it from the examples, whatever it is. And a database may run out of a motion: the less similar a reference,
+the rather it is a stranger, which is why the order of references tells something.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ NAMED_CLIPS, FAMILIES, FAMILY_CLIPS = 3000, 125, 24
 CANDIDATES = 20
 # Of the captions in the pool this share names a wrong motion, and of a family's references this share is a stranger.
 WRONG_SHARE = 0.25
+# In this share of sequences the database runs out: from some place on there are only strangers.
+SHORT_SHARE = 0.5
 GRAIN = 2.0  # std in grey levels, about what compression leaves
 BATCH = 50
 
@@ -112,14 +115,22 @@ def build_pool(
     return Pool(torch.cat(tokens), torch.cat(appearance), torch.cat(candidates))
 
 
+def run_out(rng: np.random.Generator, references: Tensor, clips: int) -> Tensor:
+    """References [B, K], most similar first, of which a SHORT_SHARE of rows ends in strangers out of all `clips`."""
+    batch, count = references.shape
+    true = np.where(rng.random(batch) < SHORT_SHARE, rng.integers(1, count, batch), count)
+    strangers = torch.from_numpy(rng.integers(clips, size=(batch, count)))
+    return torch.where(torch.from_numpy(np.arange(count) < true[:, None]), references, strangers)
+
+
 def make_loss(model: ContextTransformer, pool: Pool) -> Loss:
     """Squared error between predicted and true motion tokens of every clip of a retrieved sequence."""
 
     def loss(rng: np.random.Generator, batch: int) -> dict[str, Tensor]:
         targets = torch.from_numpy(rng.integers(len(pool.candidates), size=batch))
         kept = np.stack([np.sort(rng.choice(CANDIDATES, REFERENCES, replace=False)) for _ in range(batch)])
-        references = pool.candidates[targets].gather(1, torch.from_numpy(kept)).flip(1)  # least similar first
-        sequence = torch.cat([references, targets[:, None]], dim=1)  # [B, K + 1]
+        references = run_out(rng, pool.candidates[targets].gather(1, torch.from_numpy(kept)), len(pool.candidates))
+        sequence = torch.cat([references.flip(1), targets[:, None]], dim=1)  # [B, K + 1], least similar first
         truth = pool.motion_tokens[sequence]  # [B, K + 1, L, D]
         predicted = model(truth, model.appearance_tokens(pool.appearance[sequence]))
         return {"tokens": F.mse_loss(predicted, truth)}

@@ -76,3 +76,11 @@ def test_denoising_target_is_what_the_scheduler_inverts() -> None:
     assert torch.allclose(noisy / (s**2 + 1) - s / (s**2 + 1).sqrt() * target, latents, atol=1e-4)
     error = base.denoising_error(Oracle(), batch, noise)
     assert torch.allclose(error, (target**2).mean((1, 2, 3, 4)), rtol=1e-4)
+
+
+def test_where_the_database_runs_out_the_most_similar_references_stay() -> None:
+    references = torch.full((400, 9), -1)
+    kept = (stage2.run_out(np.random.default_rng(0), references, 50) == -1).numpy()
+    assert kept[:, 0].all()
+    assert (np.diff(kept.astype(int), axis=1) <= 0).all()  # strangers come last
+    assert abs(kept.all(1).mean() - (1 - stage2.SHORT_SHARE)) < 0.08
