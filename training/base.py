@@ -1,10 +1,9 @@
 """Stage 0: a base image-to-video UNet as SVD's, which knows how things move but not which way this one will.
 
 EDM with v-prediction (Karras et al. 2022, as diffusers' EulerDiscreteScheduler implies it); the first frame's latents
-are concatenated. SVD's own line learned from millions of captioned videos before it became image-to-video, so that its
-cross-attention knows more motions than an image embedding, all that it gets at generation time, ever asks for. Here
-captions stand for some of that, and scripts, a fixed projection of the whole path that is added to the image's
-embedding, for the rest: eight words alone would leave a base that sorts every motion into eight.
+are concatenated. As SVD's own line learned text-to-video before image-to-video, some clips here come with the
+embedding of their caption instead of their first frame's, and some with a script: the cross-attention thereby knows
+motions that an image embedding, all that it gets at generation time, does not ask for.
 """
 
 from __future__ import annotations
@@ -18,11 +17,13 @@ from diffusers import AutoencoderKL, UNetSpatioTemporalConditionModel
 from torch import Tensor
 
 from index_builder.features.preprocessing import prepare_frames
+from motionrag_nodes.attention.injection import attach_motion
 from training.data import MIXED_MOTIONS, draw_clips
 from training.demo_world.world import ClipSpec
 from training.encoders.codec import to_pixels
 from training.runner import Loss, Recipe, autocast
-from training.sizes import FPS, FRAMES, RETRIEVAL_PREPROCESSING, TOKEN_DIM
+from training.scripts import ScriptedBase, write_scripts
+from training.sizes import FPS, FRAMES, RETRIEVAL_PREPROCESSING
 
 RECIPE = Recipe(steps=2600, batch=8, lr=1e-3, ema_decay=0.998)
 SIGMA_LOG_MEAN, SIGMA_LOG_STD = 0.7, 1.6  # arXiv 2509.26391
@@ -30,8 +31,6 @@ IMAGE_NOISE_LOG_MEAN, IMAGE_NOISE_LOG_STD = -3.0, 0.5
 MOTION_BUCKET_ID = 127
 # Of the clips, these come with their caption's embedding, with a script, and with nothing at all.
 CAPTION_SHARE, SCRIPT_SHARE, UNCONDITIONAL_SHARE = 0.15, 0.45, 0.1
-# What one unit of a script means: places in frame widths, log scale, angle in radians.
-SCRIPT_UNITS = np.array([0.1, 0.1, 0.2, 0.4])
 
 
 @dataclass(frozen=True)
@@ -49,6 +48,7 @@ class DiffusionBatch:
     """One batch as SVD's UNet takes it, and what it should answer.
 
     latents, image_latents: [B, T, 4, h, w]; embedding: [B, 1, D]; added_time_ids: [B, 3]; sigma: [B];
+    scripts: [B, 1, S], zeros where none is told;
     conditional: [B], False where a clip is drawn for the unconditional branch.
     """
 
@@ -59,6 +59,7 @@ class DiffusionBatch:
     embedding: Tensor
     added_time_ids: Tensor
     sigma: Tensor
+    scripts: Tensor
     conditional: Tensor
 
 
@@ -68,18 +69,11 @@ def embed_images(frozen: Frozen, frames: np.ndarray) -> Tensor:
     return frozen.retrieval.encode_image(prepare_frames(frames, RETRIEVAL_PREPROCESSING)).float()
 
 
-def write_scripts(specs: Sequence[ClipSpec]) -> Tensor:
-    """Where sprites go, frame by frame, as directions [B, D] of the embedding's space, longer for longer ways."""
-    paths = np.stack([(spec.trajectory(FRAMES).stacked() / SCRIPT_UNITS).ravel() for spec in specs])  # [B, T * 4]
-    directions, _ = np.linalg.qr(np.random.default_rng(0).standard_normal((TOKEN_DIM, paths.shape[1])))
-    return torch.from_numpy(paths @ directions.T / np.sqrt(paths.shape[1])).float()
-
-
 @torch.no_grad()
 def draw_batch(
     frozen: Frozen, rng: np.random.Generator, count: int, *, told: bool = False, clip_frames: int = FRAMES
 ) -> DiffusionBatch:
-    """Draw clips and everything that SVD's UNet is told of them: with `told`, how they move as well.
+    """Draw clips and everything that SVD's UNet is told of them: with `told`, how some of them move as well.
 
     `clip_frames` is 16 where a motion encoder looks too.
     """
@@ -91,15 +85,14 @@ def draw_batch(
     first = frames[:, 0] + image_noise.view(-1, 1, 1, 1) * noise
     image_latents = frozen.codec.encode(first).latent_dist.mode()
     embedding = embed_images(frozen, clips[:, 0])
-    drawn = torch.from_numpy(rng.random(count))[:, None]
+    drawn = torch.from_numpy(rng.random(count))
+    conditional = drawn < 1 - UNCONDITIONAL_SHARE
+    scripted = torch.zeros(count, dtype=torch.bool)
     if told:
         captions = frozen.tokenizer([spec.caption(rng) for spec in specs])
-        length = embedding.norm(dim=1, keepdim=True)
-        text = frozen.retrieval.encode_text(captions, normalize=True).float() * length
-        script = embedding + write_scripts(specs) * length
-        embedding = torch.where(drawn < CAPTION_SHARE + SCRIPT_SHARE, script, embedding)
-        embedding = torch.where(drawn < CAPTION_SHARE, text, embedding)
-    conditional = drawn[:, 0] < 1 - UNCONDITIONAL_SHARE
+        text = frozen.retrieval.encode_text(captions, normalize=True).float() * embedding.norm(dim=1, keepdim=True)
+        embedding = torch.where((drawn < CAPTION_SHARE)[:, None], text, embedding)
+        scripted = (drawn >= CAPTION_SHARE) & (drawn < CAPTION_SHARE + SCRIPT_SHARE)
     ids = torch.tensor([FPS - 1.0, MOTION_BUCKET_ID, 0.0]).repeat(count, 1)
     ids[:, 2] = image_noise
     return DiffusionBatch(
@@ -110,6 +103,7 @@ def draw_batch(
         embedding=(embedding * conditional[:, None])[:, None],
         added_time_ids=ids,
         sigma=torch.from_numpy(np.exp(rng.normal(SIGMA_LOG_MEAN, SIGMA_LOG_STD, count))).float(),
+        scripts=write_scripts(specs) * scripted.view(-1, 1, 1),
         conditional=conditional,
     )
 
@@ -136,11 +130,14 @@ def draw_noise(rng: np.random.Generator, latents: Tensor) -> Tensor:
     return torch.from_numpy(rng.standard_normal(latents.shape, dtype=np.float32))
 
 
-def make_loss(unet: UNetSpatioTemporalConditionModel, frozen: Frozen) -> Loss:
+def make_loss(model: ScriptedBase, frozen: Frozen) -> Loss:
     """The denoising error over freshly drawn clips."""
 
     def loss(rng: np.random.Generator, count: int) -> dict[str, Tensor]:
         batch = draw_batch(frozen, rng, count, told=True)
-        return {"denoising": denoising_error(unet, batch, draw_noise(rng, batch.latents)).mean()}
+        with attach_motion(model.unet, model.scripts) as injection:
+            with autocast():
+                injection.set_tokens(batch.scripts)
+            return {"denoising": denoising_error(model.unet, batch, draw_noise(rng, batch.latents)).mean()}
 
     return loss

@@ -103,20 +103,34 @@ def load_frozen(run_folder: Path) -> Frozen:
 
 def run_base(run_folder: Path, start: Start) -> None:
     """Stage "base" (stage 0)."""
-    from training import base, sizes
+    from training import base, scripts
 
-    unet = sizes.base_unet()
-    finish("base", unet, base.make_loss(unet, load_frozen(run_folder)), base.RECIPE, run_folder, start)
+    model = scripts.ScriptedBase()
+    finish("base", model, base.make_loss(model, load_frozen(run_folder)), base.RECIPE, run_folder, start)
+
+
+def run_primer(run_folder: Path, _start: Start) -> None:
+    """Stage "primer" (the beginning of stage 1): always from nothing."""
+    from training import primer, scripts, stage1
+    from training.encoders.motion import MotionLesson
+
+    base = load_result("base", scripts.ScriptedBase(), run_folder)
+    encoder = load_result("motion", MotionLesson(), run_folder).encoder
+    model = stage1.MotionInjection(base.unet)
+    loss = primer.make_loss(model, base, encoder, load_frozen(run_folder))
+    finish("primer", model, loss, primer.RECIPE, run_folder, Start())
 
 
 def run_stage1(run_folder: Path, start: Start) -> None:
     """Stage "stage1"."""
-    from training import sizes, stage1
+    from training import scripts, stage1
     from training.encoders.motion import MotionLesson
 
-    unet = load_result("base", sizes.base_unet(), run_folder)
+    unet = load_result("base", scripts.ScriptedBase(), run_folder).unet
     encoder = load_result("motion", MotionLesson(), run_folder).encoder
     model = stage1.MotionInjection(unet)
+    if not start.pack:
+        load_result("primer", model, run_folder).requires_grad_(True)
     finish(
         "stage1",
         model,
@@ -159,14 +173,14 @@ def run_pack(run_folder: Path, _start: Start) -> None:
     """Stage "pack": assemble what the others left into motionrag_nodes/packs/tiny."""
     from motionrag_nodes.adapted_tokens.context_transformer import ContextTransformer
     from motionrag_nodes.checkpoints import pack
-    from training import assemble, sizes, stage1
+    from training import assemble, scripts, sizes, stage1
     from training.encoders.appearance import AppearanceLesson
     from training.encoders.motion import MotionLesson
 
     if world()[0] != 0:
         return
     frozen = load_frozen(run_folder)
-    unet = load_result("base", sizes.base_unet(), run_folder)
+    unet = load_result("base", scripts.ScriptedBase(), run_folder).unet
     transformer = ContextTransformer(sizes.CONTEXT_TRANSFORMER, sizes.APPEARANCE_RESAMPLER)
     models = assemble.TrainedModels(
         codec=frozen.codec,
@@ -200,6 +214,7 @@ STAGES: dict[str, Callable[[Path, Start], None]] = {
     "motion": run_motion,
     "appearance": run_appearance,
     "base": run_base,
+    "primer": run_primer,
     "stage1": run_stage1,
     "stage2": run_stage2,
     "plot": run_plot,

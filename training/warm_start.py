@@ -17,12 +17,12 @@ FILES: dict[str, dict[str, str]] = {
     # transformers renames some keys of these two while it reads them, and is asked to do so.
     "motion": {"encoders/motion": "encoder."},
     "appearance": {"encoders/appearance": "encoder."},
-    "base": {"base/unet/diffusion_pytorch_model.safetensors": ""},
+    "base": {"base/unet/diffusion_pytorch_model.safetensors": "unet."},
     "stage1": {"motion_resampler.safetensors": "resampler.", "motion_adapter.safetensors": "adapter."},
     "stage2": {"context_transformer.safetensors": "", "appearance_resampler.safetensors": "condition_proj."},
 }
-# A pack holds encoders without the heads that taught them: those begin anew.
-HEADS = ("heads.", "trajectory.", "kind.")
+# A pack holds encoders without the heads that taught them, and the base without its scripts: those begin anew.
+HEADS = ("heads.", "trajectory.", "kind.", "scripts.")
 
 
 def load_from_pack(stage: str, model: nn.Module, pack: Path) -> None:

@@ -10,7 +10,7 @@ import torch
 import motionrag_nodes.checkpoints.pack as pack_module
 from motionrag_nodes.checkpoints.pack import load_pack
 from motionrag_nodes.frames.video_model import load_video_model
-from training import base, stage1, stage2
+from training import base, primer, stage1, stage2
 from training.encoders import appearance, codec, motion, retrieval
 from training.stages import STAGES, Start, seed_everything
 
@@ -18,7 +18,7 @@ from training.stages import STAGES, Start, seed_everything
 @pytest.fixture
 def one_step_recipes(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same stages, as short as they can be."""
-    for module in (codec, retrieval, motion, appearance, base, stage1, stage2):
+    for module in (codec, retrieval, motion, appearance, base, primer, stage1, stage2):
         monkeypatch.setattr(module, "RECIPE", replace(module.RECIPE, steps=1, batch=4))
     for name, value in {"NAMED_CLIPS": 25, "FAMILIES": 2, "FAMILY_CLIPS": 21}.items():
         monkeypatch.setattr(stage2, name, value)
@@ -68,7 +68,7 @@ def test_denoising_target_is_what_the_scheduler_inverts() -> None:
     batch = base.DiffusionBatch(
         specs=(), clips=np.zeros(0), latents=latents, image_latents=torch.zeros(2, 8, 4, 8, 8),
         embedding=torch.zeros(2, 1, 8), added_time_ids=torch.zeros(2, 3), sigma=sigma,
-        conditional=torch.ones(2, dtype=bool),
+        scripts=torch.zeros(2, 1, 32), conditional=torch.ones(2, dtype=bool),
     )  # fmt: skip
     s = sigma.view(-1, 1, 1, 1, 1)
     noisy = latents + s * noise

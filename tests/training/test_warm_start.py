@@ -10,6 +10,7 @@ from motionrag_nodes.errors import PackInvalid
 from training import sizes
 from training.encoders import codec
 from training.encoders.motion import MotionLesson
+from training.scripts import ScriptedBase
 from training.warm_start import load_from_pack
 
 TINY = PACKAGED_FOLDER / "tiny"
@@ -38,4 +39,4 @@ def test_another_models_weights_are_refused() -> None:
 
 def test_a_folder_without_the_files_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PackInvalid, match="found none: give the folder of a tiny motion pack"):
-        load_from_pack("base", sizes.base_unet(), tmp_path)
+        load_from_pack("base", ScriptedBase(), tmp_path)
