@@ -19,6 +19,9 @@ _BOX = """type => {
     return [x, y, width, height]
 }"""
 
+# A node that was just added has no box until the canvas has drawn it.
+_DRAWN = "type => window.app.graph.nodes.find(node => node.type === type).boundingRect[2] > 0"
+
 
 def take_from_workflow(editor: Editor, wanted: set[str], folder: Path = FOLDER) -> set[str]:
     """Pictures of those of `wanted` that are in the open workflow. Returns which."""
@@ -36,6 +39,7 @@ def take_alone(editor: Editor, node_type: str, folder: Path = FOLDER) -> None:
 
 
 def _take(editor: Editor, node_type: str, folder: Path) -> None:
+    editor.page.wait_for_function(_DRAWN, arg=node_type)
     x, y, width, height = editor.page.evaluate(_BOX, node_type)
     editor.show_at((x, y), _PLACE)
     left, top = _PLACE[0] - _MARGIN, _PLACE[1] - _BADGE_HEIGHT

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+import torch.distributed as dist
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -46,6 +47,8 @@ def finish(name: str, model: nn.Module, loss: Loss, recipe: Recipe, run_folder: 
     if world()[0] == 0:
         save_file({k: v.contiguous() for k, v in weights.items()}, result.with_suffix(".tmp"))
         os.replace(result.with_suffix(".tmp"), result)
+    if world()[1] > 1:
+        dist.barrier()  # the next stage of every process reads it
 
 
 def load_result(name: str, model: nn.Module, run_folder: Path) -> nn.Module:
