@@ -57,8 +57,8 @@ class RunningComfyUI:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The server's tests run last: the quick ones tell first what is broken. Those of the browser come after all others:
-    while it is open its event loop runs in this thread, and nothing else can start one."""
+    """The server's tests run last: the quick ones tell first what is broken. Those of the browser come after all
+    others: while it is open its event loop runs in this thread, and nothing else can start one."""
     items.sort(
         key=lambda item: (item.get_closest_marker("comfyui") is not None, "page_of_the_session" in item.fixturenames)
     )

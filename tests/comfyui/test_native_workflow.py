@@ -15,17 +15,8 @@ from tests.comfyui.conftest import RunningComfyUI
 from tests.comfyui.runs import Graph, queue
 
 pytestmark = pytest.mark.comfyui
-IMAGE, LOAD_MODEL, APPLY, CONDITIONING, GUIDANCE, SAMPLE, DECODE, VIDEO, SAVE = (
-    "1",
-    "6",
-    "7",
-    "8",
-    "9",
-    "10",
-    "11",
-    "12",
-    "13",
-)
+IMAGE, PACK, DATABASE, RETRIEVE, ADAPT, LOAD_MODEL, APPLY = (str(number) for number in range(1, 8))
+GUIDANCE, SAMPLE, DECODE, FIND = "9", "10", "11", "20"
 
 
 @pytest.fixture
@@ -76,6 +67,25 @@ def test_two_chained_halves_are_one_whole(comfyui: RunningComfyUI, graph: Graph)
     halves[GUIDANCE]["inputs"]["model"] = ["20", 0]
     difference = frames(comfyui, halves).astype(int) - frames(comfyui, graph)
     assert np.abs(difference).mean() < 0.5
+
+
+def test_find_motion_stands_for_the_four_nodes_before_apply_motion_too(comfyui: RunningComfyUI, graph: Graph) -> None:
+    found = changed(graph, APPLY, motion=[FIND, 0])
+    asked = graph[RETRIEVE]["inputs"]
+    found[FIND] = {
+        "class_type": "MotionRAGFindMotion",
+        "inputs": {
+            "image": [IMAGE, 0],
+            "prompt": asked["prompt"],
+            "database": graph[DATABASE]["inputs"]["database"],
+            "pack": graph[PACK]["inputs"]["pack"],
+            "clips": asked["top_k"],
+            "exclude": "",
+        },
+    }
+    for node in (DATABASE, RETRIEVE, ADAPT):
+        del found[node]
+    np.testing.assert_array_equal(frames(comfyui, found), frames(comfyui, graph))
 
 
 def test_other_samplers_tiled_decoding_and_a_part_of_the_steps(comfyui: RunningComfyUI, graph: Graph) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +15,21 @@ import typer
 from PIL import Image
 from typer.testing import CliRunner
 
+from index_builder.build import build_database
 from index_builder.clips.thumbnails import STRIP_FRAMES
 from motionrag_nodes.batch_render.errors import NodeValueError
 from motionrag_nodes.batch_render.run import render_workflows
+from motionrag_nodes.checkpoints.pack import load_pack
 from motionrag_nodes.cli.render import render
-from tests.comfyui.conftest import DATABASE_NAME, RunningComfyUI
+from motionrag_nodes.motion_tokens.pack_encoder import PackClipEncoder
+from tests.comfyui.conftest import DATABASE_NAME, RunningComfyUI, write_clip
 
 pytestmark = pytest.mark.comfyui
 
 app = typer.Typer()
 app.command()(render)
 Graph = dict[str, dict[str, Any]]
-GENERATE, RETRIEVE = "Generate Video", "Retrieve Neighbours"
+GENERATE, RETRIEVE, DATABASE = "Generate Video", "Retrieve Neighbours", "Load Motion Database"
 FEW_STEPS = f"{GENERATE}.steps=2"
 
 
@@ -72,6 +76,27 @@ def test_neighbours_are_shown_and_reported(
     sheet = next(output for output in job["outputs"] if output["kind"] == "preview" and output["node"] == "4")
     with Image.open(tmp_path / sheet["file"]) as film:
         assert film.format == "WEBP" and film.n_frames == STRIP_FRAMES
+
+
+def test_a_database_that_has_grown_is_rendered_again(
+    comfyui: RunningComfyUI, workflows: Path, picture: Path, tmp_path: Path
+) -> None:
+    encoder, database, clips = PackClipEncoder(load_pack("tiny")), comfyui.databases / "growing", tmp_path / "clips"
+    clips.mkdir()
+    write_clip(clips / "one.mp4", colour="red", direction="right")
+    build_database([clips], output=database, encoder=encoder, workers=1)
+    settings = ["--set", f"Image.image={picture}", "--set", FEW_STEPS, "--set", f"{DATABASE}.database=growing"]
+    name = "image_to_video_with_motion"
+    arguments = [str(workflows / f"{name}.json"), *settings]
+    try:
+        first = _render(comfyui, tmp_path / "out", *arguments)[name]
+        assert _render(comfyui, tmp_path / "out", *arguments)[name]["skipped"]
+        write_clip(clips / "two.mp4", colour="blue", direction="down")
+        build_database([clips], output=database, encoder=encoder, workers=1)
+        again = _render(comfyui, tmp_path / "out", *arguments)[name]
+    finally:
+        shutil.rmtree(database)
+    assert [len(job["shown"]["4"]["neighbours"]) for job in (first, again)] == [1, 2]
 
 
 def test_a_job_table_gives_a_video_a_row_and_a_second_run_none(
