@@ -1,12 +1,8 @@
-"""The comparison with LanceDB, at a tiny size and where it is installed: both give the same clips and tokens."""
+"""The comparison with LanceDB, at a tiny size: both give the same clips and tokens."""
 
 from pathlib import Path
 
-import pytest
-
 from benchmarks import query
-
-pytest.importorskip("lancedb", reason="needs the extra: pip install -e .[bench]")
 
 
 def test_both_databases_answer_alike(tmp_path: Path) -> None:
