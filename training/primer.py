@@ -18,7 +18,7 @@ from training.runner import Loss, Recipe
 from training.scripts import ScriptedBase, write_scripts
 from training.stage1 import DROPPED_SHARE, MotionInjection, motion_features, zero_clip_features
 
-RECIPE = Recipe(steps=1500, batch=48, lr=1e-3)
+RECIPE = Recipe(steps=1500, batch=48, lr=1.5e-3)
 GRAIN = 2.0  # std in grey levels, about what compression leaves
 
 

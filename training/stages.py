@@ -112,8 +112,8 @@ def run_base(run_folder: Path, start: Start) -> None:
     finish("base", model, base.make_loss(model, load_frozen(run_folder)), base.RECIPE, run_folder, start)
 
 
-def run_primer(run_folder: Path, _start: Start) -> None:
-    """Stage "primer" (the beginning of stage 1): always from nothing."""
+def run_primer(run_folder: Path, start: Start) -> None:
+    """Stage "primer" (the beginning of stage 1): from nothing, since a pack holds no scripts to compare with."""
     from training import primer, scripts, stage1
     from training.encoders.motion import MotionLesson
 
@@ -121,7 +121,7 @@ def run_primer(run_folder: Path, _start: Start) -> None:
     encoder = load_result("motion", MotionLesson(), run_folder).encoder
     model = stage1.MotionInjection(base.unet)
     loss = primer.make_loss(model, base, encoder, load_frozen(run_folder))
-    finish("primer", model, loss, primer.RECIPE, run_folder, Start())
+    finish("primer", model, loss, primer.RECIPE, run_folder, replace(start, pack=None))
 
 
 def run_stage1(run_folder: Path, start: Start) -> None:
