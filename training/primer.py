@@ -1,30 +1,56 @@
 """Stage 1 begins here: from a clip's features, write at every site what the base's own scripts write there.
 
 SVD's cross-attention has one key, so what a site adds depends on no pixel: query, script and motion tokens can be
-compared without running the UNet, some forty times as many clips in the time. Stage 1 then trains on the true loss.
+compared without running the UNet, some hundred times as many clips in the time. Stage 1 then trains on the true loss.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from training.base import UNCONDITIONAL_SHARE, Frozen, embed_images
-from training.data import MIXED_MOTIONS, draw_clips
-from training.runner import Loss, Recipe
+from training.base import TOLD_MOTIONS, UNCONDITIONAL_SHARE, Frozen, embed_images
+from training.data import draw_clips
+from training.runner import Loss, Recipe, console, world
 from training.scripts import ScriptedBase, write_scripts
 from training.stage1 import DROPPED_SHARE, MotionInjection, motion_features, zero_clip_features
 
-RECIPE = Recipe(steps=1500, batch=48, lr=1.5e-3)
+RECIPE = Recipe(steps=5000, batch=48, lr=1.5e-3, ema_decay=0.998)
+CLIPS, DRAWN_AT_ONCE = 5000, 50  # of each process
 GRAIN = 2.0  # std in grey levels, about what compression leaves
+
+
+@dataclass(frozen=True)
+class Bank:
+    """Clips as the primer sees them: motion features [M, N, C], image embeddings [M, 1, D] and scripts [M, 1, S]."""
+
+    features: Tensor
+    embeddings: Tensor
+    scripts: Tensor
+
+
+@torch.no_grad()
+def fill_bank(encoder: torch.nn.Module, frozen: Frozen, *, seed: int = 3) -> Bank:
+    """Draw and encode CLIPS clips, others in every process."""
+    rng = np.random.default_rng([seed, world()[0]])
+    features, embeddings, scripts = [], [], []
+    for start in range(0, CLIPS, DRAWN_AT_ONCE):
+        specs, clips = draw_clips(rng, min(DRAWN_AT_ONCE, CLIPS - start), motions=TOLD_MOTIONS, noise=GRAIN)
+        features.append(motion_features(encoder, list(clips)))
+        embeddings.append(embed_images(frozen, clips[:, 0])[:, None])
+        scripts.append(write_scripts(specs))
+        if start % 1000 == 0:
+            console.log(f"primer's bank: {start}/{CLIPS} clips")
+    return Bank(torch.cat(features), torch.cat(embeddings), torch.cat(scripts))
 
 
 def make_loss(model: MotionInjection, base: ScriptedBase, encoder: torch.nn.Module, frozen: Frozen) -> Loss:
     """The squared error at the sites, each relative to what scripts add there; nothing at all for dropped motion."""
-    zeros = zero_clip_features(encoder)
+    zeros, bank = zero_clip_features(encoder), fill_bank(encoder, frozen)
 
     def site_errors(features: Tensor, scripts: Tensor, embedding: Tensor) -> Iterator[Tensor]:
         tokens = model.resampler(features)
@@ -37,12 +63,11 @@ def make_loss(model: MotionInjection, base: ScriptedBase, encoder: torch.nn.Modu
             yield ((added - wanted) ** 2).mean() / (wanted**2).mean()
 
     def loss(rng: np.random.Generator, count: int) -> dict[str, Tensor]:
-        specs, clips = draw_clips(rng, count, motions=MIXED_MOTIONS, noise=GRAIN)
+        drawn = torch.from_numpy(rng.integers(len(bank.scripts), size=count))
         kept = torch.from_numpy(rng.random(count) >= DROPPED_SHARE).view(-1, 1, 1)
         seen = torch.from_numpy(rng.random(count) >= UNCONDITIONAL_SHARE).view(-1, 1, 1)
-        embedding = embed_images(frozen, clips[:, 0])[:, None] * seen
-        features = torch.where(kept, motion_features(encoder, list(clips)), zeros)
-        errors = site_errors(features, write_scripts(specs) * kept, embedding)
+        features = torch.where(kept, bank.features[drawn], zeros)
+        errors = site_errors(features, bank.scripts[drawn] * kept, bank.embeddings[drawn] * seen)
         return {"sites": torch.stack(list(errors)).mean()}
 
     return loss

@@ -1,6 +1,7 @@
 """The primer compares, without the UNet, what the adapter and the scripts add inside it."""
 
 import numpy as np
+import pytest
 import torch
 
 from motionrag_nodes.checkpoints.pack import PACKAGED_FOLDER
@@ -13,7 +14,8 @@ from training.sizes import codec
 from training.warm_start import load_from_pack
 
 
-def test_a_fresh_adapter_misses_all_that_scripts_add_and_learns() -> None:
+def test_a_fresh_adapter_misses_all_that_scripts_add_and_learns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(primer, "CLIPS", 4)
     torch.manual_seed(0)
     base, lesson = ScriptedBase().eval().requires_grad_(False), MotionLesson()
     load_from_pack("motion", lesson, PACKAGED_FOLDER / "tiny")
