@@ -59,11 +59,14 @@ def weighted_mask_by_clip(weights: torch.Tensor, tokens_per_clip: int) -> torch.
 
 
 @contextmanager
-def _masks_taken_as_given() -> Iterator[None]:
+def _masks_taken_as_given(biased: bool) -> Iterator[None]:
     """Keeps torch from its fast path for encoders, which takes any bias that is not 0 for "may not look" (torch 2.14).
 
     The switch is the process's; another thread that meets it is slower for a moment, not wrong.
     """
+    if not biased:
+        yield
+        return
     enabled = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
@@ -111,22 +114,11 @@ class ContextTransformer(nn.Module):
             ShapeMismatch: the tokens do not fit each other or the configuration.
             TooManyNeighbours: K + 1 clips exceed the position table.
         """
-        batch, clips = appearance_tokens.shape[:2]
-        self._check(motion_tokens, appearance_tokens)
-        length = self.config.tokens_per_clip
-        start = self.sos_token.expand(batch, -1, -1)[:, None]
-        shifted = torch.cat([start, motion_tokens[:, : clips - 1]], dim=1)
-        positions = self.positions[: clips * length].unflatten(0, (clips, length)).to(shifted.dtype)
-        within_clip = self.positions[:length].to(shifted.dtype)
-        sequence = shifted + positions + (appearance_tokens + within_clip)
-        tokens = sequence.flatten(1, 2)  # [B, K + 1, L, D] -> [B, (K + 1) * L, D]
-        if weights is None:
-            mask = causal_mask_by_clip(clips, length, device=sequence.device)
+        tokens, mask = self._sequence(motion_tokens, appearance_tokens, weights)
+        with _masks_taken_as_given(weights is not None):
             adapted = self.transformer(tokens, mask=mask)
-        else:
-            with _masks_taken_as_given():
-                adapted = self.transformer(tokens, mask=weighted_mask_by_clip(weights.to(sequence), length))
-        return adapted.unflatten(1, (clips, length))  # [B, (K + 1) * L, D] -> [B, K + 1, L, D]
+        # [B, (K + 1) * L, D] -> [B, K + 1, L, D]
+        return adapted.unflatten(1, (-1, self.config.tokens_per_clip))
 
     def adapt(
         self,
@@ -144,7 +136,40 @@ class ContextTransformer(nn.Module):
         # The most similar neighbour stands right before the target, as in training.
         appearance = torch.cat([reference_appearance.flip(1), target_appearance[:, None]], dim=1)
         weights = None if weights is None else weights.flip(0)
-        return self(reference_motion.flip(1), appearance, weights=weights)[:, -1]
+        tokens, mask = self._sequence(reference_motion.flip(1), appearance, weights)
+        *layers, last = self.transformer.layers
+        with _masks_taken_as_given(weights is not None):
+            for layer in layers:
+                tokens = layer(tokens, src_mask=mask)
+        return self._target_alone(last, tokens, mask)
+
+    def _target_alone(
+        self, layer: nn.TransformerEncoderLayer, tokens: torch.Tensor, mask: torch.Tensor
+    ) -> torch.Tensor:
+        """The last layer at the target [B, L, D]: nobody reads what it makes of the neighbours, which is most of it."""
+        length = self.config.tokens_per_clip
+        target = tokens[:, -length:]
+        seen, _ = layer.self_attn(target, tokens, tokens, attn_mask=mask[-length:], need_weights=False)
+        target = layer.norm1(target + seen)
+        return layer.norm2(target + layer.linear2(layer.activation(layer.linear1(target))))
+
+    def _sequence(
+        self, motion_tokens: torch.Tensor, appearance_tokens: torch.Tensor, weights: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """What the layers read, [B, (K + 1) * L, D], and who may look at whom."""
+        batch, clips = appearance_tokens.shape[:2]
+        self._check(motion_tokens, appearance_tokens)
+        length = self.config.tokens_per_clip
+        start = self.sos_token.expand(batch, -1, -1)[:, None]
+        shifted = torch.cat([start, motion_tokens[:, : clips - 1]], dim=1)
+        positions = self.positions[: clips * length].unflatten(0, (clips, length)).to(shifted.dtype)
+        within_clip = self.positions[:length].to(shifted.dtype)
+        sequence = shifted + positions + (appearance_tokens + within_clip)
+        if weights is None:
+            mask = causal_mask_by_clip(clips, length, device=sequence.device)
+        else:
+            mask = weighted_mask_by_clip(weights.to(sequence), length)
+        return sequence.flatten(1, 2), mask
 
     def _check(self, motion_tokens: torch.Tensor, appearance_tokens: torch.Tensor) -> None:
         batch, clips = appearance_tokens.shape[:2]

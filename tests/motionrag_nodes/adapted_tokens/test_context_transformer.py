@@ -166,3 +166,13 @@ def test_positions_alternate_sine_and_cosine():
     expected = torch.stack([expected[0].sin(), expected[1].cos(), expected[2].sin(), expected[3].cos()])
     torch.testing.assert_close(table[3, :4], expected)
     assert causal_mask_by_clip(2, 2).int().tolist() == [[0, 0, 1, 1], [0, 0, 1, 1], [0, 0, 0, 0], [0, 0, 0, 0]]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("weights", [None, torch.tensor([1.0, 0.5, 2.0])])
+def test_adapting_the_target_alone_is_the_whole_computation(transformer, weights):
+    motion, appearance = torch.randn(2, 3, 3, 16), torch.randn(2, 4, 3, 16)
+    alone = transformer.adapt(motion, appearance[:, :3], appearance[:, 3], weights=weights)
+    in_order = torch.cat([appearance[:, :3].flip(1), appearance[:, 3:]], dim=1)
+    whole = transformer(motion.flip(1), in_order, weights=None if weights is None else weights.flip(0))
+    assert torch.allclose(alone, whole[:, -1], atol=1e-5)
