@@ -17,7 +17,7 @@ def main() -> None:
     parser.add_argument("stages", nargs="+", choices=list(STAGES), help="in this order")
     parser.add_argument("--run", type=Path, default=Path("runs/tiny"), help="checkpoints and logs (default runs/tiny)")
     parser.add_argument("--threads", type=int, default=1, help="threads per process (default 1)")
-    parser.add_argument("--start-from", type=Path, help="begin from the weights of this motion pack, not from nothing")
+    parser.add_argument("--start-from", type=Path, help="begin from the weights of this pack or run, not from nothing")
     parser.add_argument("--steps", type=int, help="instead of the recipe's; 0: keep --start-from's weights")
     parser.add_argument("--learning-rate", type=float, help="the peak, instead of the recipe's")
     arguments = parser.parse_args()

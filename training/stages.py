@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from training.base import Frozen
+from training.record import training_record
 from training.runner import Loss, Recipe, train, world
 from training.warm_start import keep_lineage, load_from_pack
 
@@ -198,7 +199,7 @@ def run_pack(run_folder: Path, _start: Start) -> None:
     assemble.assemble(
         models,
         pack.PACKAGED_FOLDER / "tiny",
-        record=assemble.training_record(run_folder),
+        record=training_record(run_folder),
         plot=run_folder / "losses.png",
     )
 

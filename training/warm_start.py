@@ -1,4 +1,4 @@
-"""Begin a stage from the weights of a motion pack: to train on, or to train what comes after it on another world."""
+"""Begin a stage from the weights of a motion pack, or of another run: to train on, or to train what comes after it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from motionrag_nodes.errors import PackInvalid
+from training.record import training_record
 
 # stage -> the pack's files and where their weights go in what the stage trains
 FILES: dict[str, dict[str, str]] = {
@@ -26,11 +27,14 @@ HEADS = ("heads.", "trajectory.", "kind.", "scripts.")
 
 
 def load_from_pack(stage: str, model: nn.Module, pack: Path) -> None:
-    """Fill `model`, what a stage trains, from a pack's folder.
+    """Fill `model`, what a stage trains, from a pack's folder, or from the folder of a run that finished the stage.
 
     Raises:
         PackInvalid: the pack's weights are not those of this stage's model.
     """
+    if (pack / f"{stage}.safetensors").exists():
+        model.load_state_dict(load_file(pack / f"{stage}.safetensors"))
+        return
     state: dict[str, Tensor] = {}
     for file, prefix in FILES[stage].items():
         if not (pack / file).exists():
@@ -48,8 +52,9 @@ def load_from_pack(stage: str, model: nn.Module, pack: Path) -> None:
 
 
 def keep_lineage(stage: str, pack: Path, run_folder: Path) -> None:
-    """Note in the run's folder what the pack's card says of the training that a stage goes on from."""
-    card = json.loads((pack / "card" / "training.json").read_text(encoding="utf-8"))
+    """Note in the run's folder what is known of the training that a stage goes on from: a card, or another run's logs."""
+    card_path = pack / "card" / "training.json"
+    card = json.loads(card_path.read_text(encoding="utf-8")) if card_path.exists() else training_record(pack)
     record = {**card["stages"][stage], "commit": card["commit"]}
     run_folder.mkdir(parents=True, exist_ok=True)
     (run_folder / f"{stage}.began_from.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")

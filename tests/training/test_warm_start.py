@@ -1,9 +1,11 @@
 """A stage begins from a pack's weights, and from no other's."""
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from motionrag_nodes.checkpoints.pack import PACKAGED_FOLDER
 from motionrag_nodes.errors import PackInvalid
@@ -11,7 +13,7 @@ from training import sizes
 from training.encoders import codec
 from training.encoders.motion import MotionLesson
 from training.scripts import ScriptedBase
-from training.warm_start import load_from_pack
+from training.warm_start import keep_lineage, load_from_pack
 
 TINY = PACKAGED_FOLDER / "tiny"
 
@@ -40,3 +42,18 @@ def test_another_models_weights_are_refused() -> None:
 def test_a_folder_without_the_files_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PackInvalid, match="found none: give the folder of a tiny motion pack"):
         load_from_pack("base", ScriptedBase(), tmp_path)
+
+
+def test_a_run_is_gone_on_from_with_what_its_logs_say(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    run, base = tmp_path / "run", ScriptedBase()
+    run.mkdir()
+    save_file({key: value.half() for key, value in base.state_dict().items()}, run / "base.safetensors")
+    (run / "base.csv").write_text("step,seconds,learning_rate,denoising\n7,36.0,0.001,0.5\n")
+    other = ScriptedBase()
+    load_from_pack("base", other, run)
+    site = base.scripts.sites[0]
+    kept, loaded = (model.scripts.site(site).to_k_ip[0].weight for model in (base, other))
+    assert torch.allclose(kept, loaded, atol=1e-3)
+    keep_lineage("base", run, tmp_path / "next")
+    assert json.loads((tmp_path / "next" / "base.began_from.json").read_text())["steps"] == 7
