@@ -52,7 +52,7 @@ def load_from_pack(stage: str, model: nn.Module, pack: Path) -> None:
 
 
 def keep_lineage(stage: str, pack: Path, run_folder: Path) -> None:
-    """Note in the run's folder what is known of the training that a stage goes on from: a card, or another run's logs."""
+    """Note in the run's folder what is known of the training gone on from: the pack's card, or the other run's logs."""
     card_path = pack / "card" / "training.json"
     card = json.loads(card_path.read_text(encoding="utf-8")) if card_path.exists() else training_record(pack)
     record = {**card["stages"][stage], "commit": card["commit"]}
