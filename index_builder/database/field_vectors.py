@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
+from itertools import accumulate
 
 import numpy as np
 
@@ -16,13 +18,13 @@ class StoredVectors:
         """`rows` by the names of their segments, in the order in which row numbers count."""
         self._rows, self.field, self.dim = rows, field, dim
         self._files = list(rows.values())
-        self._starts = np.cumsum([0] + [file.row_count for file in self._files])
+        self._starts = [0, *accumulate(file.row_count for file in self._files)]
         self._whole: dict[str, np.ndarray] = {}
 
     @property
     def row_count(self) -> int:
         """Rows of all segments."""
-        return int(self._starts[-1])
+        return self._starts[-1]
 
     def of_segment(self, name: str) -> np.ndarray:
         """float32 [rows, E] of a segment."""
@@ -33,11 +35,9 @@ class StoredVectors:
     def at(self, numbers: np.ndarray) -> np.ndarray:
         """float32 [k, E] of the rows of `numbers`."""
         found = np.empty((len(numbers), self.dim), dtype=np.float32)
-        segments = np.searchsorted(self._starts, numbers, side="right") - 1
-        for segment in np.unique(segments):
-            here = segments == segment
-            indices = numbers[here] - self._starts[segment]
-            found[here] = self._files[segment].embeddings_at(self.field, indices)
+        for place, number in enumerate(numbers.tolist()):
+            segment = bisect_right(self._starts, number) - 1
+            found[place] = self._files[segment].embedding(self.field, number - self._starts[segment])
         return found
 
     def parts(self) -> Iterator[np.ndarray]:

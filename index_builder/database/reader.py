@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import logging
+from bisect import bisect_right
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Literal
 
@@ -54,7 +56,7 @@ class MotionDatabase:
                 shape = (segment.row_count, space.tokens_per_clip, space.token_dim)
                 files[file.fingerprint] = TokensFile(check_size(path, file), shape=shape, fingerprint=file.fingerprint)
             self._tokens.append(files)
-        self._starts = np.cumsum([0] + [segment.row_count for segment in manifest.segments])
+        self._starts = [0, *accumulate(segment.row_count for segment in manifest.segments)]
         self._numbers = RowNumbers(self._rows)
         self._removed_mask: np.ndarray | None = None
         self._hidden: np.ndarray | None = None
@@ -190,11 +192,8 @@ class MotionDatabase:
                 f"those of {stored or 'none'}: rebuild it with this pack (motionrag index build ... --pack NAME), or "
                 "encode the rows"
             )
-        found = [self._tokens[segment][fingerprint].rows([index]) for segment, index in places]
-        return StoredTokens(
-            np.concatenate([tokens.motion_tokens for tokens in found]),
-            np.concatenate([tokens.appearance_tokens for tokens in found]),
-        )
+        found = (self._tokens[segment][fingerprint].row(index) for segment, index in places)
+        return StoredTokens(*(np.stack(kind) for kind in zip(*found, strict=True)))
 
     def has_source(self, name: str) -> bool:
         """Whether `name` is a row's id, or the path, file name or stem of a row's video."""
@@ -227,8 +226,8 @@ class MotionDatabase:
         return [self._place(numbers[row_id]) for row_id in ids]
 
     def _place(self, number: int) -> tuple[int, int]:
-        segment = int(np.searchsorted(self._starts, number, side="right")) - 1
-        return segment, number - int(self._starts[segment])
+        segment = bisect_right(self._starts, number) - 1
+        return segment, number - self._starts[segment]
 
     def _id_at(self, number: int) -> str:
         segment, index = self._place(number)

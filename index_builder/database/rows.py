@@ -143,6 +143,12 @@ class RowsFile:
         parts = list(self.embedding_parts(field))
         return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
+    def embedding(self, field: str, index: int) -> np.ndarray:
+        """float32 [E] of the row at `index`, in the map where that is possible."""
+        frame, text, absent = self._matrices_of(index // BATCH_ROWS)
+        offset = index % BATCH_ROWS
+        return frame[offset] if field == "frame" or (absent is not None and absent[offset]) else text[offset]
+
     def embeddings_at(self, field: str, indices: np.ndarray) -> np.ndarray:
         """float32 [k, E] of the rows at `indices`; only these are read."""
         found, batches = np.empty((len(indices), self.embedding_dim), dtype=np.float32), indices // BATCH_ROWS
@@ -153,15 +159,19 @@ class RowsFile:
 
     def _embeddings(self, field: str, number: int, offsets: np.ndarray | slice) -> np.ndarray:
         """Of the rows at `offsets` of a batch; a whole batch comes without a copy, unless captions are missing."""
+        frame, text, absent = self._matrices_of(number)
+        if field == "frame":
+            return frame[offsets]
+        return text[offsets] if absent is None else np.where(absent[offsets, None], frame[offsets], text[offsets])
+
+    def _matrices_of(self, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """A batch's embeddings of frames and of captions, and where there is no caption."""
         if number not in self._matrices:
             batch = self.batch(number)
             text = batch.column("text_embedding")
             absent = text.is_null().to_numpy(zero_copy_only=False) if text.null_count else None
             self._matrices[number] = _matrix(batch.column("frame_embedding")), _matrix(text), absent
-        frame, text, absent = self._matrices[number]
-        if field == "frame":
-            return frame[offsets]
-        return text[offsets] if absent is None else np.where(absent[offsets, None], frame[offsets], text[offsets])
+        return self._matrices[number]
 
 
 def _matrix(column: pa.FixedSizeListArray) -> np.ndarray:

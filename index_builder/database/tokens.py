@@ -61,7 +61,9 @@ class TokensFile:
         self.path = path
         offset = self._check_header(shape, fingerprint)
         self._arrays = {
-            kind: np.memmap(path, dtype="<f2", mode="r", shape=shape, offset=offset[kind]) for kind in KINDS
+            # As plain arrays: a memmap makes an object of its own class at every access.
+            kind: np.asarray(np.memmap(path, dtype="<f2", mode="r", shape=shape, offset=offset[kind]))
+            for kind in KINDS
         }
 
     def _check_header(self, shape: tuple[int, int, int], fingerprint: str) -> dict[str, int]:
@@ -95,6 +97,10 @@ class TokensFile:
 
     def _damaged(self, why: str) -> DatabaseDamaged:
         return DatabaseDamaged(f"expected sound tokens in {self.path}, but {why}: restore it from a backup or rebuild")
+
+    def row(self, index: int) -> tuple[np.ndarray, ...]:
+        """Tokens [L, D] of the row at `index`, one array of each of KINDS, in the map."""
+        return tuple(array[index] for array in self._arrays.values())
 
     def rows(self, indices: Sequence[int]) -> StoredTokens:
         """Tokens of the rows at `indices`, copied out of the map."""
