@@ -152,7 +152,9 @@ def test_the_tiny_pack_builds_is_interrupted_goes_on_and_searches(folder: Path, 
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)
     stdout, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130, stderr
+    # Python ends itself by the signal where the interrupt passed through an exec of text, as dataclasses do while they
+    # are imported, whatever exit code is asked for: to a shell both are 130.
+    assert process.returncode in (130, -signal.SIGINT), stderr
     assert "What was committed" in stderr and "run the same command to go on" in " ".join(stderr.split())
     before = json.loads(stdout)["videos"]["indexed"] if stdout else 0
     assert before < 23
