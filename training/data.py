@@ -13,6 +13,8 @@ from training.sizes import SIZE_PIXELS
 # Half named motions, half random smooth ones: encoders, codec and generator must know more than eight motions.
 MIXED_MOTIONS: tuple[str | None, ...] = (*MOTIONS, *([None] * len(MOTIONS)))
 
+COMPRESSION_GRAIN = 2.0  # std in grey levels, about what compression leaves
+
 
 def draw_clips(
     rng: np.random.Generator,
@@ -28,7 +30,12 @@ def draw_clips(
     """
     specs = [draw_spec(rng, motions=motions) for _ in range(count)]
     clips = np.stack([render_clip(spec, size=SIZE_PIXELS, frames=frames) for spec in specs])
-    if noise:
-        grain = rng.standard_normal(clips.shape, dtype=np.float32) * noise
-        clips = np.clip(clips + grain, 0, 255).astype(np.uint8)
-    return specs, clips
+    return specs, add_grain(rng, clips, noise)
+
+
+def add_grain(rng: np.random.Generator, clips: np.ndarray, noise: float) -> np.ndarray:
+    """The clips with grain of a std of `noise` grey levels; as they are where it is 0."""
+    if not noise:
+        return clips
+    grain = rng.standard_normal(clips.shape, dtype=np.float32) * noise
+    return np.clip(clips + grain, 0, 255).astype(np.uint8)

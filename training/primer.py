@@ -14,14 +14,13 @@ import torch
 from torch import Tensor
 
 from training.base import TOLD_MOTIONS, UNCONDITIONAL_SHARE, Frozen, embed_images
-from training.data import draw_clips
+from training.data import COMPRESSION_GRAIN, draw_clips
 from training.runner import Loss, Recipe, console, world
 from training.scripts import ScriptedBase, write_scripts
 from training.stage1 import DROPPED_SHARE, MotionInjection, motion_features, zero_clip_features
 
 RECIPE = Recipe(steps=5000, batch=48, lr=1.5e-3, ema_decay=0.998)
 CLIPS, DRAWN_AT_ONCE = 5000, 50  # of each process
-GRAIN = 2.0  # std in grey levels, about what compression leaves
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ def fill_bank(encoder: torch.nn.Module, frozen: Frozen, *, seed: int = 3) -> Ban
     rng = np.random.default_rng([seed, world()[0]])
     features, embeddings, scripts = [], [], []
     for start in range(0, CLIPS, DRAWN_AT_ONCE):
-        specs, clips = draw_clips(rng, min(DRAWN_AT_ONCE, CLIPS - start), motions=TOLD_MOTIONS, noise=GRAIN)
+        specs, clips = draw_clips(rng, min(DRAWN_AT_ONCE, CLIPS - start), motions=TOLD_MOTIONS, noise=COMPRESSION_GRAIN)
         features.append(motion_features(encoder, list(clips)))
         embeddings.append(embed_images(frozen, clips[:, 0])[:, None])
         scripts.append(write_scripts(specs))

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from index_builder.features.preprocessing import prepare_frames
 from motionrag_nodes.adapted_tokens.context_transformer import ContextTransformer
+from training.data import COMPRESSION_GRAIN, add_grain
 from training.demo_world.motions import MOTIONS
 from training.demo_world.world import CLIP_FRAMES, ClipSpec, draw_spec, render_clip
 from training.runner import Loss, Recipe, console
@@ -32,7 +33,6 @@ CANDIDATES = 20
 WRONG_SHARE = 0.25
 # In this share of sequences the database runs out: from some place on there are only strangers.
 SHORT_SHARE = 0.5
-GRAIN = 2.0  # std in grey levels, about what compression leaves
 BATCH = 50
 
 
@@ -91,8 +91,7 @@ def build_pool(
     tokens, appearance = [], []
     for start in range(0, len(specs), BATCH):
         clips = np.stack([render_clip(s, size=SIZE_PIXELS, frames=CLIP_FRAMES) for s in specs[start : start + BATCH]])
-        grain = rng.standard_normal(clips.shape, dtype=np.float32) * GRAIN
-        clips = np.clip(clips + grain, 0, 255).astype(np.uint8)
+        clips = add_grain(rng, clips, COMPRESSION_GRAIN)
         tokens.append(resampler(motion_features(motion_encoder, list(clips))))
         appearance.append(appearance_encoder(prepare_frames(clips[:, 0], APPEARANCE_PREPROCESSING)).last_hidden_state)
         if start % 1000 == 0:

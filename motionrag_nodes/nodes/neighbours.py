@@ -104,6 +104,15 @@ class RetrieveNeighbours(io.ComfyNode):
 
 
 def _inputs() -> list[io.Input]:
+    # The order is that of saved workflows' values.
+    image = io.Image.Input(
+        "image", optional=True, tooltip="The picture to animate; needed by the modes that compare images."
+    )
+    return [*_search_inputs(), *_choice_inputs(), image]
+
+
+def _search_inputs() -> list[io.Input]:
+    """What is looked for, and how."""
     return [
         MotionDatabaseSocket.Input("database", tooltip="From Load Motion Database."),
         MotionPackSocket.Input("pack", tooltip="From Load Motion Pack; the one the database was built with."),
@@ -140,6 +149,12 @@ def _inputs() -> list[io.Input]:
             step=0.05,
             tooltip="0 takes the most similar clips; higher values avoid clips that resemble each other.",
         ),
+    ]
+
+
+def _choice_inputs() -> list[io.Input]:
+    """What the artist decides about single clips."""
+    return [
         io.String.Input(
             "exclude",
             default="",
@@ -161,9 +176,6 @@ def _inputs() -> list[io.Input]:
             placeholder="#2: 1.5\n0012_skier.mp4: 0",
             tooltip="How much single clips count, one a line. '#2: 1.5': the clip of rank 2 counts half as much "
             "again. '0012_skier.mp4: 0': this clip is left out. Clips not named count 1.",
-        ),
-        io.Image.Input(
-            "image", optional=True, tooltip="The picture to animate; needed by the modes that compare images."
         ),
     ]
 
