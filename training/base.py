@@ -26,7 +26,7 @@ from training.runner import Loss, Recipe, autocast
 from training.scripts import ScriptedBase, write_scripts
 from training.sizes import FPS, FRAMES, RETRIEVAL_PREPROCESSING
 
-RECIPE = Recipe(steps=4000, batch=8, lr=1e-3, ema_decay=0.998)
+RECIPE = Recipe(steps=5500, batch=8, lr=1e-3, ema_decay=0.998)
 SIGMA_LOG_MEAN, SIGMA_LOG_STD = 0.7, 1.6  # arXiv 2509.26391
 IMAGE_NOISE_LOG_MEAN, IMAGE_NOISE_LOG_STD = -3.0, 0.5
 MOTION_BUCKET_ID = 127

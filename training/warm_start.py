@@ -52,9 +52,14 @@ def load_from_pack(stage: str, model: nn.Module, pack: Path) -> None:
 
 
 def keep_lineage(stage: str, pack: Path, run_folder: Path) -> None:
-    """Note in the run's folder what is known of the training gone on from: the pack's card, or the other run's logs."""
+    """Note in the run's folder what is known of the training gone on from: the pack's card, or the other run's logs.
+
+    A go that only carried a stage over, without a step, is left out.
+    """
     card_path = pack / "card" / "training.json"
     card = json.loads(card_path.read_text(encoding="utf-8")) if card_path.exists() else training_record(pack)
     record = {**card["stages"][stage], "commit": card["commit"]}
+    while not record["steps"] and "began_from" in record:
+        record = record["began_from"]
     run_folder.mkdir(parents=True, exist_ok=True)
     (run_folder / f"{stage}.began_from.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")

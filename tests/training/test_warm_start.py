@@ -57,3 +57,12 @@ def test_a_run_is_gone_on_from_with_what_its_logs_say(tmp_path: Path) -> None:
     assert torch.allclose(kept, loaded, atol=1e-3)
     keep_lineage("base", run, tmp_path / "next")
     assert json.loads((tmp_path / "next" / "base.began_from.json").read_text())["steps"] == 7
+
+
+def test_a_go_without_a_step_leaves_no_trace(tmp_path: Path) -> None:
+    carried = tmp_path / "carried"
+    keep_lineage("codec", TINY, carried)
+    keep_lineage("codec", carried, tmp_path / "next")
+    told, known = (json.loads((run / "codec.began_from.json").read_text()) for run in (tmp_path / "next", carried))
+    assert told == known
+    assert told["steps"] > 0
