@@ -14,7 +14,7 @@ from training.demo_world.world import BACKGROUNDS, COLOURS
 from training.runner import Loss, Recipe, autocast
 from training.sizes import APPEARANCE_PREPROCESSING, appearance_encoder
 
-RECIPE = Recipe(steps=1200, batch=32, lr=8e-4)
+RECIPE = Recipe(steps=1700, batch=32, lr=8e-4)
 
 
 class AppearanceLesson(nn.Module):

@@ -17,7 +17,7 @@ from training.demo_world.motions import ALL_MOTIONS
 from training.runner import Loss, Recipe, autocast
 from training.sizes import RETRIEVAL_CONFIG, RETRIEVAL_PREPROCESSING
 
-RECIPE = Recipe(steps=1200, batch=48, lr=1e-3)
+RECIPE = Recipe(steps=1450, batch=48, lr=1e-3)
 MOTION_TEMPERATURE = 0.1
 
 
