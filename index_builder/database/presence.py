@@ -36,8 +36,11 @@ class BuilderPresence:
             self.builder = uuid.uuid4().hex
             self._path = _lock_path(database, self.builder)
             durable_files.write_new(self._path, b"")
-            self._stream = self._path.open("rb+")
-            # A sweep may have taken the file for a dead builder's between its creation and the lock.
+            # A sweep may take the file for a dead builder's between its creation and the lock.
+            try:
+                self._stream = self._path.open("rb+")
+            except FileNotFoundError:
+                continue
             if try_lock(self._stream) and self._path.exists():
                 return
             self._stream.close()

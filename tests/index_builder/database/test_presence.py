@@ -6,6 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from index_builder.database import durable_files
 from index_builder.database.manifest import list_generations
 from index_builder.database.presence import KEPT_MANIFESTS, BuilderPresence, sweep
 from index_builder.database.reader import MotionDatabase
@@ -96,3 +99,20 @@ def test_two_builders_have_two_names(tmp_path: Path) -> None:
     first.release()
     second.release()
     assert list((tmp_path / ".builders").iterdir()) == []
+
+
+def test_a_lock_that_a_sweep_took_before_it_was_held_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, write_new = [], durable_files.write_new
+
+    def write_and_lose_the_first(path: Path, content: bytes) -> None:
+        write_new(path, content)
+        made.append(path)
+        if len(made) == 1:
+            sweep(tmp_path)  # as another builder does
+
+    monkeypatch.setattr(durable_files, "write_new", write_and_lose_the_first)
+    presence = BuilderPresence(tmp_path)
+    assert len(made) == 2 and not made[0].exists() and made[1].exists()
+    presence.release()
