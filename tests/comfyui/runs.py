@@ -7,7 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import psutil
+from PIL import Image
 
 from motionrag_nodes.batch_render.comfyui_client import ComfyUIClient, PromptRun
 from motionrag_nodes.batch_render.errors import JobFailed
@@ -40,6 +42,20 @@ def queue(
 ) -> Reported:
     """Runs a graph to its end."""
     return queue_all(comfyui, [graph], on_event)[0]
+
+
+def frames_before_encoding(comfyui: RunningComfyUI, graph: Graph, images: list[Any]) -> np.ndarray:
+    """uint8 [T, H, W, 3] of the IMAGE output [node, slot] of a graph, kept without loss.
+
+    x264 on several threads does not always make the same video of the same frames: those cannot be compared bit for bit.
+    """
+    keeper = "keeper"
+    kept = {"class_type": "SaveImage", "inputs": {"images": images, "filename_prefix": "frames"}}
+    reported = queue(comfyui, {**graph, keeper: kept})
+    assert reported.run is not None, f"{reported.failure}\n{comfyui.server.log_tail(40)}"
+    files = [file for file in reported.run.files if file.node_id == keeper]
+    paths = [comfyui.server.base / "output" / file.subfolder / file.filename for file in files]
+    return np.stack([np.asarray(Image.open(path).convert("RGB")) for path in paths])
 
 
 def queue_all(

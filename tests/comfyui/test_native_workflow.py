@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.comfyui.conftest import RunningComfyUI
-from tests.comfyui.runs import Graph, queue
+from tests.comfyui.runs import Graph, frames_before_encoding, queue
 
 pytestmark = pytest.mark.comfyui
 IMAGE, PACK, DATABASE, RETRIEVE, ADAPT, LOAD_MODEL, APPLY = (str(number) for number in range(1, 8))
@@ -41,14 +41,18 @@ def without_motion(graph: Graph) -> Graph:
 
 
 def frames(comfyui: RunningComfyUI, graph: Graph) -> np.ndarray:
-    """uint8 [T, H, W, 3] of the video that the graph saves."""
+    """uint8 [T, H, W, 3] of what is decoded."""
+    return frames_before_encoding(comfyui, graph, [DECODE, 0])
+
+
+def test_the_video_that_is_saved_has_the_frames_and_their_rate(comfyui: RunningComfyUI, graph: Graph) -> None:
     reported = queue(comfyui, graph)
     assert reported.run is not None, f"{reported.failure}\n{comfyui.server.log_tail(40)}"
     (file,) = (file for file in reported.run.files if file.filename.endswith(".mp4"))
-    path = comfyui.server.base / "output" / file.subfolder / file.filename
-    with av.open(str(path)) as container:
+    with av.open(str(comfyui.server.base / "output" / file.subfolder / file.filename)) as container:
         assert container.streams.video[0].average_rate == 4
-        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+        saved = np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+    assert np.abs(saved.astype(int) - frames(comfyui, graph)).mean() < 8
 
 
 def test_motion_reaches_the_video_and_strength_zero_is_the_plain_model(comfyui: RunningComfyUI, graph: Graph) -> None:

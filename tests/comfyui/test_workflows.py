@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,12 @@ from motionrag_nodes.checkpoints.pack import load_pack
 from motionrag_nodes.cli.render import render
 from motionrag_nodes.motion_tokens.pack_encoder import PackClipEncoder
 from tests.comfyui.conftest import DATABASE_NAME, RunningComfyUI, write_clip
+from tests.comfyui.runs import Graph, frames_before_encoding
 
 pytestmark = pytest.mark.comfyui
 
 app = typer.Typer()
 app.command()(render)
-Graph = dict[str, dict[str, Any]]
 GENERATE, RETRIEVE, DATABASE = "Generate Video", "Retrieve Neighbours", "Load Motion Database"
 FEW_STEPS = f"{GENERATE}.steps=2"
 
@@ -118,13 +119,18 @@ def test_a_job_table_gives_a_video_a_row_and_a_second_run_none(
 
 
 def test_strength_zero_is_the_plain_model_bit_for_bit(
-    comfyui: RunningComfyUI, workflows: Path, picture: Path, tmp_path: Path
+    comfyui: RunningComfyUI, api_graph: Callable[[str], Graph], picture: Path
 ) -> None:
-    plain, none = workflows / "image_to_video_without_motion.json", workflows / "image_to_video_with_motion.json"
-    settings = ["--set", f"Image.image={picture}", "--set", FEW_STEPS, "--set", f"{GENERATE}.strength=0"]
-    _render(comfyui, tmp_path, str(plain), str(none), *settings)
-    first, second = (_frames(tmp_path / f"{path.stem}.mp4") for path in (plain, none))
-    np.testing.assert_array_equal(first, second)
+    (comfyui.server.base / "input" / picture.name).write_bytes(picture.read_bytes())
+    found = []
+    for name, strength in (("image_to_video_without_motion", {}), ("image_to_video_with_motion", {"strength": 0.0})):
+        graph = api_graph(name)
+        by_class = {node["class_type"]: number for number, node in graph.items()}
+        generate = by_class["MotionRAGGenerateVideo"]
+        graph[by_class["LoadImage"]]["inputs"]["image"] = picture.name
+        graph[generate]["inputs"] |= {"steps": 2, **strength}
+        found.append(frames_before_encoding(comfyui, graph, [generate, 0]))
+    np.testing.assert_array_equal(*found)
 
 
 def test_a_wrong_name_is_told_before_anything_is_queued(
