@@ -25,25 +25,29 @@ from training.runner import Loss, Recipe, console
 from training.sizes import APPEARANCE_PREPROCESSING, REFERENCES, SIZE_PIXELS
 from training.stage1 import motion_features
 
-RECIPE = Recipe(steps=3000, batch=32, lr=5e-4, gradient_clip=0.25, ema_decay=0.998)
-NAMED_CLIPS, FAMILIES, FAMILY_CLIPS = 3000, 125, 24
+RECIPE = Recipe(steps=6000, batch=32, lr=5e-4, gradient_clip=0.25, ema_decay=0.998)
+NAMED_CLIPS, FAMILIES, FAMILY_CLIPS = 6000, 250, 24
 # References are drawn from this many nearest captions, so that a sequence is not the same each time it comes up.
 CANDIDATES = 20
 # Of the captions in the pool this share names a wrong motion, and of a family's references this share is a stranger.
 WRONG_SHARE = 0.25
 # In this share of sequences the database runs out: from some place on there are only strangers.
 SHORT_SHARE = 0.5
+# In this share of steps sequences are of full length; in the others shorter, since a few references must serve too.
+FULL_SHARE = 0.6
 BATCH = 50
 
 
 @dataclass(frozen=True)
 class Pool:
     """A training database in memory: motion tokens [M, L, D], appearance features [M, N, C] of all clips; `candidates`
-    [M, CANDIDATES] are rows that may serve as a clip's references, most similar first."""
+    [M, CANDIDATES] are rows that may serve as a clip's references, most similar first; `motions` [M] are numbers that
+    clips of one motion share."""
 
     motion_tokens: Tensor
     appearance: Tensor
     candidates: Tensor
+    motions: Tensor
 
 
 def draw_pool_specs(rng: np.random.Generator) -> list[ClipSpec]:
@@ -111,27 +115,41 @@ def build_pool(
         for said in (named, told)
     )
     candidates = [nearest_captions(queries, captions), family_members(rng, first_row=len(named))]
-    return Pool(torch.cat(tokens), torch.cat(appearance), torch.cat(candidates))
+    motions = [kinds.index(s.motion) for s in named] + [
+        len(kinds) + family for family in range(FAMILIES) for _ in range(FAMILY_CLIPS)
+    ]
+    return Pool(torch.cat(tokens), torch.cat(appearance), torch.cat(candidates), torch.tensor(motions))
 
 
 def run_out(rng: np.random.Generator, references: Tensor, clips: int) -> Tensor:
     """References [B, K], most similar first, of which a SHORT_SHARE of rows ends in strangers out of all `clips`."""
     batch, count = references.shape
-    true = np.where(rng.random(batch) < SHORT_SHARE, rng.integers(1, count, batch), count)
+    true = np.where(rng.random(batch) < SHORT_SHARE, rng.integers(1, max(2, count), batch), count)
     strangers = torch.from_numpy(rng.integers(clips, size=(batch, count)))
     return torch.where(torch.from_numpy(np.arange(count) < true[:, None]), references, strangers)
 
 
+def alike_error(predicted: Tensor, truth: Tensor, alike: Tensor) -> Tensor:
+    """Mean squared error of tokens [B, K + 1, L, D] over the clips that move as the target does, `alike` [B, K + 1].
+
+    What a stranger among the references does cannot be foretold, and would drown the rest.
+    """
+    errors = F.mse_loss(predicted, truth, reduction="none").mean((2, 3))
+    return (errors * alike).sum() / alike.sum()
+
+
 def make_loss(model: ContextTransformer, pool: Pool) -> Loss:
-    """Squared error between predicted and true motion tokens of every clip of a retrieved sequence."""
+    """The error over the clips of retrieved sequences, each foretold from those before it."""
 
     def loss(rng: np.random.Generator, batch: int) -> dict[str, Tensor]:
         targets = torch.from_numpy(rng.integers(len(pool.candidates), size=batch))
-        kept = np.stack([np.sort(rng.choice(CANDIDATES, REFERENCES, replace=False)) for _ in range(batch)])
+        count = REFERENCES if rng.random() < FULL_SHARE else int(rng.integers(1, REFERENCES))
+        kept = np.stack([np.sort(rng.choice(CANDIDATES, count, replace=False)) for _ in range(batch)])
         references = run_out(rng, pool.candidates[targets].gather(1, torch.from_numpy(kept)), len(pool.candidates))
         sequence = torch.cat([references.flip(1), targets[:, None]], dim=1)  # [B, K + 1], least similar first
         truth = pool.motion_tokens[sequence]  # [B, K + 1, L, D]
         predicted = model(truth, model.appearance_tokens(pool.appearance[sequence]))
-        return {"tokens": F.mse_loss(predicted, truth)}
+        alike = pool.motions[sequence] == pool.motions[targets][:, None]
+        return {"tokens": alike_error(predicted, truth, alike)}
 
     return loss

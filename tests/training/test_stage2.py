@@ -1,0 +1,78 @@
+"""Stage 2's sequences: who is whose reference, and what of them is learned from."""
+
+import numpy as np
+import pytest
+import torch
+
+from motionrag_nodes.adapted_tokens.context_transformer import ContextTransformer
+from training import sizes
+from training.stage2 import (
+    CANDIDATES,
+    FAMILIES,
+    FAMILY_CLIPS,
+    WRONG_SHARE,
+    Pool,
+    alike_error,
+    family_members,
+    make_loss,
+    nearest_captions,
+    run_out,
+)
+
+
+def test_a_database_runs_out_from_its_least_similar_end() -> None:
+    references = torch.arange(900).reshape(100, 9) + 1_000_000
+    kept = (run_out(np.random.default_rng(0), references, 1000) == references).numpy()
+    assert kept[:, 0].all()
+    assert (np.diff(kept.astype(int), axis=1) <= 0).all()  # once it has run out it stays so
+    assert 0.3 < kept.all(1).mean() < 0.7
+
+
+def test_a_single_reference_is_no_stranger() -> None:
+    references = torch.arange(20)[:, None] + 1000
+    assert torch.equal(run_out(np.random.default_rng(0), references, 1000), references)
+
+
+def test_nearest_captions_leave_out_the_clip_itself() -> None:
+    captions = torch.nn.functional.normalize(torch.randn(CANDIDATES + 5, 8, generator=torch.manual_seed(0)), dim=1)
+    rows = nearest_captions(captions, captions)
+    assert rows.shape == (CANDIDATES + 5, CANDIDATES)
+    assert not (rows == torch.arange(CANDIDATES + 5)[:, None]).any()
+
+
+def test_most_of_a_family_is_family() -> None:
+    rows = family_members(np.random.default_rng(0), first_row=7) - 7
+    own = torch.arange(FAMILIES * FAMILY_CLIPS)
+    same = rows // FAMILY_CLIPS == own[:, None] // FAMILY_CLIPS
+    assert float(same.float().mean()) == pytest.approx(1 - WRONG_SHARE, abs=0.02)
+
+
+def test_what_strangers_do_is_not_learned() -> None:
+    truth = torch.randn(2, 3, 4, 5, generator=torch.manual_seed(0))
+    alike = torch.tensor([[False, True, True], [True, False, True]])
+    predicted = truth + 0.5
+    expected = alike_error(predicted, truth, alike)
+    predicted[0, 0], predicted[1, 1] = 99.0, -99.0
+    assert alike_error(predicted, truth, alike) == pytest.approx(float(expected))
+    assert float(expected) == pytest.approx(0.25)
+
+
+def test_the_loss_falls_in_a_few_steps() -> None:
+    torch.manual_seed(0)
+    model = ContextTransformer(sizes.CONTEXT_TRANSFORMER, sizes.APPEARANCE_RESAMPLER)
+    count = CANDIDATES + 10
+    pool = Pool(
+        motion_tokens=torch.randn(1, 8, 128).expand(count, -1, -1),
+        appearance=torch.randn(count, 5, 128),
+        candidates=torch.stack([torch.randperm(count)[:CANDIDATES] for _ in range(count)]),
+        motions=torch.zeros(count, dtype=torch.long),
+    )
+    loss, optimizer = make_loss(model, pool), torch.optim.AdamW(model.parameters(), lr=1e-3)
+    losses = []
+    for step in range(20):
+        value = loss(np.random.default_rng(step), 8)["tokens"]
+        optimizer.zero_grad()
+        value.backward()
+        optimizer.step()
+        losses.append(float(value.detach()))
+    assert losses[-1] < 0.7 * losses[0]
