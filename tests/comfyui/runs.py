@@ -47,7 +47,7 @@ def queue(
 def frames_before_encoding(comfyui: RunningComfyUI, graph: Graph, images: list[Any]) -> np.ndarray:
     """uint8 [T, H, W, 3] of the IMAGE output [node, slot] of a graph, kept without loss.
 
-    x264 on several threads does not always make the same video of the same frames: those cannot be compared bit for bit.
+    x264 on several threads does not always make the same video of the same frames, so those cannot be compared exactly.
     """
     keeper = "keeper"
     kept = {"class_type": "SaveImage", "inputs": {"images": images, "filename_prefix": "frames"}}
