@@ -52,7 +52,8 @@ def test_the_video_that_is_saved_has_the_frames_and_their_rate(comfyui: RunningC
     with av.open(str(comfyui.server.base / "output" / file.subfolder / file.filename)) as container:
         assert container.streams.video[0].average_rate == 4
         saved = np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
-    assert np.abs(saved.astype(int) - frames(comfyui, graph)).mean() < 8
+    # Measured: 2.1 grey levels, which is what x264 loses.
+    assert np.abs(saved.astype(int) - frames(comfyui, graph)).mean() < 4
 
 
 def test_motion_reaches_the_video_and_strength_zero_is_the_plain_model(comfyui: RunningComfyUI, graph: Graph) -> None:
