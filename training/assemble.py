@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -137,8 +138,8 @@ def _spec(folder: Path, name: str, kind: str, preprocessing: Preprocessing) -> E
     return EncoderSpec(kind, source, preprocessing, fingerprint_encoder(kind, folder / source, preprocessing))
 
 
-def assemble(models: TrainedModels, target: Path, *, record: dict[str, Any], plot: Path) -> None:
-    """Write the tiny pack to `target`, in place of an older one; `record` and `plot` become its card."""
+def assemble(models: TrainedModels, target: Path, *, record: dict[str, Any], plots: Sequence[Path]) -> None:
+    """Write the tiny pack to `target`, in place of an older one; `record` and `plots` become its card."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         specs = write_encoders(
@@ -153,7 +154,8 @@ def assemble(models: TrainedModels, target: Path, *, record: dict[str, Any], plo
         )
         (folder / "card").mkdir()
         shutil.copyfile(CARD, folder / "card" / "README.md")
-        shutil.copyfile(plot, folder / "card" / plot.name)
+        for plot in plots:
+            shutil.copyfile(plot, folder / "card" / plot.name)
         (folder / "card" / "training.json").write_text(json.dumps(record, indent=2) + "\n")
         write_pack(
             target,

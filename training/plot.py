@@ -7,6 +7,8 @@ from pathlib import Path
 
 # Logged values are single batches: a running mean over this share of a stage shows the trend through them.
 SMOOTHED_SHARE = 0.1
+# A run's picture, and that of the pack it went on from.
+LOSSES, LOSSES_BEFORE = "losses.png", "losses_before.png"
 
 
 def write_plot(run_folder: Path, target: Path) -> None:

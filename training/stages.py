@@ -167,10 +167,10 @@ def run_stage2(run_folder: Path, start: Start) -> None:
 
 def run_plot(run_folder: Path, _start: Start) -> None:
     """Stage "plot": how the stages learned, as a picture; the pack's card takes it along."""
-    from training.plot import write_plot
+    from training.plot import LOSSES, write_plot
 
     if world()[0] == 0:
-        write_plot(run_folder, run_folder / "losses.png")
+        write_plot(run_folder, run_folder / LOSSES)
 
 
 def run_pack(run_folder: Path, _start: Start) -> None:
@@ -180,6 +180,7 @@ def run_pack(run_folder: Path, _start: Start) -> None:
     from training import assemble, scripts, sizes, stage1
     from training.encoders.appearance import AppearanceLesson
     from training.encoders.motion import MotionLesson
+    from training.plot import LOSSES, LOSSES_BEFORE
 
     if world()[0] != 0:
         return
@@ -200,7 +201,7 @@ def run_pack(run_folder: Path, _start: Start) -> None:
         models,
         pack.PACKAGED_FOLDER / "tiny",
         record=training_record(run_folder),
-        plot=run_folder / "losses.png",
+        plots=[path for path in (run_folder / LOSSES, run_folder / LOSSES_BEFORE) if path.exists()],
     )
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from motionrag_nodes.errors import PackInvalid
+from training.plot import LOSSES, LOSSES_BEFORE
 from training.record import training_record
 
 # stage -> the pack's files and where their weights go in what the stage trains
@@ -24,6 +26,8 @@ FILES: dict[str, dict[str, str]] = {
 }
 # A pack holds encoders without the heads that taught them, and the base without its scripts: those begin anew.
 HEADS = ("heads.", "trajectory.", "kind.", "scripts.")
+# What a stage leaves was begun by these, whose own results no pack holds.
+BEGUN_BY = {"stage1": ("primer",)}
 
 
 def load_from_pack(stage: str, model: nn.Module, pack: Path) -> None:
@@ -54,12 +58,18 @@ def load_from_pack(stage: str, model: nn.Module, pack: Path) -> None:
 def keep_lineage(stage: str, pack: Path, run_folder: Path) -> None:
     """Note in the run's folder what is known of the training gone on from: the pack's card, or the other run's logs.
 
-    A go that only carried a stage over, without a step, is left out.
+    A go that only carried a stage over, without a step, is left out; the picture of the losses is kept.
     """
-    card_path = pack / "card" / "training.json"
-    card = json.loads(card_path.read_text(encoding="utf-8")) if card_path.exists() else training_record(pack)
-    record = {**card["stages"][stage], "commit": card["commit"]}
-    while not record["steps"] and "began_from" in record:
-        record = record["began_from"]
+    card = pack / "card"
+    told = card / "training.json"
+    known = json.loads(told.read_text(encoding="utf-8")) if told.exists() else training_record(pack)
     run_folder.mkdir(parents=True, exist_ok=True)
-    (run_folder / f"{stage}.began_from.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    for name in (stage, *BEGUN_BY.get(stage, ())):
+        if name in known["stages"]:
+            record = {**known["stages"][name], "commit": known["commit"]}
+            while not record["steps"] and "began_from" in record:
+                record = record["began_from"]
+            kept = run_folder / f"{name}.began_from.json"
+            kept.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    if (card / LOSSES).exists():
+        shutil.copyfile(card / LOSSES, run_folder / LOSSES_BEFORE)

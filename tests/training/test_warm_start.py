@@ -66,3 +66,9 @@ def test_a_go_without_a_step_leaves_no_trace(tmp_path: Path) -> None:
     told, known = (json.loads((run / "codec.began_from.json").read_text()) for run in (tmp_path / "next", carried))
     assert told == known
     assert told["steps"] > 0
+
+
+def test_what_began_a_stage_and_how_the_losses_fell_is_kept(tmp_path: Path) -> None:
+    keep_lineage("stage1", TINY, tmp_path)
+    assert json.loads((tmp_path / "primer.began_from.json").read_text())["steps"] > 0
+    assert (tmp_path / "losses_before.png").read_bytes() == (TINY / "card" / "losses.png").read_bytes()
