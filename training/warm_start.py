@@ -42,7 +42,9 @@ def load_from_pack(stage: str, model: nn.Module, pack: Path) -> None:
     state: dict[str, Tensor] = {}
     for file, prefix in FILES[stage].items():
         if not (pack / file).exists():
-            raise PackInvalid(f"Expected {file} in {pack}, found none: give the folder of a tiny motion pack.")
+            raise PackInvalid(
+                f"Expected {file} in {pack}, found none: give the folder of a tiny motion pack, or of a run that finished this stage."
+            )
         folder = (pack / file).is_dir()
         stored = type(model.encoder).from_pretrained(pack / file).state_dict() if folder else load_file(pack / file)
         state |= {prefix + key: value.float() for key, value in stored.items()}

@@ -9,25 +9,39 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import torch
 from rich.console import Console
 from rich.table import Table
-from safetensors.torch import load_file
 from torch import Tensor
 
+from index_builder.errors import MotionRAGError
 from motionrag_nodes.checkpoints.pack import MotionPack, load_pack
 from motionrag_nodes.motion_tokens.pack_encoder import PackClipEncoder
 from training.evaluation.bootstrap import Estimate, mean_estimate
 from training.evaluation.cases import draw_cases
-from training.evaluation.databases import CLIPS_PER_MOTION, open_databases
+from training.evaluation.databases import CLIPS_PER_MOTION, EXTENDED, open_databases
+from training.evaluation.evaluate import FEWEST_CLIPS
 from training.evaluation.references import row_tokens
 from training.evaluation.rows import ROWS, Row
+from training.warm_start import load_from_pack
 
-ADAPTED = tuple(row for row in ROWS if row.references in ("retrieved", "random"))
+OWN = next(row for row in ROWS if row.references == "own")
+ADAPTED = (
+    *(row for row in ROWS if row.references in ("retrieved", "random")),
+    # Costs nothing without videos, and says whether adaptation of unseen motions is more than averaging.
+    Row("motions mean", "unseen motions: mean of nine", cases="unseen motions", database=EXTENDED, fusion="mean"),
+)
 # What the context transformer is compared with: row and the row it should lie below.
-COMPARED = (("rag", "mean"), ("rag", "top-1"), ("noisy rag", "noisy mean"), ("noisy rag", "noisy top-1"))
+COMPARED = (
+    ("rag", "mean"),
+    ("rag", "top-1"),
+    ("noisy rag", "noisy mean"),
+    ("noisy rag", "noisy top-1"),
+    ("motions new", "motions mean"),
+)
 
 
 def relative_error(tokens: Tensor, own: Tensor) -> Tensor:
@@ -42,12 +56,12 @@ def measure_rows(
     encoder, size = PackClipEncoder(pack), pack.config.generation.width
     needed = [row.database for row in rows]
     databases = open_databases(needed, folder=folder, encoder=encoder, clips_per_motion=clips_per_motion)
-    errors = {}
-    for row in rows:
-        cases = draw_cases(row.cases, clips)
-        own = row_tokens(Row("own", "", references="own"), cases, encoder=encoder, databases={}, size=size)
-        errors[row.name] = relative_error(row_tokens(row, cases, encoder=encoder, databases=databases, size=size), own)
-    return errors
+
+    def tokens(row: Row, cases: str) -> Tensor:
+        return row_tokens(row, draw_cases(cases, clips), encoder=encoder, databases=databases, size=size)
+
+    own = cache(lambda cases: tokens(OWN, cases))
+    return {row.name: relative_error(tokens(row, row.cases), own(row.cases)) for row in rows}
 
 
 def _told(found: Estimate, form: str = ".3f") -> str:
@@ -60,14 +74,18 @@ def main() -> None:
     parser.add_argument("--pack", default="tiny", help="a pack's name or folder (default tiny)")
     parser.add_argument("--clips", type=int, default=256, help="targets a row (default 256)")
     parser.add_argument(
-        "--stage2", type=Path, help="weights of a run in place of the pack's, as runs/tiny/stage2.safetensors"
+        "--run", type=Path, help="folder of a run, as runs/tiny: its stage 2 takes the place of the pack's"
     )
     arguments = parser.parse_args()
-    if arguments.stage2 and not arguments.stage2.is_file():
-        parser.error(f"expected weights at {arguments.stage2}, found none: run `python -m training stage2` first")
-    console, pack = Console(), load_pack(arguments.pack)
-    if arguments.stage2:
-        pack.context_transformer.load_state_dict(load_file(arguments.stage2))
+    if arguments.clips < FEWEST_CLIPS:
+        parser.error(f"expected at least {FEWEST_CLIPS} clips, received {arguments.clips}: fewer measure nothing")
+    try:
+        pack = load_pack(arguments.pack)
+        if arguments.run:
+            load_from_pack("stage2", pack.context_transformer, arguments.run)
+    except MotionRAGError as error:
+        parser.error(str(error))
+    console = Console()
     with tempfile.TemporaryDirectory() as folder, console.status("Measuring ..."), torch.inference_mode():
         errors = measure_rows(pack, ADAPTED, clips=arguments.clips, folder=Path(folder))
     table = Table("row", "error (95 % interval)", "what", title=f"Token errors, {arguments.clips} clips a row")

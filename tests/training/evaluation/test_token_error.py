@@ -1,7 +1,5 @@
 """Token errors: their scale, and that they tell good references from bad ones."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -9,9 +7,7 @@ import torch
 
 from training.evaluation.rows import ROWS
 from training.evaluation.small import CLIPS_PER_MOTION, Chain
-from training.evaluation.token_error import measure_rows, relative_error
-
-ROOT = Path(__file__).resolve().parents[3]
+from training.evaluation.token_error import main, measure_rows, relative_error
 
 
 def test_the_targets_own_tokens_have_no_error_and_their_mean_has_all() -> None:
@@ -27,8 +23,18 @@ def test_retrieved_motion_is_nearer_than_random_motion(chain: Chain, tmp_path: P
     assert float(errors["rag"].mean()) < 0.5 * float(errors["random"].mean())
 
 
-def test_weights_that_are_not_there_are_named(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "training.evaluation.token_error", "--stage2", str(tmp_path / "none.safetensors")]
-    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert told.returncode == 2
-    assert f"expected weights at {tmp_path / 'none.safetensors'}, found none" in " ".join(told.stderr.split())
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (("--run", "nowhere"), "Expected context_transformer.safetensors in nowhere, found none: give the folder of"),
+        (("--pack", "nowhere"), "nowhere"),
+        (("--clips", "1"), "expected at least 8 clips, received 1"),
+    ],
+)
+def test_what_cannot_be_measured_is_named_and_nothing_runs(
+    wrong: tuple[str, str], told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["token_error", *wrong])
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    assert told in capsys.readouterr().err
