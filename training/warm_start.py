@@ -43,7 +43,8 @@ def load_from_pack(stage: str, model: nn.Module, pack: Path) -> None:
     for file, prefix in FILES[stage].items():
         if not (pack / file).exists():
             raise PackInvalid(
-                f"Expected {file} in {pack}, found none: give the folder of a tiny motion pack, or of a run that finished this stage."
+                f"Expected {file} in {pack}, found none: give the folder of a tiny motion pack, or of a run that "
+                f"finished stage {stage}."
             )
         folder = (pack / file).is_dir()
         stored = type(model.encoder).from_pretrained(pack / file).state_dict() if folder else load_file(pack / file)
