@@ -16,8 +16,8 @@ import typer
 
 from benchmarks.measure import Result, in_own_process, peak_bytes, publish
 from benchmarks.synthetic import BLOCK_ROWS, DIM, Vectors, clip_rows, template, token_block, write_index
-from index_builder.database.segment_files import RowBatch
-from index_builder.database.writer import DatabaseWriter
+from index_builder.database.commit.segment_files import RowBatch
+from index_builder.database.maintain.writer import DatabaseWriter
 
 COMMIT_ROWS = 512
 

@@ -20,10 +20,10 @@ import typer
 
 from benchmarks.measure import Result, in_own_process, own_and_mapped_bytes, publish
 from benchmarks.synthetic import FINGERPRINT, Vectors, clip_rows, row_id, template
-from index_builder.database.manifest import Manifest, Segment, StoredFile, TokensFile, manifest_path
-from index_builder.database.reader import MotionDatabase
-from index_builder.database.rows import encode_rows
-from index_builder.database.tokens import KINDS, tokens_file_name
+from index_builder.database.format.manifest import Manifest, Segment, StoredFile, TokensFile, manifest_path
+from index_builder.database.format.rows import encode_rows
+from index_builder.database.format.tokens import KINDS, tokens_file_name
+from index_builder.database.search.reader import MotionDatabase
 
 SHAPE = (25, 1024)
 K = 9

@@ -26,7 +26,7 @@ from benchmarks.synthetic import (
     write_index,
     write_rows,
 )
-from index_builder.database.reader import MotionDatabase
+from index_builder.database.search.reader import MotionDatabase
 
 # Its log lines would be timed too.
 os.environ.setdefault("LANCE_LOG", "error")

@@ -19,10 +19,10 @@ import typer
 
 from benchmarks.measure import Result, publish, side_by_side
 from benchmarks.synthetic import FINGERPRINT, clip_rows, template
-from index_builder.database.reader import MotionDatabase
-from index_builder.database.segment_files import RowBatch
-from index_builder.database.tokens import StoredTokens
-from index_builder.database.writer import DatabaseWriter
+from index_builder.database.commit.segment_files import RowBatch
+from index_builder.database.format.tokens import StoredTokens
+from index_builder.database.maintain.writer import DatabaseWriter
+from index_builder.database.search.reader import MotionDatabase
 from motionrag_nodes.adapted_tokens.context_transformer import ContextTransformer, ContextTransformerConfig
 from motionrag_nodes.motion_tokens.resampler import Resampler, ResamplerConfig
 

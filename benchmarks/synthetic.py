@@ -14,13 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
-from index_builder.database.certified_index import IndexPlan, build_index
-from index_builder.database.manifest import IndexFile, Manifest, TokensSpace
-from index_builder.database.reader import MotionDatabase
-from index_builder.database.rows import ClipRow
-from index_builder.database.segment_files import RowBatch
-from index_builder.database.tokens import StoredTokens
-from index_builder.database.writer import DatabaseWriter
+from index_builder.database.commit.segment_files import RowBatch
+from index_builder.database.format.manifest import IndexFile, Manifest, TokensSpace
+from index_builder.database.format.rows import ClipRow
+from index_builder.database.format.tokens import StoredTokens
+from index_builder.database.maintain.writer import DatabaseWriter
+from index_builder.database.search.certified_index import IndexPlan, build_index
+from index_builder.database.search.reader import MotionDatabase
 
 DIM, TOPICS, DIRECTIONS = 512, 1000, 16
 BLOCK_ROWS = 20_000

@@ -25,12 +25,12 @@ from index_builder.clips.find import Unusable, VideoFile, find_videos
 from index_builder.clips.messages import Inspected
 from index_builder.clips.timeline import DecodeLimits
 from index_builder.clips.windows import row_id
-from index_builder.database.certified_index import IndexPlan
-from index_builder.database.manifest import Manifest, TokensSpace
-from index_builder.database.near_duplicates import NearDuplicateGuard
-from index_builder.database.output_folder import check_output
-from index_builder.database.publisher import writing
-from index_builder.database.writer import DatabaseWriter
+from index_builder.database.commit.output_folder import check_output
+from index_builder.database.commit.publisher import writing
+from index_builder.database.format.manifest import Manifest, TokensSpace
+from index_builder.database.maintain.near_duplicates import NearDuplicateGuard
+from index_builder.database.maintain.writer import DatabaseWriter
+from index_builder.database.search.certified_index import IndexPlan
 from index_builder.engines.encode import EncodedClip, encode_clips, row_batch
 from index_builder.engines.engine import Engine, EngineWork, Event, FailedClip, PlannedClip, ReadyClip, WrittenSegment
 from index_builder.engines.local import LocalEngine

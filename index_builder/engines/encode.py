@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from index_builder.clips.find import VideoFile
-from index_builder.database.rows import ClipRow
-from index_builder.database.segment_files import RowBatch
-from index_builder.database.tokens import StoredTokens
+from index_builder.database.commit.segment_files import RowBatch
+from index_builder.database.format.rows import ClipRow
+from index_builder.database.format.tokens import StoredTokens
 from index_builder.engines.engine import FailedClip, PlannedClip, ReadyClip
 from index_builder.errors import InvalidSetting
 from index_builder.features.clip_encoder import ClipEncoder, ClipFeatures

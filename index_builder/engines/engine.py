@@ -16,8 +16,8 @@ from index_builder.clips.find import VideoFile
 from index_builder.clips.messages import Inspected
 from index_builder.clips.timeline import DecodeLimits
 from index_builder.clips.windows import ClipWindow
-from index_builder.database.manifest import Segment
-from index_builder.database.segment_files import SegmentTicket
+from index_builder.database.commit.segment_files import SegmentTicket
+from index_builder.database.format.manifest import Segment
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 
 from index_builder.clips.find import VideoFile
-from index_builder.database.segment_files import SegmentTicket
+from index_builder.database.commit.segment_files import SegmentTicket
 from index_builder.engines.engine import EngineWork, Event, Plan
 from index_builder.engines.shard_run import MAX_DEATHS, Shard, ShardRun
 from index_builder.engines.shards import InspectShard, MakeEncoder, ShardWorker

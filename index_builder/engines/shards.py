@@ -11,7 +11,7 @@ from index_builder.clips.find import VideoFile
 from index_builder.clips.messages import Failed, Inspected
 from index_builder.clips.timeline import DecodeLimits
 from index_builder.clips.workers import DecodePool
-from index_builder.database.segment_files import SegmentTicket
+from index_builder.database.commit.segment_files import SegmentTicket
 from index_builder.engines.encode import EncodedClip, encode_clips, row_batch
 from index_builder.engines.engine import FailedClip, PlannedClip, WrittenSegment
 from index_builder.engines.local import decode_task, event_of, inspect_task

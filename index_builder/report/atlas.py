@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
-from index_builder.database.reader import MotionDatabase
+from index_builder.database.search.reader import MotionDatabase
 from index_builder.errors import InvalidSetting, TokensNotStored
 from index_builder.report.drawing import BACKGROUND, EMPTY, FAINT, INK, frames_of_strip, spread
 from index_builder.report.lettering import Lettering

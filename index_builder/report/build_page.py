@@ -13,8 +13,8 @@ from pathlib import Path
 from PIL import Image
 
 from index_builder.build_report import ALREADY_INDEXED, BuildReport, Outcome, ReportEntry
-from index_builder.database.reader import MotionDatabase
-from index_builder.database.summary import summarise
+from index_builder.database.maintain.summary import summarise
+from index_builder.database.search.reader import MotionDatabase
 from index_builder.errors import DatabaseNotWritable, TokensNotStored
 from index_builder.report.atlas import draw_atlas
 from index_builder.report.drawing import BACKGROUND

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from index_builder.database.summary import DatabaseSummary
+    from index_builder.database.maintain.summary import DatabaseSummary
 
 EXACT = ("exact", "flat")
 

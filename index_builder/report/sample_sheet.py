@@ -6,8 +6,8 @@ from pathlib import PurePath
 
 from PIL import Image, ImageDraw
 
-from index_builder.database.reader import MotionDatabase
-from index_builder.database.rows import ClipRow
+from index_builder.database.format.rows import ClipRow
+from index_builder.database.search.reader import MotionDatabase
 from index_builder.errors import InvalidSetting
 from index_builder.report.drawing import BACKGROUND, EMPTY, FAINT, INK, frames_of_strip, spread
 from index_builder.report.lettering import Lettering

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from index_builder.database.manifest import newest_manifest
+from index_builder.database.format.manifest import newest_manifest
 from motionrag_nodes.cli.index_build import run_build
 from motionrag_nodes.cli.index_build_options import (
     DEFAULT_SCENE_THRESHOLD,

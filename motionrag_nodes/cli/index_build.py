@@ -219,7 +219,7 @@ def _progress_bar(console: Console) -> Iterator[ProgressCallback]:
 
 
 def _write_page(path: Path, report: BuildReport, console: Console) -> None:
-    from index_builder.database.reader import MotionDatabase
+    from index_builder.database.search.reader import MotionDatabase
     from index_builder.report.build_page import write_build_page
 
     write_build_page(path, MotionDatabase.open(report.database), report)

@@ -30,7 +30,7 @@ from motionrag_nodes.cli.index_work import (
 )
 
 if TYPE_CHECKING:
-    from index_builder.database.remove import ChangeReport
+    from index_builder.database.maintain.remove import ChangeReport
 
 SHOWN_ROWS = 20
 EXACT_COPIES = 0.9999
@@ -61,7 +61,7 @@ def remove(
     A clip is removed when it fits everything that is given; of a repeated option any may fit. Their bytes stay until
     compact.
     """
-    from index_builder.database.remove import remove_rows
+    from index_builder.database.maintain.remove import remove_rows
 
     where = row_filter(sources, ids, caption_words, min_seconds, max_seconds)
     alike = EXACT_COPIES if duplicates and near_duplicates is None else near_duplicates
@@ -84,7 +84,7 @@ def restore(
 
     A clip that compact has left out is only forgotten as removed: the next build over its video indexes it again.
     """
-    from index_builder.database.remove import restore_rows
+    from index_builder.database.maintain.remove import restore_rows
 
     where = row_filter(sources, ids, caption_words, min_seconds, max_seconds)
     _show_change(restore_rows(database, where, dry_run=dry_run), "restored", as_json)
@@ -97,7 +97,7 @@ def merge(
     as_json: AsJson = False,
 ) -> None:
     """Bring the clips of several databases, made with one pack, into one. Nothing is decoded or encoded again."""
-    from index_builder.database.merge import merge_databases
+    from index_builder.database.maintain.merge import merge_databases
 
     with counting_bars("merging", "indexing") as (progress, indexing):
         plan = index_plan(target_recall=target_recall, progress=indexing)
@@ -124,7 +124,7 @@ def compact(
 
     Readers that are open go on undisturbed; removed clips can then no longer be restored without their videos.
     """
-    from index_builder.database.compact import compact_database
+    from index_builder.database.maintain.compact import compact_database
     from index_builder.report.facts import readable_size
 
     with counting_bars("rewriting", "indexing") as (progress, indexing):
@@ -152,7 +152,7 @@ def rebuild_index(
     as_json: AsJson = False,
 ) -> None:
     """Make the search indexes of a database anew and measure their recall. Rows are not touched."""
-    from index_builder.database.index_commit import rebuild_indexes
+    from index_builder.database.search.index_commit import rebuild_indexes
     from index_builder.report.facts import readable_size
 
     with counting_bars("indexing") as (progress,):

@@ -27,7 +27,7 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write a row a clip into one parquet file: id, video, seconds, size, caption; more on request."""
-    from index_builder.database.export import export_database
+    from index_builder.database.maintain.export import export_database
     from index_builder.report.facts import readable_size
 
     with counting_bars("exporting") as (progress,):

@@ -29,8 +29,8 @@ def inspect(
     as_json: AsJson = False,
 ) -> None:
     """Show what a database holds: counts, encoders, recall of its search, disk by part; as pictures, if you like."""
-    from index_builder.database.reader import MotionDatabase
-    from index_builder.database.summary import summarise
+    from index_builder.database.maintain.summary import summarise
+    from index_builder.database.search.reader import MotionDatabase
     from index_builder.report.atlas import draw_atlas
     from index_builder.report.facts import describe
     from index_builder.report.sample_sheet import draw_sample_sheet

@@ -54,7 +54,7 @@ def search(
 
     With --source, --caption-words, --min-seconds or --max-seconds only among the clips that fit all of these.
     """
-    from index_builder.database.reader import MotionDatabase
+    from index_builder.database.search.reader import MotionDatabase
     from motionrag_nodes.neighbours.contact_sheet import contact_sheet
     from motionrag_nodes.neighbours.retrieve import retrieve_neighbours
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from index_builder.database.row_filter import RowFilter
+    from index_builder.database.search.row_filter import RowFilter
 
 Sources = Annotated[
     list[str] | None,
@@ -33,7 +33,7 @@ def row_filter(
     max_seconds: float | None,
 ) -> RowFilter:
     """The filter that the options ask for. A relative path that exists is meant as such: databases store full paths."""
-    from index_builder.database.row_filter import RowFilter
+    from index_builder.database.search.row_filter import RowFilter
 
     return RowFilter(
         sources=tuple(os.path.abspath(name) if _is_path_here(name) else name for name in sources or ()),

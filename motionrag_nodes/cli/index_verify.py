@@ -16,7 +16,7 @@ EXIT_DAMAGED = 1
 
 def verify(database: Database, as_json: AsJson = False) -> None:
     """Hash and read everything again. Exit code: 0 sound, 1 damaged, 2 no database."""
-    from index_builder.database.verify import verify_database
+    from index_builder.database.maintain.verify import verify_database
 
     console = Console(stderr=True)
     with console.status("verifying") as status:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 if TYPE_CHECKING:
-    from index_builder.database.certified_index import IndexPlan
+    from index_builder.database.search.certified_index import IndexPlan
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")]
 TargetRecall = Annotated[
@@ -39,7 +39,7 @@ def index_plan(
     *, target_recall: float, kind: IndexKind = IndexKind.auto, progress: Callable[[int, int], None] | None = None
 ) -> IndexPlan:
     """The plan that the options ask for."""
-    from index_builder.database.certified_index import IndexPlan
+    from index_builder.database.search.certified_index import IndexPlan
 
     return IndexPlan(kind=kind.value, target_recall=target_recall, progress=progress)
 

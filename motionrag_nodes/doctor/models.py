@@ -14,7 +14,7 @@ from motionrag_nodes.doctor.findings import Finding, ok, problem, warning
 from motionrag_nodes.doctor.surroundings import Surroundings
 
 if TYPE_CHECKING:
-    from index_builder.database.reader import MotionDatabase
+    from index_builder.database.search.reader import MotionDatabase
     from motionrag_nodes.checkpoints.pack import MotionPack
 
 FOLDERS, PACKS, DATABASES, BASE_MODELS = "folders searched", "packs", "databases", "base models"
@@ -96,7 +96,7 @@ def _in_hub_cache(name: str) -> bool:
 
 
 def _examined_database(name: str, folder: Path, packs: Mapping[str, MotionPack]) -> Iterator[Finding]:
-    from index_builder.database.reader import MotionDatabase
+    from index_builder.database.search.reader import MotionDatabase
 
     try:
         database = MotionDatabase.open(folder)

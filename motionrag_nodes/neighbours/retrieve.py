@@ -17,8 +17,8 @@ from motionrag_nodes.neighbours.steering import Steering, pinned_ids, weights_of
 from motionrag_nodes.neighbours.tokens_of_rows import tokens_of_rows
 
 if TYPE_CHECKING:
-    from index_builder.database.reader import MotionDatabase
-    from index_builder.database.rows import ClipRow
+    from index_builder.database.format.rows import ClipRow
+    from index_builder.database.search.reader import MotionDatabase
     from index_builder.features.clip_encoder import ClipEncoder
 
 logger = logging.getLogger(__name__)

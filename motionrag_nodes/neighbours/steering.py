@@ -17,7 +17,7 @@ from index_builder.errors import InvalidSetting
 from motionrag_nodes.errors import NeighboursNotFound
 
 if TYPE_CHECKING:
-    from index_builder.database.reader import MotionDatabase
+    from index_builder.database.search.reader import MotionDatabase
     from motionrag_nodes.neighbours.neighbours import Neighbour
 
 MAX_WEIGHT = 100.0

@@ -15,8 +15,8 @@ from index_builder.errors import ClipUnreadable, InvalidSetting, TokensNotStored
 if TYPE_CHECKING:
     import torch
 
-    from index_builder.database.reader import MotionDatabase
-    from index_builder.database.rows import ClipRow
+    from index_builder.database.format.rows import ClipRow
+    from index_builder.database.search.reader import MotionDatabase
     from index_builder.features.clip_encoder import ClipEncoder
 
 logger = logging.getLogger(__name__)

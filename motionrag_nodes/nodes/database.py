@@ -43,6 +43,6 @@ class LoadMotionDatabase(io.ComfyNode):
 
     @classmethod
     def execute(cls, database: str) -> io.NodeOutput:
-        from index_builder.database.reader import MotionDatabase
+        from index_builder.database.search.reader import MotionDatabase
 
         return io.NodeOutput(MotionDatabase.open(model_folders.database(database)))

@@ -10,7 +10,7 @@ from motionrag_nodes.nodes import pictures, previews
 from motionrag_nodes.nodes.sockets import MotionDatabaseSocket
 
 if TYPE_CHECKING:
-    from index_builder.database.reader import MotionDatabase
+    from index_builder.database.search.reader import MotionDatabase
 
 
 class DatabaseInfo(io.ComfyNode):
@@ -55,7 +55,7 @@ class DatabaseInfo(io.ComfyNode):
 
     @classmethod
     def execute(cls, database: MotionDatabase, samples: int, map_size: int, map_clips: int) -> io.NodeOutput:
-        from index_builder.database.summary import summarise
+        from index_builder.database.maintain.summary import summarise
         from index_builder.report.atlas import draw_atlas
         from index_builder.report.facts import describe
         from index_builder.report.sample_sheet import draw_sample_sheet

@@ -68,7 +68,7 @@ class IndexFolder(io.ComfyNode):
 
     @classmethod
     def execute(cls, pack: MotionPack, folder: str, name: str, clips_per_video: int, captions: str) -> io.NodeOutput:
-        from index_builder.database.reader import MotionDatabase
+        from index_builder.database.search.reader import MotionDatabase
         from index_builder.report.sample_sheet import draw_sample_sheet
 
         target = model_folders.new_database(name)

@@ -14,7 +14,7 @@ from motionrag_nodes.nodes.sockets import MotionDatabaseSocket, MotionPackSocket
 if TYPE_CHECKING:
     import torch
 
-    from index_builder.database.reader import MotionDatabase
+    from index_builder.database.search.reader import MotionDatabase
     from motionrag_nodes.checkpoints.pack import MotionPack
     from motionrag_nodes.neighbours.neighbours import Neighbours
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from index_builder.database.manifest import list_generations
+from index_builder.database.format.manifest import list_generations
 from motionrag_nodes.nodes import model_folders
 
 DATABASES_ROUTE = "/motionrag/databases"

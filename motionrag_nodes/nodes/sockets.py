@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from comfy_api.latest import io
 
 if TYPE_CHECKING:
-    from index_builder.database.reader import MotionDatabase as MotionDatabaseValue
+    from index_builder.database.search.reader import MotionDatabase as MotionDatabaseValue
     from motionrag_nodes.adapted_tokens.adapt import AdaptedMotion as AdaptedMotionValue
     from motionrag_nodes.checkpoints.pack import MotionPack as MotionPackValue
     from motionrag_nodes.frames.video_model import VideoModel as VideoModelValue

@@ -7,8 +7,8 @@ import pytest
 
 from benchmarks import growth, indexing, open_database
 from benchmarks.synthetic import FINGERPRINT, Vectors, exact_neighbours, row_id, token_block, write_index, write_rows
-from index_builder.database.reader import MotionDatabase
-from index_builder.database.verify import verify_database
+from index_builder.database.maintain.verify import verify_database
+from index_builder.database.search.reader import MotionDatabase
 
 ROWS, DIM = 300, 32
 

@@ -16,8 +16,8 @@ from PIL import Image, ImageSequence
 
 from editor_pictures.editor import Editor
 from index_builder.clips.thumbnails import STRIP_FRAMES
-from index_builder.database.reader import MotionDatabase
-from index_builder.database.verify import verify_database
+from index_builder.database.maintain.verify import verify_database
+from index_builder.database.search.reader import MotionDatabase
 from tests.comfyui.conftest import DATABASE_NAME, RunningComfyUI, write_clip
 from tests.comfyui.runs import Graph, queue
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import pyarrow.parquet
 
 from index_builder.build import build_database
-from index_builder.database.compact import compact_database
-from index_builder.database.export import export_database
-from index_builder.database.index_commit import rebuild_indexes
-from index_builder.database.merge import merge_databases
-from index_builder.database.publisher import writing
-from index_builder.database.remove import remove_rows, restore_rows
-from index_builder.database.row_filter import RowFilter
+from index_builder.database.commit.publisher import writing
+from index_builder.database.maintain.compact import compact_database
+from index_builder.database.maintain.export import export_database
+from index_builder.database.maintain.merge import merge_databases
+from index_builder.database.maintain.remove import remove_rows, restore_rows
+from index_builder.database.search.index_commit import rebuild_indexes
+from index_builder.database.search.row_filter import RowFilter
 from tests.index_builder.projection_encoder import ProjectionEncoder
 from tests.index_builder.sample_rows import row_id, write_database
 

@@ -21,10 +21,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from index_builder.database import durable_files
-from index_builder.database.manifest import list_generations
-from index_builder.database.reader import MotionDatabase
-from index_builder.database.verify import verify_database
+from index_builder.database.commit import durable_files
+from index_builder.database.format.manifest import list_generations
+from index_builder.database.maintain.verify import verify_database
+from index_builder.database.search.reader import MotionDatabase
 from index_builder.errors import MotionRAGError
 from tests.index_builder.kill_jobs import JOBS, Act, Job, video_job
 

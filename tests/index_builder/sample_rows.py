@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from index_builder.database.manifest import Manifest, TokensSpace
-from index_builder.database.rows import ClipRow
-from index_builder.database.segment_files import RowBatch
-from index_builder.database.tokens import StoredTokens
-from index_builder.database.writer import DatabaseWriter
+from index_builder.database.commit.segment_files import RowBatch
+from index_builder.database.format.manifest import Manifest, TokensSpace
+from index_builder.database.format.rows import ClipRow
+from index_builder.database.format.tokens import StoredTokens
+from index_builder.database.maintain.writer import DatabaseWriter
 
 DIM, TOKENS = 8, (2, 3)
 SAMPLING = {"clip_seconds": 2.0, "clips_per_video": 1}

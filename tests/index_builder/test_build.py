@@ -20,8 +20,8 @@ from index_builder.clips.captions import load_captions
 from index_builder.clips.decode import decode_clip
 from index_builder.clips.find import find_videos
 from index_builder.clips.timeline import DecodeLimits
-from index_builder.database.reader import MotionDatabase
-from index_builder.database.verify import verify_database
+from index_builder.database.maintain.verify import verify_database
+from index_builder.database.search.reader import MotionDatabase
 from index_builder.errors import (
     CaptionTableInvalid,
     DatabaseMismatch,
@@ -311,7 +311,7 @@ def test_an_encoder_that_contradicts_itself_is_refused(tmp_path: Path, video_fol
 def test_a_folder_that_cannot_be_written_is_an_error(
     tmp_path: Path, video_folder: Path, encoder: ProjectionEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from index_builder.database import durable_files
+    from index_builder.database.commit import durable_files
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")

@@ -8,12 +8,12 @@ import pytest
 
 from index_builder.build import build_database
 from index_builder.build_report import BuildReport
-from index_builder.database import certified_index
-from index_builder.database.certified_index import IndexPlan
-from index_builder.database.reader import MotionDatabase
-from index_builder.database.remove import remove_rows, restore_rows
-from index_builder.database.row_filter import RowFilter
-from index_builder.database.verify import verify_database
+from index_builder.database.maintain.remove import remove_rows, restore_rows
+from index_builder.database.maintain.verify import verify_database
+from index_builder.database.search import certified_index
+from index_builder.database.search.certified_index import IndexPlan
+from index_builder.database.search.reader import MotionDatabase
+from index_builder.database.search.row_filter import RowFilter
 from index_builder.engines.local import LocalEngine
 from index_builder.errors import InvalidSetting, RecallBelowTarget
 from tests.index_builder.projection_encoder import ProjectionEncoder

@@ -6,7 +6,7 @@ import numpy as np
 
 from index_builder.build import build_database
 from index_builder.clips.timeline import DecodeLimits
-from index_builder.database.verify import verify_database
+from index_builder.database.maintain.verify import verify_database
 from tests.index_builder.projection_encoder import ProjectionEncoder
 from tests.index_builder.sample_videos import write_video
 

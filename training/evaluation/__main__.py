@@ -13,7 +13,7 @@ from rich.markup import escape
 
 from index_builder.errors import MotionRAGError
 from training.evaluation.errors import EvaluationInvalid
-from training.evaluation.rows import ROW_NAMES, ROWS
+from training.evaluation.protocol.rows import ROW_NAMES, ROWS
 
 console = Console()
 
@@ -65,9 +65,9 @@ def main() -> None:
 
 def _evaluate(arguments: argparse.Namespace) -> None:
     from training.evaluation.evaluate import evaluate_pack
-    from training.evaluation.markdown import write_markdown
-    from training.evaluation.plot import write_plot
-    from training.evaluation.report import figures_table, targets_table, write_json
+    from training.evaluation.tables.markdown import write_markdown
+    from training.evaluation.tables.plot import write_plot
+    from training.evaluation.tables.report import figures_table, targets_table, write_json
 
     rows = ROW_NAMES if arguments.rows is None else [name.strip() for name in arguments.rows.split(",")]
     done = evaluate_pack(
@@ -93,8 +93,8 @@ def _evaluate(arguments: argparse.Namespace) -> None:
 def _compare(arguments: argparse.Namespace) -> None:
     from motionrag_nodes.checkpoints.pack import load_pack
     from training.evaluation.folders import compare_folders, names_shown
-    from training.evaluation.plot import write_plot
-    from training.evaluation.report import figures_table, row_record, write_atomically
+    from training.evaluation.tables.plot import write_plot
+    from training.evaluation.tables.report import figures_table, row_record, write_atomically
 
     with console.status("Reading ...") as status:
         done = compare_folders(

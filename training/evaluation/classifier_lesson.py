@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from training.demo_world.world import draw_spec, render_clip
-from training.evaluation.classifier import (
+from training.evaluation.scores.classifier import (
     JUDGED_FRAMES,
     KINDS,
     RECORD,

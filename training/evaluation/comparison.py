@@ -17,8 +17,8 @@ from PIL import Image, ImageDraw, ImageFont
 from rich.console import Console
 
 from motionrag_nodes.checkpoints.pack import load_pack
-from training.evaluation.rows import ROWS
-from training.evaluation.videos import Videos, make_videos
+from training.evaluation.protocol.rows import ROWS
+from training.evaluation.videos.videos import Videos, make_videos
 
 TILE, GAP, TEXT_WIDTH, HEAD = 112, 6, 190, 30
 STILL_FRAMES = 4

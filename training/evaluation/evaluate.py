@@ -11,16 +11,16 @@ from rich.console import Console
 from motionrag_nodes.checkpoints.pack import load_pack
 from motionrag_nodes.frames.settings import GenerateSettings
 from motionrag_nodes.motion_tokens.pack_encoder import PackClipEncoder
-from training.evaluation.cases import draw_cases
-from training.evaluation.databases import WORLD
 from training.evaluation.errors import EvaluationInvalid
-from training.evaluation.figures import RowFigures
-from training.evaluation.judge import Judge
-from training.evaluation.rows import ROW_NAMES, ROWS, Row
-from training.evaluation.scores import score_row
-from training.evaluation.targets import Target, check_targets
-from training.evaluation.timing import Timing, measure_timing
-from training.evaluation.videos import Videos, make_videos
+from training.evaluation.protocol.cases import draw_cases
+from training.evaluation.protocol.databases import WORLD
+from training.evaluation.protocol.rows import ROW_NAMES, ROWS, Row
+from training.evaluation.scores.figures import RowFigures
+from training.evaluation.scores.judge import Judge
+from training.evaluation.scores.scores import score_row
+from training.evaluation.scores.targets import Target, check_targets
+from training.evaluation.videos.timing import Timing, measure_timing
+from training.evaluation.videos.videos import Videos, make_videos
 
 FEWEST_CLIPS = 8
 TIMED_CASES = 4

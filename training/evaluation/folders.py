@@ -13,9 +13,9 @@ from PIL import Image
 from index_builder.clips.find import VideoFile, find_videos
 from motionrag_nodes.checkpoints.pack import MotionPack
 from training.evaluation.errors import EvaluationInvalid
-from training.evaluation.figures import RowFigures
-from training.evaluation.judge import Judge
-from training.evaluation.scores import compare_clips
+from training.evaluation.scores.figures import RowFigures
+from training.evaluation.scores.judge import Judge
+from training.evaluation.scores.scores import compare_clips
 
 FEWEST_PAIRS = 4
 # What is compared is a clip: more is cut off before it fills the memory.

@@ -15,12 +15,12 @@ from rich.console import Console
 
 from motionrag_nodes.checkpoints.pack import load_pack
 from motionrag_nodes.motion_tokens.pack_encoder import PackClipEncoder
-from training.evaluation import golden
-from training.evaluation.databases import WORLD, open_databases
-from training.evaluation.judge import Judge
-from training.evaluation.loading import load_quietly
-from training.evaluation.report import write_atomically
-from training.evaluation.small import CLIPS_PER_MOTION, Chain, measure_order, measure_videos
+from training.evaluation.held_frames import golden
+from training.evaluation.held_frames.small import CLIPS_PER_MOTION, Chain, measure_order, measure_videos
+from training.evaluation.protocol.databases import WORLD, open_databases
+from training.evaluation.scores.judge import Judge
+from training.evaluation.tables.report import write_atomically
+from training.evaluation.videos.loading import load_quietly
 
 FOLDER = Path(__file__).resolve().parents[2] / "tests" / "training" / "evaluation" / "golden"
 FRAMES = FOLDER / "frames.png"

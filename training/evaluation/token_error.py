@@ -20,12 +20,12 @@ from torch import Tensor
 from index_builder.errors import MotionRAGError
 from motionrag_nodes.checkpoints.pack import MotionPack, load_pack
 from motionrag_nodes.motion_tokens.pack_encoder import PackClipEncoder
-from training.evaluation.bootstrap import Estimate, mean_estimate
-from training.evaluation.cases import draw_cases
-from training.evaluation.databases import CLIPS_PER_MOTION, EXTENDED, open_databases
 from training.evaluation.evaluate import FEWEST_CLIPS
-from training.evaluation.references import row_tokens
-from training.evaluation.rows import ROWS, Row
+from training.evaluation.protocol.cases import draw_cases
+from training.evaluation.protocol.databases import CLIPS_PER_MOTION, EXTENDED, open_databases
+from training.evaluation.protocol.references import row_tokens
+from training.evaluation.protocol.rows import ROWS, Row
+from training.evaluation.scores.bootstrap import Estimate, mean_estimate
 from training.warm_start import load_from_pack
 
 OWN = next(row for row in ROWS if row.references == "own")

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from index_builder.database.compact import compact_database
-from index_builder.database.reader import MotionDatabase
-from index_builder.database.remove import remove_rows
-from index_builder.database.row_filter import RowFilter
-from index_builder.database.verify import verify_database
+from index_builder.database.maintain.compact import compact_database
+from index_builder.database.maintain.remove import remove_rows
+from index_builder.database.maintain.verify import verify_database
+from index_builder.database.search.reader import MotionDatabase
+from index_builder.database.search.row_filter import RowFilter
 from tests.index_builder.sample_rows import batch, clip_row, open_writer, row_id, unit_vector
 
 STORED = Path(__file__).resolve().parents[2] / "golden" / "database_v1"

@@ -15,15 +15,15 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from index_builder.database.certified_index import IndexPlan
-from index_builder.database.index_commit import rebuild_indexes
-from index_builder.database.manifest import _sealed, list_generations, manifest_path, read_manifest
-from index_builder.database.publisher import Publisher
-from index_builder.database.reader import MotionDatabase
-from index_builder.database.remove import remove_rows
-from index_builder.database.row_filter import RowFilter
-from index_builder.database.rows import rows_schema
-from index_builder.database.verify import verify_database
+from index_builder.database.commit.publisher import Publisher
+from index_builder.database.format.manifest import _sealed, list_generations, manifest_path, read_manifest
+from index_builder.database.format.rows import rows_schema
+from index_builder.database.maintain.remove import remove_rows
+from index_builder.database.maintain.verify import verify_database
+from index_builder.database.search.certified_index import IndexPlan
+from index_builder.database.search.index_commit import rebuild_indexes
+from index_builder.database.search.reader import MotionDatabase
+from index_builder.database.search.row_filter import RowFilter
 from index_builder.errors import DatabaseDamaged, MotionRAGError
 from tests.index_builder.sample_rows import row_id, unit_vector, write_database
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index_builder.database import index_commit, search_index
-from index_builder.database.certified_index import IndexPlan
-from index_builder.database.index_commit import rebuild_indexes
-from index_builder.database.reader import MotionDatabase
-from index_builder.database.remove import remove_rows
-from index_builder.database.row_filter import RowFilter
-from index_builder.database.rows import ClipRow
+from index_builder.database.format.rows import ClipRow
+from index_builder.database.maintain.remove import remove_rows
+from index_builder.database.search import index_commit, search_index
+from index_builder.database.search.certified_index import IndexPlan
+from index_builder.database.search.index_commit import rebuild_indexes
+from index_builder.database.search.reader import MotionDatabase
+from index_builder.database.search.row_filter import RowFilter
 from index_builder.errors import InvalidSetting
 from tests.index_builder.sample_rows import DIM, batch, open_writer, row_id
 

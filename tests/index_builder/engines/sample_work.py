@@ -6,7 +6,7 @@ import uuid
 from pathlib import Path
 
 from index_builder.clips.timeline import DecodeLimits
-from index_builder.database.segment_files import SegmentTicket
+from index_builder.database.commit.segment_files import SegmentTicket
 from index_builder.engines.engine import EngineWork
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from index_builder.build import build_database
-from index_builder.database.reader import MotionDatabase
-from index_builder.database.verify import verify_database
+from index_builder.database.maintain.verify import verify_database
+from index_builder.database.search.reader import MotionDatabase
 from index_builder.errors import DatabaseNotFound, EngineUnavailable, InvalidSetting
 from tests.index_builder.projection_encoder import ProjectionEncoder
 from tests.index_builder.sample_videos import write_garbage, write_video

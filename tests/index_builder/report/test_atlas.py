@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index_builder.database.manifest import newest_manifest
-from index_builder.database.reader import MotionDatabase
+from index_builder.database.format.manifest import newest_manifest
+from index_builder.database.search.reader import MotionDatabase
 from index_builder.errors import InvalidSetting, TokensNotStored
 from index_builder.report.atlas import chronophotograph, draw_atlas, map_motions, region_words, snap_to_grid
 from index_builder.report.drawing import BACKGROUND, EMPTY

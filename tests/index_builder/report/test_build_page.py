@@ -13,7 +13,7 @@ from PIL import Image
 
 from index_builder.build import build_database
 from index_builder.build_report import ALREADY_INDEXED, ReportEntry
-from index_builder.database.reader import MotionDatabase
+from index_builder.database.search.reader import MotionDatabase
 from index_builder.errors import DatabaseNotWritable
 from index_builder.report.build_page import build_page, write_build_page
 from tests.index_builder.projection_encoder import ProjectionEncoder

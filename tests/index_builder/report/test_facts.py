@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from index_builder.database.reader import MotionDatabase
-from index_builder.database.summary import summarise
+from index_builder.database.maintain.summary import summarise
+from index_builder.database.search.reader import MotionDatabase
 from index_builder.report.facts import describe, readable_duration, readable_size
 
 

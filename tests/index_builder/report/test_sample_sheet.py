@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index_builder.database.manifest import newest_manifest
-from index_builder.database.reader import MotionDatabase
+from index_builder.database.format.manifest import newest_manifest
+from index_builder.database.search.reader import MotionDatabase
 from index_builder.errors import InvalidSetting
 from index_builder.report.drawing import EMPTY
 from index_builder.report.sample_sheet import COLUMN_WIDTH, FRAME_HEIGHT, MARGIN, TEXT_HEIGHT, draw_sample_sheet

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from index_builder.clips.timeline import DecodeLimits
-from index_builder.database import certified_index
+from index_builder.database.search import certified_index
 from index_builder.errors import DatabaseNotFound, RecallBelowTarget
 from motionrag_nodes.cli import index, index_build_options, index_options, index_work
 from tests.index_builder.projection_encoder import ProjectionEncoder

@@ -8,8 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from index_builder.build import build_database
-from index_builder.database import certified_index
-from index_builder.database.reader import MotionDatabase
+from index_builder.database.search import certified_index
+from index_builder.database.search.reader import MotionDatabase
 from index_builder.errors import MotionRAGError, RecallBelowTarget, SelectionEmpty
 from motionrag_nodes.cli import index, index_options
 from tests.index_builder.projection_encoder import ProjectionEncoder

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from index_builder.build import build_database
-from index_builder.database.reader import MotionDatabase
+from index_builder.database.search.reader import MotionDatabase
 from tests.index_builder.projection_encoder import ProjectionEncoder
 from tests.index_builder.sample_videos import write_video
 

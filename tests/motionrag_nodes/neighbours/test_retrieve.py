@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from index_builder.database.reader import MotionDatabase
+from index_builder.database.search.reader import MotionDatabase
 from index_builder.errors import DatabaseMismatch, InvalidSetting
 from motionrag_nodes.errors import NeighboursNotFound
 from motionrag_nodes.neighbours.retrieve import retrieve_neighbours

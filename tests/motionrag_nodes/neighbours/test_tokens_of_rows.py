@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from index_builder.build import build_database
-from index_builder.database.reader import MotionDatabase
+from index_builder.database.search.reader import MotionDatabase
 from motionrag_nodes.neighbours import tokens_of_rows as module
 from motionrag_nodes.neighbours.retrieve import retrieve_neighbours
 from tests.index_builder.projection_encoder import ProjectionEncoder

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 import torch
 
+from training.evaluation.held_frames.small import Chain
 from training.evaluation.regression import load_chain
-from training.evaluation.small import Chain
 
 
 @pytest.fixture(scope="session")

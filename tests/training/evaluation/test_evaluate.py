@@ -16,15 +16,15 @@ from PIL import Image
 from rich.console import Console
 
 from training.evaluation.__main__ import main
-from training.evaluation.cases import draw_cases
 from training.evaluation.comparison import Line, write_comparison
 from training.evaluation.evaluate import FEWEST_CLIPS, evaluate_pack
-from training.evaluation.generation import generate_batches
-from training.evaluation.references import find_neighbours, row_tokens
-from training.evaluation.report import figures_table, targets_table
-from training.evaluation.rows import ROWS, Row
-from training.evaluation.small import Chain
-from training.evaluation.store import VideoStore
+from training.evaluation.held_frames.small import Chain
+from training.evaluation.protocol.cases import draw_cases
+from training.evaluation.protocol.references import find_neighbours, row_tokens
+from training.evaluation.protocol.rows import ROWS, Row
+from training.evaluation.tables.report import figures_table, targets_table
+from training.evaluation.videos.generation import generate_batches
+from training.evaluation.videos.store import VideoStore
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -100,7 +100,7 @@ def test_videos_are_not_generated_again_and_a_missing_one_comes_back_alike(
         asked.extend(len(batch.numbers) for batch in batches)
         generate_batches(batches, **rest)
 
-    monkeypatch.setattr("training.evaluation.videos.generate_batches", counting)
+    monkeypatch.setattr("training.evaluation.videos.videos.generate_batches", counting)
     done = evaluate_pack(
         "tiny", output=output, clips=FEWEST_CLIPS, rows=["own", "base"], steps=1, console=Console(quiet=True)
     )

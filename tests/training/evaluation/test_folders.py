@@ -5,10 +5,10 @@ import pytest
 
 from index_builder.errors import InputNotFound
 from training.demo_world.write_videos import write_mp4
-from training.evaluation.cases import draw_cases
 from training.evaluation.errors import EvaluationInvalid
 from training.evaluation.folders import compare_folders, read_frames
-from training.evaluation.small import Chain
+from training.evaluation.held_frames.small import Chain
+from training.evaluation.protocol.cases import draw_cases
 
 CASES = 6
 

@@ -11,9 +11,9 @@ import torch
 
 from motionrag_nodes.adapted_tokens.adapt import AdaptedMotion
 from motionrag_nodes.adapted_tokens.context_transformer import ContextTransformer
-from training.evaluation import golden
+from training.evaluation.held_frames import golden
+from training.evaluation.held_frames.small import Chain, measure_order, measure_videos
 from training.evaluation.regression import FRAMES, below_floors, load_record
-from training.evaluation.small import Chain, measure_order, measure_videos
 
 # Enough to tell what is broken: one of each motion.
 FEW_CLIPS = 8

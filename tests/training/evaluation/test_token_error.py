@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from training.evaluation.rows import ROWS
-from training.evaluation.small import CLIPS_PER_MOTION, Chain
+from training.evaluation.held_frames.small import CLIPS_PER_MOTION, Chain
+from training.evaluation.protocol.rows import ROWS
 from training.evaluation.token_error import main, measure_rows, relative_error
 
 

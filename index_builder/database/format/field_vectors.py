@@ -1,0 +1,46 @@
+"""The embeddings of one field of all rows, read from the memory-mapped segments as they are asked for."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
+from itertools import accumulate
+
+import numpy as np
+
+from index_builder.database.format.rows import RowsFile
+
+
+class StoredVectors:
+    """Implements search_index.FieldVectors. Whole segments are kept once read: only those no index covers are."""
+
+    def __init__(self, rows: Mapping[str, RowsFile], field: str, *, dim: int) -> None:
+        """`rows` by the names of their segments, in the order in which row numbers count."""
+        self._rows, self.field, self.dim = rows, field, dim
+        self._files = list(rows.values())
+        self._starts = [0, *accumulate(file.row_count for file in self._files)]
+        self._whole: dict[str, np.ndarray] = {}
+
+    @property
+    def row_count(self) -> int:
+        """Rows of all segments."""
+        return self._starts[-1]
+
+    def of_segment(self, name: str) -> np.ndarray:
+        """float32 [rows, E] of a segment."""
+        if name not in self._whole:
+            self._whole[name] = self._rows[name].embeddings(self.field)
+        return self._whole[name]
+
+    def at(self, numbers: np.ndarray) -> np.ndarray:
+        """float32 [k, E] of the rows of `numbers`."""
+        found = np.empty((len(numbers), self.dim), dtype=np.float32)
+        for place, number in enumerate(numbers.tolist()):
+            segment = bisect_right(self._starts, number) - 1
+            found[place] = self._files[segment].embedding(self.field, number - self._starts[segment])
+        return found
+
+    def parts(self) -> Iterator[np.ndarray]:
+        """Of all rows, in parts that are not kept."""
+        for file in self._files:
+            yield from file.embedding_parts(self.field)

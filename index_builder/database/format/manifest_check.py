@@ -1,0 +1,102 @@
+"""Checks on a manifest whose hash is right: whoever wrote it can have sealed anything, so nothing in it is trusted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from index_builder.database.format.manifest import IndexFile, Manifest, Segment, StoredFile
+
+FORMAT = "motionrag-database"
+FIELDS = ("text", "frame")
+SAFE_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,120}")
+HEX_SHA256 = re.compile(r"[0-9a-f]{64}")
+MAX_ROWS = 1 << 40
+
+
+def problems_of(manifest: Manifest, generation: int) -> list[str]:
+    """What is wrong with `manifest`, read from the file of `generation`; each type and range is checked before use."""
+    problems = list(_head_problems(manifest, generation))
+    if not problems:
+        problems += _list_problems(manifest)
+    return problems
+
+
+def _head_problems(manifest: Manifest, generation: int) -> Iterator[str]:
+    if manifest.format != FORMAT:
+        yield f"format {manifest.format!r}"
+    if not is_count(manifest.format_version, 1, 1 << 16):
+        yield f"format version {manifest.format_version!r}"
+    if manifest.generation != generation:
+        yield f"generation {manifest.generation} in the file of generation {generation}"
+    if not is_count(manifest.embedding_dim, 1, 1 << 16):
+        yield f"embedding_dim {manifest.embedding_dim!r}"
+    for name in ("retrieval_fingerprint", "retrieval_description"):
+        if not isinstance(getattr(manifest, name), str):
+            yield f"{name} of another type than text"
+    for name in ("clips", "decoders", "index_facts"):
+        if not isinstance(getattr(manifest, name), Mapping):
+            yield f"{name} of another type than a table"
+    for space in manifest.tokens:
+        if not (is_count(space.tokens_per_clip, 1, 1 << 16) and is_count(space.token_dim, 1, 1 << 20)):
+            yield f"tokens of {space.tokens_per_clip!r} x {space.token_dim!r}"
+        if not (isinstance(space.fingerprint, str) and isinstance(space.encoder_name, str)):
+            yield "a tokens fingerprint or encoder name of another type than text"
+    for name in ("tombstones", "dropped"):
+        if not all(isinstance(row_id, str) for row_id in getattr(manifest, name)):
+            yield f"{name} of another type than ids"
+
+
+def _list_problems(manifest: Manifest) -> Iterator[str]:
+    spaces = {space.fingerprint for space in manifest.tokens}
+    for segment in manifest.segments:
+        yield from _segment_problems(segment, spaces)
+    if len({str(segment.name) for segment in manifest.segments}) != len(manifest.segments):
+        yield "a segment listed twice"
+    for index in manifest.indexes:
+        yield from _index_problems(index)
+    for file in manifest.files:
+        yield from _file_problems(file)
+
+
+def _segment_problems(segment: Segment, spaces: set[str]) -> Iterator[str]:
+    if not isinstance(segment.name, str) or not SAFE_PART.fullmatch(segment.name):
+        yield f"the unsafe segment name {segment.name!r}"
+    if not is_count(segment.row_count, 1, MAX_ROWS):
+        yield f"a segment of {segment.row_count!r} rows"
+    if not isinstance(segment.sampling, Mapping):
+        yield "sampling of another type than a table"
+    if any(not isinstance(file.fingerprint, str) or file.fingerprint not in spaces for file in segment.tokens):
+        yield "tokens of a fingerprint that is not described"
+
+
+def _index_problems(index: IndexFile) -> Iterator[str]:
+    if index.field not in FIELDS:
+        yield f"an index of the unknown field {index.field!r}"
+    if not is_count(index.row_count, 1, MAX_ROWS) or not isinstance(index.kind, str):
+        yield f"an index of {index.row_count!r} rows and kind {index.kind!r}"
+    if not all(isinstance(name, str) for name in index.segments) or len(set(index.segments)) != len(index.segments):
+        yield "an index over segments without proper names, or over one twice"
+
+
+def _file_problems(file: StoredFile) -> Iterator[str]:
+    if not is_safe_path(file.path):
+        yield f"the unsafe path {file.path!r}"
+    hashed = isinstance(file.sha256, str) and HEX_SHA256.fullmatch(file.sha256)
+    if not (hashed and is_count(file.size_bytes, 0, 1 << 60)):
+        yield f"an impossible hash or size of {file.path!r}"
+
+
+def is_count(value: object, low: int, high: int) -> bool:
+    """Whether `value` is a whole number (a truth value is none) from `low` to `high`."""
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+
+def is_safe_path(path: object) -> bool:
+    """Whether `path` is relative, plain, and cannot leave the database's folder."""
+    if not isinstance(path, str) or not path or path != PurePosixPath(path).as_posix():
+        return False
+    return all(SAFE_PART.fullmatch(part) and part != ".." for part in path.split("/"))

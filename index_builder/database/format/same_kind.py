@@ -1,0 +1,43 @@
+"""Whether two databases are of one kind: encoded, decoded and cut alike, so that their rows can stand side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from index_builder.database.format.manifest import Manifest
+from index_builder.errors import DatabaseMismatch
+
+
+def check_same_kind(
+    manifest: Manifest, template: Manifest, database: Path, *, asker: str = "this pack", remedy: str | None = None
+) -> None:
+    """Raises DatabaseMismatch unless what `template` would add can stand beside what `manifest` of `database` holds.
+
+    `asker` is whose rows those would be.
+    """
+    remedy = remedy or f"build into another folder, or remove {database} to build it anew"
+    if manifest.retrieval_fingerprint != template.retrieval_fingerprint:
+        raise DatabaseMismatch(
+            f"Database {database.name} was encoded by {manifest.retrieval_description} "
+            f"({manifest.retrieval_fingerprint}); {asker} encodes by {template.retrieval_description} "
+            f"({template.retrieval_fingerprint}): {remedy}"
+        )
+    if _spaces(manifest) != _spaces(template):
+        raise DatabaseMismatch(
+            f"Database {database.name} stores motion tokens of {_named(manifest)}; {asker} makes those of "
+            f"{_named(template)}: {remedy}"
+        )
+    if dict(manifest.clips) != dict(template.clips):
+        raise DatabaseMismatch(
+            f"Database {database.name} holds clips decoded as {dict(manifest.clips)}; {asker} wants "
+            f"{dict(template.clips)}: {remedy}"
+        )
+
+
+def _spaces(manifest: Manifest) -> list[dict]:
+    """What tokens are, whatever name the pack goes by."""
+    return [vars(space) | {"encoder_name": ""} for space in manifest.tokens]
+
+
+def _named(manifest: Manifest) -> str:
+    return ", ".join(f"{space.encoder_name} ({space.fingerprint})" for space in manifest.tokens)

@@ -1,0 +1,1 @@
+"""Reading a database: rows, filters, similarity search, and the indexes whose recall is measured."""

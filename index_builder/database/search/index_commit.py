@@ -1,0 +1,105 @@
+"""Committing indexes: whether those that are stored will do, and making and publishing others."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from index_builder.database.commit.publisher import Publisher, writing
+from index_builder.database.format.manifest import FIELDS, IndexFile, Manifest
+from index_builder.database.search.certified_index import FLAT_ROWS, MEASURED, IndexPlan, build_index
+from index_builder.database.search.reader import MotionDatabase
+
+logger = logging.getLogger(__name__)
+# A graph that lacks few rows is kept: exact search of those costs next to nothing, a new graph takes minutes.
+MAX_UNCOVERED_ROWS = FLAT_ROWS // 4
+
+
+def commit_indexes(publisher: Publisher, plan: IndexPlan, *, anew: bool = False) -> bool:
+    """Indexes over all rows of the newest generation, `anew` or unless those that are stored will do; whether any were
+    built. Raises RecallBelowTarget, and then changes nothing."""
+
+    def will_do(manifest: Manifest) -> bool:
+        return not manifest.segments or (not anew and indexes_will_do(publisher.database, manifest))
+
+    def make(base: Manifest):
+        return None if will_do(base) else write_indexes(publisher, base, plan)
+
+    made = publisher.on_newest(make)
+    if made is None:
+        return False
+    indexes, facts = made
+
+    def swap(newest: Manifest) -> Manifest | None:
+        covered = set(indexes[0].segments) <= {segment.name for segment in newest.segments}
+        if newest.indexes == indexes or not covered or will_do(newest):
+            return None
+        return replace(newest, indexes=indexes, index_facts=facts)
+
+    if publisher.publish(swap) is None:
+        publisher.discard(indexes)
+        return False
+    return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexReport:
+    """Of each field: its kind, rows, size in bytes, and what was measured (recall_at_10, effort, queries)."""
+
+    database: str
+    generation: int
+    indexes: Mapping[str, Mapping[str, Any]]
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return asdict(self)
+
+
+def rebuild_indexes(database: Path, *, plan: IndexPlan | None = None) -> IndexReport:
+    """Makes the indexes anew over all rows. Those that are stored stay in use until the new ones are published.
+
+    Raises RecallBelowTarget (nothing is changed then), DatabaseNotFound, DatabaseDamaged, DatabaseNotWritable.
+    """
+    with writing(database, remedy="run the command again"), Publisher.open(database) as publisher:
+        commit_indexes(publisher, plan or IndexPlan(), anew=True)
+        manifest = publisher.current()
+    indexes = {
+        index.field: {
+            "kind": index.kind,
+            "rows": index.row_count,
+            "size_bytes": index.size_bytes,
+            **{name: value for name, value in manifest.index_facts.get(index.path, {}).items() if name in MEASURED},
+        }
+        for index in manifest.indexes
+    }
+    return IndexReport(database=str(database), generation=manifest.generation, indexes=indexes)
+
+
+def indexes_will_do(database: Path, base: Manifest) -> bool:
+    """Whether each field has an index of all rows, or a graph of nearly all."""
+    lacking = {field: base.row_count for field in FIELDS}
+    rows = {segment.name: segment.row_count for segment in base.segments}
+    for index in base.indexes:
+        if (database / index.path).is_file() and set(index.segments) <= set(rows):
+            lacking[index.field] = min(lacking[index.field], base.row_count - index.row_count)
+    return max(lacking.values()) <= (MAX_UNCOVERED_ROWS if base.row_count > FLAT_ROWS else 0)
+
+
+def write_indexes(
+    publisher: Publisher, manifest: Manifest, plan: IndexPlan
+) -> tuple[tuple[IndexFile, ...], Mapping[str, Mapping[str, Any]]]:
+    """Index files of both fields over all segments of `manifest`, in place but not published, and their facts."""
+    reader = MotionDatabase(publisher.database, manifest)
+    indexes, facts = [], {}
+    for field in FIELDS:
+        vectors = reader.vectors(field)
+        built = build_index(vectors, plan)
+        file = publisher.write_index(built.content)
+        names = tuple(segment.name for segment in manifest.segments)
+        rows = vectors.row_count
+        indexes.append(IndexFile(**vars(file), field=field, kind=built.kind, row_count=rows, segments=names))
+        facts[file.path] = dict(built.facts)
+    return tuple(indexes), facts

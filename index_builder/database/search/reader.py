@@ -1,0 +1,269 @@
+"""Reading a motion database: rows, similarity search, embeddings and stored tokens, all from memory-mapped files."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from bisect import bisect_right
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+
+from index_builder.database.format.field_vectors import StoredVectors
+from index_builder.database.format.manifest import FIELDS, Manifest, check_size, list_generations, newest_manifest
+from index_builder.database.format.rows import ClipRow, RowsFile
+from index_builder.database.format.tokens import StoredTokens, TokensFile
+from index_builder.database.search.certified_index import MEASURED, Vectors
+from index_builder.database.search.row_filter import RowFilter
+from index_builder.database.search.row_numbers import RowNumbers
+from index_builder.database.search.search_index import FieldSearch
+from index_builder.errors import DatabaseDamaged, DatabaseNotFound, InvalidSetting, RowNotFound, TokensNotStored
+
+logger = logging.getLogger(__name__)
+Field = Literal["text", "frame"]
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A row and its cosine similarity to the query, in [-1, 1]."""
+
+    row_id: str
+    score: float
+
+
+class MotionDatabase:
+    """One generation of a database, opened for reading. It does not change while builders go on; open it again to see
+    what they added. Opening checks every file's size and structure; contents are checked as they are used, all of
+    them by `verify`."""
+
+    def __init__(self, path: Path, manifest: Manifest) -> None:
+        """Use `open`."""
+        self.path, self.manifest = path, manifest
+        self._rows: list[RowsFile] = []
+        self._tokens: list[dict[str, TokensFile]] = []
+        spaces = {space.fingerprint: space for space in manifest.tokens}
+        for segment in manifest.segments:
+            rows_path = check_size(path, segment.rows)
+            self._rows.append(RowsFile(rows_path, embedding_dim=manifest.embedding_dim, row_count=segment.row_count))
+            files = {}
+            for file in segment.tokens:
+                space = spaces[file.fingerprint]
+                shape = (segment.row_count, space.tokens_per_clip, space.token_dim)
+                files[file.fingerprint] = TokensFile(check_size(path, file), shape=shape, fingerprint=file.fingerprint)
+            self._tokens.append(files)
+        self._starts = [0, *accumulate(segment.row_count for segment in manifest.segments)]
+        self._numbers = RowNumbers(self._rows)
+        self._removed_mask: np.ndarray | None = None
+        self._hidden: np.ndarray | None = None
+        self._searches: dict[str, FieldSearch] = {}
+
+    @classmethod
+    def open(cls, path: Path | str) -> MotionDatabase:
+        """Opens the newest valid generation; a manifest that is damaged is passed over with a warning.
+
+        Raises DatabaseNotFound, DatabaseTooNew, or DatabaseDamaged when a file of that generation is missing or wrong.
+        """
+        path = Path(path)
+        if not path.is_dir():
+            raise DatabaseNotFound(
+                f"expected a database folder at {path}, found none: build it with "
+                f"motionrag index build FOLDER --output {path}"
+            )
+        while True:
+            newest = list_generations(path)[:1]
+            manifest, passed_over = newest_manifest(path)
+            try:
+                opened = cls(path, manifest)
+            except DatabaseDamaged:
+                if list_generations(path)[:1] == newest:
+                    raise
+                continue  # compacted between reading its manifest and opening its files
+            for problem in passed_over:
+                logger.warning("reading generation %d instead: %s", manifest.generation, problem)
+            return opened
+
+    def narrowed(self, where: RowFilter) -> MotionDatabase:
+        """The same generation, with searches that find only rows that match `where`; what is open is shared."""
+        narrowed = copy.copy(self)
+        narrowed._hidden = _either(self._hidden, None if where.is_empty else ~where.matches(self._rows))
+        return narrowed
+
+    def matching(self, where: RowFilter, *, removed: bool = False) -> list[str]:
+        """Ids of the rows that match `where`, in the order of their commits: of those that were not removed, or of
+        those that were."""
+        mask = where.matches(self._rows) & (self.removed_rows() == removed)
+        return [self._id_at(int(number)) for number in np.flatnonzero(mask)]
+
+    @property
+    def generation(self) -> int:
+        """Counts the commits."""
+        return self.manifest.generation
+
+    @property
+    def retrieval_fingerprint(self) -> str:
+        """The space of the embeddings; only queries of the same space can be compared."""
+        return self.manifest.retrieval_fingerprint
+
+    @property
+    def tokens_fingerprints(self) -> tuple[str, ...]:
+        """Of the encoders and resamplers whose tokens are stored."""
+        return tuple(space.fingerprint for space in self.manifest.tokens)
+
+    def __len__(self) -> int:
+        """Rows that were not removed."""
+        return self.manifest.row_count - int(self.removed_rows().sum())
+
+    def ids(self) -> list[str]:
+        """Ids of the rows that were not removed, in the order of their commits."""
+        return [row_id for row_id, *_ in self.each_row("id")]
+
+    def rows(self, ids: Sequence[str]) -> list[ClipRow]:
+        """The rows of `ids`, in that order. Raises RowNotFound."""
+        return [self._rows[segment].row(index) for segment, index in self._places(ids)]
+
+    def each_row(self, *columns: str) -> Iterator[tuple]:
+        """The values of `columns` (names of ClipRow's fields) of each row that was not removed, in order."""
+        removed = self.removed_rows()
+        for start, rows in zip(self._starts, self._rows, strict=False):
+            values = zip(*(rows.column(name) for name in columns), strict=True)
+            yield from (row for gone, row in zip(removed[start:], values, strict=False) if not gone)
+
+    def row_batches(self) -> Iterator[pa.RecordBatch]:
+        """All columns of every row in the order of the segments, removed rows included, as Arrow batches."""
+        for rows in self._rows:
+            yield from map(rows.batch, rows.batch_numbers)
+
+    def search(
+        self,
+        query: np.ndarray,
+        *,
+        field: Field,
+        k: int,
+        exclude_ids: Collection[str] = (),
+        exclude_sources: Collection[str] = (),
+        where: RowFilter | None = None,
+    ) -> list[Hit]:
+        """The k rows most similar to `query` (float32 [E], normalised), best first; fewer only where fewer are left.
+
+        field "text" compares with caption embeddings (of clips without caption: with the frame's), "frame" with those
+        of first frames. `exclude_sources` takes full paths, file names or stems; `where` leaves only rows that match it
+        (see `narrowed` for many searches). Raises InvalidSetting.
+        """
+        if where is not None:
+            narrowed = self.narrowed(where)
+            return narrowed.search(query, field=field, k=k, exclude_ids=exclude_ids, exclude_sources=exclude_sources)
+        if field not in FIELDS:
+            raise InvalidSetting(f"expected a field of {', '.join(FIELDS)}, received {field!r}: choose one of them")
+        query = np.asarray(query, dtype=np.float32)
+        if query.shape != (self.manifest.embedding_dim,) or not np.isfinite(query).all():
+            raise InvalidSetting(
+                f"expected a finite query of shape ({self.manifest.embedding_dim},), received {query.shape}: "
+                f"encode it with {self.manifest.retrieval_description}"
+            )
+        excluded = self._excluded(exclude_ids, exclude_sources)
+        scores, numbers = self._search_of(field).search(query, k=k, excluded=excluded)
+        ids = [self._id_at(int(number)) for number in numbers]
+        for row_id, number in zip(ids, numbers, strict=True):
+            self._numbers.remember(row_id, int(number))
+        return [Hit(row_id, float(score)) for row_id, score in zip(ids, scores, strict=True)]
+
+    def embeddings(self, ids: Sequence[str], field: Field) -> np.ndarray:
+        """float32 [k, E] of the rows of `ids`; "text" gives the frame's embedding where there is no caption."""
+        numbers = np.array([self._starts[segment] + index for segment, index in self._places(ids)], dtype=np.int64)
+        return self._search_of(field).vectors.at(numbers)
+
+    def vectors(self, field: Field) -> Vectors:
+        """Of every row in the order of the segments, removed rows included, to be read in parts."""
+        stored = self._stored(field)
+        return Vectors(row_count=stored.row_count, dim=stored.dim, parts=stored.parts)
+
+    def tokens(self, ids: Sequence[str], *, fingerprint: str) -> StoredTokens:
+        """Stored tokens [k, L, D] of the rows of `ids`. Raises TokensNotStored when any row lacks these."""
+        places = self._places(ids)
+        if not places or any(fingerprint not in self._tokens[segment] for segment, _ in places):
+            stored = ", ".join(f"{space.fingerprint} ({space.encoder_name})" for space in self.manifest.tokens)
+            raise TokensNotStored(
+                f"expected tokens of fingerprint {fingerprint} for {len(places)} rows of {self.path.name}, it stores "
+                f"those of {stored or 'none'}: rebuild it with this pack (motionrag index build ... --pack NAME), or "
+                "encode the rows"
+            )
+        found = (self._tokens[segment][fingerprint].row(index) for segment, index in places)
+        return StoredTokens(*(np.stack(kind) for kind in zip(*found, strict=True)))
+
+    def has_source(self, name: str) -> bool:
+        """Whether `name` is a row's id, or the path, file name or stem of a row's video."""
+        return bool(self._numbers.of_ids([name])) or len(self._numbers.of_videos([name])) > 0
+
+    def ids_called(self, name: str) -> list[str]:
+        """Ids of the rows that `name` names, as in `has_source`, in the order of their commits; not of removed ones."""
+        by_id = self._numbers.of_ids([name])
+        numbers = np.array(list(by_id.values()), dtype=np.int64) if by_id else self._numbers.of_videos([name])
+        return [self._id_at(int(number)) for number in numbers if not self.removed_rows()[number]]
+
+    def search_kind(self, field: Field) -> str:
+        """How `field` is searched: "exact", "flat", or an approximate index's kind, e.g. "hnsw32_sqfp16"."""
+        return self._search_of(field).kind
+
+    def search_facts(self, field: Field) -> Mapping[str, object]:
+        """What was measured of the index in use: recall_at_10, the effort tuned for it and the parameter of that name
+        (efSearch, nprobe), the number of held-out queries, the target; empty without an index."""
+        facts = self._search_of(field).facts
+        return {name: facts[name] for name in MEASURED if name in facts}
+
+    def _places(self, ids: Sequence[str]) -> list[tuple[int, int]]:
+        """(segment, row in it) of each id. Raises RowNotFound."""
+        numbers, removed = self._numbers.of_ids(ids), self.removed_rows()
+        for row_id in ids:
+            if row_id not in numbers or removed[numbers[row_id]]:
+                raise RowNotFound(
+                    f"expected the id of a row of {self.path.name}, received {row_id!r}: search again for current ids"
+                )
+        return [self._place(numbers[row_id]) for row_id in ids]
+
+    def _place(self, number: int) -> tuple[int, int]:
+        segment = bisect_right(self._starts, number) - 1
+        return segment, number - self._starts[segment]
+
+    def _id_at(self, number: int) -> str:
+        segment, index = self._place(number)
+        return self._rows[segment].value("id", index)
+
+    def removed_rows(self) -> np.ndarray:
+        """bool [rows], in the order of the segments."""
+        if self._removed_mask is None:
+            self._removed_mask = np.zeros(self.manifest.row_count, dtype=bool)
+            # Without tombstones no id needs to be read, which matters to a large database.
+            if self.manifest.tombstones:
+                self._removed_mask = RowFilter(ids=self.manifest.tombstones).matches(self._rows)
+        return self._removed_mask
+
+    def _excluded(self, ids: Collection[str], sources: Collection[str]) -> np.ndarray | None:
+        removed = self.removed_rows() if self.manifest.tombstones else None
+        hidden = _either(removed, self._hidden)
+        if not ids and not sources:
+            return hidden
+        excluded = np.zeros(self.manifest.row_count, dtype=bool) if hidden is None else hidden.copy()
+        excluded[list(self._numbers.of_ids(ids).values())] = True
+        excluded[self._numbers.of_videos(sources)] = True
+        return excluded
+
+    def _stored(self, field: str) -> StoredVectors:
+        named = {segment.name: rows for segment, rows in zip(self.manifest.segments, self._rows, strict=True)}
+        return StoredVectors(named, field, dim=self.manifest.embedding_dim)
+
+    def _search_of(self, field: str) -> FieldSearch:
+        if field not in self._searches:
+            self._searches[field] = FieldSearch(self.path, self.manifest, field, self._stored(field))
+        return self._searches[field]
+
+
+def _either(first: np.ndarray | None, second: np.ndarray | None) -> np.ndarray | None:
+    """bool [rows]: true where either is; None stands for all false."""
+    if first is None or second is None:
+        return second if first is None else first
+    return first | second

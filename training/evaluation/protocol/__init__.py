@@ -1,0 +1,1 @@
+"""What is evaluated: rows, cases, their databases and their references."""

@@ -1,0 +1,91 @@
+"""The figures of a row: one of each kind a clip, which bootstrap and pairing need, and the features of all clips."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from training.evaluation.protocol.cases import Case
+from training.evaluation.scores.classifier import KINDS
+from training.evaluation.scores.judge import Judge
+from training.evaluation.scores.tracking import track_sprite, trajectory_error
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A column of the table; `short` is its title where there is little room, `better` is +1 where more is better."""
+
+    name: str
+    title: str
+    short: str
+    better: int
+    digits: int
+
+
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric("accuracy", "motion right, %", "motion right %", +1, 1),
+        Metric("trajectory", "trajectory error, px", "path error px", -1, 2),
+        Metric("action", "Action Score", "Action Score", +1, 1),
+        Metric("frechet", "Frechet distance", "Frechet", -1, 2),
+        Metric("appearance", "appearance score", "looks score", +1, 1),
+        Metric("first_frame", "first frame, dB", "first frame dB", +1, 1),
+        Metric("seconds", "seconds a video", "sec", -1, 2),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Scores:
+    """of_clips: metric -> [N]. real and generated: motion features [N, C], from which the Frechet distance comes."""
+
+    of_clips: dict[str, np.ndarray]
+    real: np.ndarray
+    generated: np.ndarray
+
+    @property
+    def count(self) -> int:
+        """Clips N."""
+        return len(self.real)
+
+
+def compare_clips(judge: Judge, *, real: Sequence[np.ndarray], generated: Sequence[np.ndarray]) -> Scores:
+    """What two lists of clips uint8 RGB [T, H, W, 3], pair by pair of one shape, say without knowing the truth."""
+    of_clips = {
+        "action": 100 * cosine(judge.logits(real), judge.logits(generated)),
+        "appearance": 100 * cosine(judge.appearance(real), judge.appearance(generated)).mean(1),
+        "first_frame": np.array([psnr(a[0], b[0]) for a, b in zip(real, generated, strict=True)]),
+    }
+    return Scores(of_clips, real=judge.motion_features(real), generated=judge.motion_features(generated))
+
+
+def score_row(
+    judge: Judge, cases: Sequence[Case], *, real: Sequence[np.ndarray], generated: Sequence[np.ndarray],
+    seconds: Sequence[float],
+) -> Scores:  # fmt: skip
+    """All figures of a row of the demo world, where the truth of every clip is known."""
+    scores = compare_clips(judge, real=real, generated=generated)
+    errors = [
+        trajectory_error(track_sprite(made, case.spec), track_sprite(true, case.spec))
+        for case, true, made in zip(cases, real, generated, strict=True)
+    ]
+    known = {"trajectory": np.array(errors), "seconds": np.array(seconds)}
+    if judge.knows_demo_world:
+        named = judge.logits(generated).argmax(1)
+        known["accuracy"] = 100.0 * (named == [KINDS.index(case.spec.motion) for case in cases])
+    return Scores({**scores.of_clips, **known}, real=scores.real, generated=scores.generated)
+
+
+def cosine(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """[..., C] and [..., C] -> [...], in [-1, 1]."""
+    lengths = np.linalg.norm(first, axis=-1) * np.linalg.norm(second, axis=-1)
+    return (first * second).sum(-1) / np.maximum(lengths, 1e-12)
+
+
+def psnr(first: np.ndarray, second: np.ndarray) -> float:
+    """Peak signal-to-noise ratio of two uint8 pictures in dB, at most that of one grey level off everywhere."""
+    squared = ((first.astype(np.float64) - second) ** 2).mean() / 255**2
+    return float(-10 * np.log10(max(squared, 1 / 255**2)))

@@ -1,0 +1,1 @@
+"""Showing the figures: for people, for programs and as a plot."""
