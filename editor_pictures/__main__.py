@@ -11,7 +11,7 @@ from editor_pictures import node_pictures, readme_pictures
 from editor_pictures.editor import Editor, find_chromium, open_editor
 from editor_pictures.scene import DemoMissing, Scene, demo_scene
 from editor_pictures.thumbnails import write_thumbnail
-from motionrag_nodes.batch_render.comfyui_install import checkout_folder
+from motionrag_nodes.batch_render.server.install import checkout_folder
 
 console = Console()
 SIZE = {"width": 1600, "height": 1300}  # the tallest node, whole

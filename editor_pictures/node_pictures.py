@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image
 
 from editor_pictures.editor import Editor
-from motionrag_nodes.batch_render.comfyui_install import checkout_folder
+from motionrag_nodes.batch_render.server.install import checkout_folder
 
 FOLDER = checkout_folder() / "motionrag_nodes" / "web" / "docs" / "pictures"
 # Where on the page the node is put: clear of the editor's bars.

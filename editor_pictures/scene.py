@@ -11,8 +11,8 @@ from pathlib import Path
 
 from editor_pictures.editor import NODE_PREFIX, Editor, prepare_user_folder
 from index_builder.errors import MotionRAGError
-from motionrag_nodes.batch_render.comfyui_install import find_comfyui
-from motionrag_nodes.batch_render.comfyui_server import ComfyUIServer
+from motionrag_nodes.batch_render.server.install import find_comfyui
+from motionrag_nodes.batch_render.server.own_server import ComfyUIServer
 from training.demo import DATABASE_NAME, PROMPTS
 
 PROMPT = next(prompt for prompt in PROMPTS if prompt.name == "grow")

@@ -150,8 +150,8 @@ def _motionrag(*arguments: str | Path) -> None:
 
 @contextmanager
 def _comfyui(base: Path, install: Path | None) -> Iterator[str]:
-    from motionrag_nodes.batch_render.comfyui_install import find_comfyui
-    from motionrag_nodes.batch_render.comfyui_server import ComfyUIServer
+    from motionrag_nodes.batch_render.server.install import find_comfyui
+    from motionrag_nodes.batch_render.server.own_server import ComfyUIServer
 
     found = find_comfyui(install)
     server = ComfyUIServer(found, base=base, environment=_database_path(base))

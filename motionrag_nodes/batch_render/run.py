@@ -12,10 +12,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Protocol
 
-from motionrag_nodes.batch_render.comfyui_client import ComfyUIClient, PromptRun, ServerFile, shown_node
 from motionrag_nodes.batch_render.errors import ComfyUIConnectionError, JobFailed, RenderError
-from motionrag_nodes.batch_render.jobs import RenderJob, file_sha256, fingerprint, plan_jobs
-from motionrag_nodes.batch_render.manifest import JobRecord, OutputFile, RunManifest
+from motionrag_nodes.batch_render.jobs.plan import RenderJob, file_sha256, fingerprint, plan_jobs
+from motionrag_nodes.batch_render.results.manifest import JobRecord, OutputFile, RunManifest
+from motionrag_nodes.batch_render.server.client import ComfyUIClient, PromptRun, ServerFile, shown_node
 from motionrag_nodes.batch_render.workflow_file import ApiGraph, read_workflow
 
 logger = logging.getLogger(__name__)

@@ -18,8 +18,8 @@ from rich.table import Column, Table
 from motionrag_nodes.batch_render.errors import RenderError
 
 if TYPE_CHECKING:
-    from motionrag_nodes.batch_render.jobs import RenderJob
-    from motionrag_nodes.batch_render.manifest import JobRecord
+    from motionrag_nodes.batch_render.jobs.plan import RenderJob
+    from motionrag_nodes.batch_render.results.manifest import JobRecord
     from motionrag_nodes.batch_render.run import RenderReport
 
 EXIT_JOB_FAILED = 1
@@ -83,7 +83,7 @@ def render(
 
 def _check_files(workflows: Sequence[Path], jobs: Path | None) -> None:
     """Reads the given files once before a server is started for them."""
-    from motionrag_nodes.batch_render.jobs import read_job_table
+    from motionrag_nodes.batch_render.jobs.plan import read_job_table
     from motionrag_nodes.batch_render.workflow_file import read_workflow
 
     for path in workflows:
@@ -97,8 +97,8 @@ def _server_url(url: str | None, *, comfyui: Path | None, base: Path | None, con
     if url is not None:
         yield url
         return
-    from motionrag_nodes.batch_render.comfyui_install import find_comfyui
-    from motionrag_nodes.batch_render.comfyui_server import ComfyUIServer
+    from motionrag_nodes.batch_render.server.install import find_comfyui
+    from motionrag_nodes.batch_render.server.own_server import ComfyUIServer
 
     install = find_comfyui(comfyui)
     server = ComfyUIServer(install, base=base)

@@ -6,8 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from motionrag_nodes.batch_render.comfyui_install import find_comfyui
 from motionrag_nodes.batch_render.errors import ComfyUINotFound
+from motionrag_nodes.batch_render.server.install import find_comfyui
 from motionrag_nodes.checkpoints.find_models import PACKAGED_PACKS, database_folders_of_environment
 
 KINDS = ("motionrag", "motion_databases", "diffusers")

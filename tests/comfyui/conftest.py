@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from editor_pictures.editor import Editor, find_chromium, open_editor, prepare_user_folder
-from motionrag_nodes.batch_render.comfyui_install import checkout_folder, find_comfyui
-from motionrag_nodes.batch_render.comfyui_server import ComfyUIServer
+from motionrag_nodes.batch_render.server.install import checkout_folder, find_comfyui
+from motionrag_nodes.batch_render.server.own_server import ComfyUIServer
 
 DATABASE_NAME = "demo_world"  # as the saved workflows name it
 FRAMES, SIZE, FPS = 16, 64, 8

@@ -11,8 +11,8 @@ import numpy as np
 import psutil
 from PIL import Image
 
-from motionrag_nodes.batch_render.comfyui_client import ComfyUIClient, PromptRun
 from motionrag_nodes.batch_render.errors import JobFailed
+from motionrag_nodes.batch_render.server.client import ComfyUIClient, PromptRun
 from tests.comfyui.conftest import RunningComfyUI
 
 Graph = dict[str, dict[str, Any]]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from editor_pictures.editor import Editor
-from motionrag_nodes.batch_render.comfyui_install import checkout_folder
+from motionrag_nodes.batch_render.server.install import checkout_folder
 
 pytestmark = [pytest.mark.comfyui, pytest.mark.browser]
 

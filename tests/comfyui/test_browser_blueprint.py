@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from editor_pictures.editor import Editor
-from motionrag_nodes.batch_render.comfyui_install import checkout_folder
+from motionrag_nodes.batch_render.server.install import checkout_folder
 from motionrag_nodes.batch_render.workflow_file import is_link, read_workflow, to_api_graph
 from tests.comfyui.conftest import RunningComfyUI
 

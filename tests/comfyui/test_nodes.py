@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from motionrag_nodes.batch_render.comfyui_install import checkout_folder
+from motionrag_nodes.batch_render.server.install import checkout_folder
 from tests.comfyui.conftest import DATABASE_NAME, RunningComfyUI
 
 pytestmark = pytest.mark.comfyui

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from motionrag_nodes.batch_render import comfyui_client
 from motionrag_nodes.batch_render.errors import ComfyUIConnectionError, RenderError, RenderManifestError
 from motionrag_nodes.batch_render.run import RenderReport, SilentObserver, render_workflows
+from motionrag_nodes.batch_render.server import client as comfyui_client
 from tests.motionrag_nodes.batch_render.graphs import picture_to_picture, write_workflow
 from tests.motionrag_nodes.batch_render.tiny_comfyui import VERSION, TinyComfyUI
 

@@ -14,7 +14,7 @@ import torch
 from motionrag_nodes.adapted_tokens.adapt import AdaptedMotion
 from motionrag_nodes.attention.adapter import MotionAdapter
 from motionrag_nodes.attention.svd import svd_site_dims
-from motionrag_nodes.batch_render.comfyui_install import find_comfyui
+from motionrag_nodes.batch_render.server.install import find_comfyui
 
 TOKEN_DIM, TOKENS, CONTEXT_DIM = 24, 3, 32
 SIGMA_MIN, SIGMA_MAX = 0.002, 80.0

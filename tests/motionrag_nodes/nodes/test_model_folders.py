@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from motionrag_nodes.batch_render.comfyui_install import checkout_folder, find_comfyui, working_copy
+from motionrag_nodes.batch_render.server.install import checkout_folder, find_comfyui, working_copy
 
 PROGRAM = """
 import json, sys

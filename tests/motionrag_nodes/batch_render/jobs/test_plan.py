@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from motionrag_nodes.batch_render.errors import JobTableError, NodeValueError, RenderError
-from motionrag_nodes.batch_render.jobs import RenderJob, fingerprint, plan_jobs, read_job_table
+from motionrag_nodes.batch_render.jobs.plan import RenderJob, fingerprint, plan_jobs, read_job_table
 from motionrag_nodes.batch_render.workflow_file import read_workflow
 from tests.motionrag_nodes.batch_render.graphs import object_info, picture_to_picture, text_to_image, write_workflow
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from motionrag_nodes.batch_render.comfyui_install import ComfyUIInstall, checkout_folder
-from motionrag_nodes.batch_render.comfyui_server import ComfyUIServer
 from motionrag_nodes.batch_render.errors import ComfyUIStartError
+from motionrag_nodes.batch_render.server.install import ComfyUIInstall, checkout_folder
+from motionrag_nodes.batch_render.server.own_server import ComfyUIServer
 
 ANSWERS = """
 import http.server, json, os, subprocess, sys
@@ -60,7 +60,7 @@ def _gone(pids: list[int]) -> bool:
 
 @pytest.mark.parametrize("program", [ANSWERS, STUBBORN], ids=["polite", "stubborn"])
 def test_start_and_stop_leave_no_process(tmp_path: Path, program: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("motionrag_nodes.batch_render.comfyui_server._STOP_GRACE_SEC", 0.2)
+    monkeypatch.setattr("motionrag_nodes.batch_render.server.own_server._STOP_GRACE_SEC", 0.2)
     install = _install(tmp_path, program)
     waits: list[float] = []
     with ComfyUIServer(install, base=tmp_path / "base", environment={"SEEN": "1"}).start(
@@ -106,8 +106,8 @@ def test_it_does_not_outlive_a_killed_parent(tmp_path: Path) -> None:
     install = _install(tmp_path, ANSWERS)
     program = (
         "import time\nfrom pathlib import Path\n"
-        "from motionrag_nodes.batch_render.comfyui_install import ComfyUIInstall\n"
-        "from motionrag_nodes.batch_render.comfyui_server import ComfyUIServer\n"
+        "from motionrag_nodes.batch_render.server.install import ComfyUIInstall\n"
+        "from motionrag_nodes.batch_render.server.own_server import ComfyUIServer\n"
         f"install = ComfyUIInstall(folder=Path({str(install.folder)!r}), version='1', from_package=False)\n"
         f"ComfyUIServer(install, base=Path({str(tmp_path / 'base')!r})).start()\n"
         "print('started', flush=True)\ntime.sleep(600)\n"

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from motionrag_nodes.batch_render import comfyui_install
-from motionrag_nodes.batch_render.comfyui_install import (
+from motionrag_nodes.batch_render.errors import ComfyUINotFound
+from motionrag_nodes.batch_render.server import install as comfyui_install
+from motionrag_nodes.batch_render.server.install import (
     CHECKOUT_LINK_NAME,
     ComfyUIInstall,
     checkout_folder,
@@ -16,7 +17,6 @@ from motionrag_nodes.batch_render.comfyui_install import (
     prepare_base,
     working_copy,
 )
-from motionrag_nodes.batch_render.errors import ComfyUINotFound
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from motionrag_nodes.batch_render.errors import NodeValueError
-from motionrag_nodes.batch_render.node_values import (
+from motionrag_nodes.batch_render.jobs.node_values import (
     LocalFile,
     apply_values,
     parse_assignment,

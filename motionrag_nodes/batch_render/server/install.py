@@ -34,7 +34,7 @@ class ComfyUIInstall:
 
 def checkout_folder() -> Path:
     """Folder of this project that ComfyUI loads as a custom node: the parent of the `motionrag_nodes` package."""
-    return Path(__file__).resolve().parents[2]
+    return Path(__file__).resolve().parents[3]
 
 
 def find_comfyui(path: Path | str | None = None) -> ComfyUIInstall:

@@ -20,14 +20,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 
-from motionrag_nodes.batch_render.comfyui_install import (
+from motionrag_nodes.batch_render.errors import ComfyUIStartError
+from motionrag_nodes.batch_render.server.install import (
     ComfyUIInstall,
     checkout_folder,
     default_cache,
     prepare_base,
     working_copy,
 )
-from motionrag_nodes.batch_render.errors import ComfyUIStartError
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from motionrag_nodes.batch_render.errors import JobTableError, MotionRAGError, RenderError
-from motionrag_nodes.batch_render.node_values import LocalFile, apply_values, parse_assignment, saved_local_files
+from motionrag_nodes.batch_render.jobs.node_values import LocalFile, apply_values, parse_assignment, saved_local_files
 from motionrag_nodes.batch_render.workflow_file import ApiGraph, ObjectInfo, WorkflowFile, to_api_graph
 
 NAME_COLUMN = "name"

@@ -1,0 +1,1 @@
+"""A ComfyUI server: speaking with one, and starting one of our own."""
