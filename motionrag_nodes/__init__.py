@@ -1,4 +1,4 @@
-"""MotionRAG's neural parts and nodes: neighbours -> motion_tokens -> adapted_tokens -> attention -> frames.
+"""MotionRAG's neural parts and nodes: motion_tokens -> neighbours -> adapted_tokens -> attention -> frames.
 
 Each stage is a folder named after what it produces and may import those before it; `checkpoints` loads what the stages
 need, `nodes` puts them into ComfyUI, `batch_render` runs saved workflows and `cli` is the `motionrag` command.
@@ -7,4 +7,4 @@ Dimensions in every docstring: B batch, K neighbours, T frames, N patch tokens, 
 H W pixels, E embedding width.
 """
 
-STAGES = ("neighbours", "motion_tokens", "adapted_tokens", "attention", "frames")
+STAGES = ("motion_tokens", "neighbours", "adapted_tokens", "attention", "frames")

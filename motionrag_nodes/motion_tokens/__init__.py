@@ -1,1 +1,1 @@
-"""Stage: neighbours -> motion tokens. A Perceiver resampler turns a clip's features into a few tokens."""
+"""Stage: clips -> motion tokens. A Perceiver resampler turns a clip's features into a few tokens."""

@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-import io
-import logging
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
-from PIL import Image
 
-from index_builder.clips.decode import decode_clip
-from index_builder.errors import InvalidSetting
 from index_builder.features.clip_encoder import ClipFeatures
 from motionrag_nodes.errors import ShapeMismatch
-from motionrag_nodes.neighbours.neighbours import Neighbour, Neighbours
 
 if TYPE_CHECKING:
     from motionrag_nodes.checkpoints.pack import MotionPack
 
-logger = logging.getLogger(__name__)
-
 # References are read at 8 fps over 2 s (arXiv 2509.26391).
 CLIP_FRAMES = 16
 CLIP_SECONDS = 2.0
-THUMBNAIL_FRAMES = 8
-THUMBNAIL_HEIGHT = 96
 
 _zero_clip_tokens: WeakKeyDictionary[MotionPack, torch.Tensor] = WeakKeyDictionary()
 
@@ -67,7 +56,7 @@ class PackClipEncoder:
         Raises:
             ShapeMismatch: a clip has another shape or type, or the captions have another number.
         """
-        _check_clips(clips, captions)
+        check_clips(clips, captions)
         first_frames = [clip[0] for clip in clips]
         captioned = [index for index, caption in enumerate(captions) if caption is not None]
         text = np.zeros((len(clips), self.embedding_dim), dtype=np.float32)
@@ -120,54 +109,8 @@ class PackClipEncoder:
         return clip
 
 
-def encode_reference_videos(pack: MotionPack, references: Sequence[str | Path | np.ndarray]) -> Neighbours:
-    """The user's own clips as neighbours, without a database; the first given counts as the most similar.
-
-    A reference is a video file, of which the middle 2 s are read, or a clip's frames uint8 RGB [T, H, W, 3].
-
-    Raises:
-        InvalidSetting: no reference was given.
-        ClipUnreadable: a video cannot be decoded.
-        ShapeMismatch: frames have another shape or type.
-    """
-    if not references:
-        raise InvalidSetting("Expected at least one reference video, received none: choose a video or connect frames.")
-    encoder = PackClipEncoder(pack)
-    clips, items = [], []
-    for rank, reference in enumerate(references, start=1):
-        if isinstance(reference, np.ndarray):
-            frames, source, start_sec, end_sec = reference, f"frames {rank}", 0.0, len(reference) / 8
-        else:
-            decoded = decode_clip(
-                Path(reference), frames=CLIP_FRAMES, seconds=CLIP_SECONDS, short_side=encoder.short_side
-            )
-            frames, source = decoded.frames, str(reference)
-            start_sec, end_sec = decoded.start_sec, decoded.end_sec
-        _check_clips([frames], [None])
-        clips.append(frames)
-        items.append(
-            Neighbour(
-                rank=rank,
-                row_id=source,
-                score=1.0,
-                text_score=None,
-                frame_score=None,
-                caption=None,
-                source=source,
-                start_sec=start_sec,
-                end_sec=end_sec,
-                thumbnail=_thumbnail(frames),
-            )
-        )
-    return Neighbours(
-        items=tuple(items),
-        motion_tokens=encoder.motion_tokens(clips).cpu().clone(),
-        appearance_tokens=encoder.appearance_tokens([clip[0] for clip in clips]).cpu().clone(),
-        tokens_fingerprint=encoder.tokens_fingerprint,
-    )
-
-
-def _check_clips(clips: Sequence[np.ndarray], captions: Sequence[str | None]) -> None:
+def check_clips(clips: Sequence[np.ndarray], captions: Sequence[str | None]) -> None:
+    """Raises ShapeMismatch unless there are clips uint8 RGB [T, H, W, 3], each with a caption or None."""
     if len(clips) != len(captions):
         raise ShapeMismatch(f"Expected one caption (or None) for each of {len(clips)} clips, received {len(captions)}.")
     for clip in clips:
@@ -187,15 +130,3 @@ def _by_shape(frames: Sequence[np.ndarray], encode: Callable[[np.ndarray], np.nd
     for indices in places.values():
         encoded.update(zip(indices, encode(np.stack([frames[index] for index in indices])), strict=True))
     return np.stack([encoded[index] for index in range(len(frames))])
-
-
-def _thumbnail(frames: np.ndarray) -> bytes:
-    """A JPEG strip of eight frames side by side, as the database keeps for its rows."""
-    shown = frames[np.round(np.linspace(0, len(frames) - 1, THUMBNAIL_FRAMES)).astype(int)]
-    width = max(1, round(frames.shape[2] * THUMBNAIL_HEIGHT / frames.shape[1]))
-    strip = Image.new("RGB", (width * THUMBNAIL_FRAMES, THUMBNAIL_HEIGHT))
-    for index, frame in enumerate(shown):
-        strip.paste(Image.fromarray(frame).resize((width, THUMBNAIL_HEIGHT)), (width * index, 0))
-    buffer = io.BytesIO()
-    strip.save(buffer, "JPEG", quality=85)
-    return buffer.getvalue()

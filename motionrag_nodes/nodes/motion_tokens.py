@@ -56,7 +56,7 @@ class EncodeReferenceVideos(io.ComfyNode):
 
     @classmethod
     def execute(cls, pack: MotionPack, videos: str, frames: torch.Tensor | None = None) -> io.NodeOutput:
-        from motionrag_nodes.motion_tokens.pack_encoder import encode_reference_videos
+        from motionrag_nodes.neighbours.reference_videos import encode_reference_videos
 
         if videos != model_folders.NO_VIDEO:
             return io.NodeOutput(encode_reference_videos(pack, list(model_folders.reference_video(videos))))

@@ -9,7 +9,8 @@ import torch
 from index_builder.errors import InvalidSetting
 from motionrag_nodes.adapted_tokens.adapt import FUSIONS, AdaptedMotion, adapt_motion
 from motionrag_nodes.errors import MotionMismatch, ShapeMismatch, TooManyNeighbours
-from motionrag_nodes.motion_tokens.pack_encoder import PackClipEncoder, encode_reference_videos
+from motionrag_nodes.motion_tokens.pack_encoder import PackClipEncoder
+from motionrag_nodes.neighbours.reference_videos import encode_reference_videos
 
 
 def clip(seed):

@@ -9,7 +9,8 @@ from motionrag_nodes.checkpoints.pack import MotionPack, load_pack
 from motionrag_nodes.frames.generate import generate_video
 from motionrag_nodes.frames.settings import GenerateSettings
 from motionrag_nodes.frames.video_model import VideoModel, load_video_model
-from motionrag_nodes.motion_tokens.pack_encoder import PackClipEncoder, encode_reference_videos
+from motionrag_nodes.motion_tokens.pack_encoder import PackClipEncoder
+from motionrag_nodes.neighbours.reference_videos import encode_reference_videos
 from training.demo_world.world import ClipSpec, draw_spec, render_clip
 
 SIZE_PIXELS = 64

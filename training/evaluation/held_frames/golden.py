@@ -14,8 +14,8 @@ from motionrag_nodes.checkpoints.pack import MotionPack
 from motionrag_nodes.frames.generate import generate_video
 from motionrag_nodes.frames.settings import GenerateSettings
 from motionrag_nodes.frames.video_model import VideoModel
-from motionrag_nodes.motion_tokens.pack_encoder import encode_reference_videos
 from motionrag_nodes.neighbours.neighbours import Neighbours
+from motionrag_nodes.neighbours.reference_videos import encode_reference_videos
 from training.demo_world.world import ClipSpec, draw_spec, render_clip
 from training.sizes import REFERENCES, SIZE_PIXELS
 

@@ -1,0 +1,81 @@
+"""The user's own clips as neighbours, without a database."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from index_builder.clips.decode import decode_clip
+from index_builder.errors import InvalidSetting
+from motionrag_nodes.motion_tokens.pack_encoder import CLIP_FRAMES, CLIP_SECONDS, PackClipEncoder, check_clips
+from motionrag_nodes.neighbours.neighbours import Neighbour, Neighbours
+
+if TYPE_CHECKING:
+    from motionrag_nodes.checkpoints.pack import MotionPack
+
+THUMBNAIL_FRAMES = 8
+THUMBNAIL_HEIGHT = 96
+
+
+def encode_reference_videos(pack: MotionPack, references: Sequence[str | Path | np.ndarray]) -> Neighbours:
+    """The user's own clips as neighbours, without a database; the first given counts as the most similar.
+
+    A reference is a video file, of which the middle 2 s are read, or a clip's frames uint8 RGB [T, H, W, 3].
+
+    Raises:
+        InvalidSetting: no reference was given.
+        ClipUnreadable: a video cannot be decoded.
+        ShapeMismatch: frames have another shape or type.
+    """
+    if not references:
+        raise InvalidSetting("Expected at least one reference video, received none: choose a video or connect frames.")
+    encoder = PackClipEncoder(pack)
+    clips, items = [], []
+    for rank, reference in enumerate(references, start=1):
+        if isinstance(reference, np.ndarray):
+            frames, source, start_sec, end_sec = reference, f"frames {rank}", 0.0, len(reference) / 8
+        else:
+            decoded = decode_clip(
+                Path(reference), frames=CLIP_FRAMES, seconds=CLIP_SECONDS, short_side=encoder.short_side
+            )
+            frames, source = decoded.frames, str(reference)
+            start_sec, end_sec = decoded.start_sec, decoded.end_sec
+        check_clips([frames], [None])
+        clips.append(frames)
+        items.append(
+            Neighbour(
+                rank=rank,
+                row_id=source,
+                score=1.0,
+                text_score=None,
+                frame_score=None,
+                caption=None,
+                source=source,
+                start_sec=start_sec,
+                end_sec=end_sec,
+                thumbnail=_thumbnail(frames),
+            )
+        )
+    return Neighbours(
+        items=tuple(items),
+        motion_tokens=encoder.motion_tokens(clips).cpu().clone(),
+        appearance_tokens=encoder.appearance_tokens([clip[0] for clip in clips]).cpu().clone(),
+        tokens_fingerprint=encoder.tokens_fingerprint,
+    )
+
+
+def _thumbnail(frames: np.ndarray) -> bytes:
+    """A JPEG strip of eight frames side by side, as the database keeps for its rows."""
+    shown = frames[np.round(np.linspace(0, len(frames) - 1, THUMBNAIL_FRAMES)).astype(int)]
+    width = max(1, round(frames.shape[2] * THUMBNAIL_HEIGHT / frames.shape[1]))
+    strip = Image.new("RGB", (width * THUMBNAIL_FRAMES, THUMBNAIL_HEIGHT))
+    for index, frame in enumerate(shown):
+        strip.paste(Image.fromarray(frame).resize((width, THUMBNAIL_HEIGHT)), (width * index, 0))
+    buffer = io.BytesIO()
+    strip.save(buffer, "JPEG", quality=85)
+    return buffer.getvalue()
