@@ -21,7 +21,7 @@ import typer
 
 from benchmarks.measure import Result, publish, side_by_side
 from index_builder.build import build_database
-from index_builder.clips.captions import load_captions
+from index_builder.captions.captions import CaptionPlan, Captions
 from index_builder.clips.find import VideoFile, find_videos
 from index_builder.clips.messages import Inspected
 from index_builder.clips.timeline import DecodeLimits
@@ -44,7 +44,6 @@ def decode_alone(folder: Path, encoder: PackClipEncoder) -> list[ReadyClip]:
         limits=DecodeLimits(),
         batch_clips=BATCH,
         commit_clips=512,
-        caption_of=lambda video: None,
         new_ticket=_no_ticket,
     )
 
@@ -106,9 +105,10 @@ def measure(clips: int, *, repeats: int) -> list[dict]:
     with tempfile.TemporaryDirectory() as temporary, one_torch_thread():
         folder, outputs = Path(temporary) / "clips", iter(range(10**6))
         table = write_clips(folder, count=clips)
-        captions = load_captions(table)
+        captions = Captions(CaptionPlan(table=table), find_videos([folder]))
         ready = decode_alone(folder, encoder)
-        texts = [captions.of(clip.planned.video) for clip in ready]
+        said = [captions.of(clip.planned.video, clip.planned.window) for clip in ready]
+        texts = [found.texts[0] if found else None for found in said]
 
         def build() -> None:
             output = Path(temporary) / f"db-{next(outputs)}"

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from index_builder.build_captions import counted
 from index_builder.build_report import (
     ALREADY_INDEXED,
     INTERRUPTED,
@@ -19,12 +20,13 @@ from index_builder.build_report import (
     Ledger,
     ProgressCallback,
 )
-from index_builder.clips.captions import Captions, load_captions
+from index_builder.captions.captions import CaptionPlan, Captions
+from index_builder.captions.counts import Source
 from index_builder.clips.cutting import Cutting
 from index_builder.clips.find import Unusable, VideoFile, find_videos
 from index_builder.clips.messages import Inspected
 from index_builder.clips.timeline import DecodeLimits
-from index_builder.clips.windows import row_id
+from index_builder.clips.windows import cut_short, row_id
 from index_builder.database.commit.output_folder import check_output
 from index_builder.database.commit.publisher import writing
 from index_builder.database.format.manifest import Manifest, TokensSpace
@@ -46,7 +48,7 @@ def build_database(
     *,
     output: Path,
     encoder: ClipEncoder,
-    captions: Path | None = None,
+    captions: CaptionPlan | Path | None = None,
     workers: int | None = None,
     clips_per_video: int | None = 1,
     scene_threshold: float | None = None,
@@ -61,11 +63,12 @@ def build_database(
 ) -> BuildReport:
     """Brings the clips of all videos under `inputs` into the database at `output`, which is made where missing.
 
-    captions: a table (see `load_captions`); without it sidecar .txt files serve. workers: decode processes, by default
-    one per processor. clips_per_video: windows of each longer video, None for as many as fit; with `scene_threshold`
-    (27 suits most) of each of its scenes. near_duplicates in (0, 1]: a clip that resembles an earlier one at least so
-    much is skipped (see `near_duplicates`). A segment is committed every `commit_clips` clips or `commit_sec` seconds.
-    engine: what decodes, by default `workers` on this machine. Videos that cannot be read are reported, not raised.
+    captions: a table (see `read_table`), or more about them (see `CaptionPlan`); without it, what lies beside the
+    videos serves. Rows of a table may give clips their windows. workers: decode processes, by default one a processor.
+    clips_per_video: windows of each longer video, None for as many as fit; with `scene_threshold` (27 suits most) of
+    each of its scenes. near_duplicates in (0, 1]: a clip that resembles an earlier one at least so much is skipped (see
+    `near_duplicates`). A segment is committed every `commit_clips` clips or `commit_sec` seconds. engine: what decodes,
+    by default `workers` on this machine. Videos that cannot be read are reported, not raised.
     Ctrl-C commits what is encoded and returns a report that says `interrupted`.
     Raises InputNotFound, CaptionTableInvalid, InvalidSetting, DatabaseMismatch, DatabaseDamaged, DatabaseNotWritable,
     CommitConflict; RecallBelowTarget, which carries the report, when all is committed but the index is too poor.
@@ -84,8 +87,12 @@ def build_database(
     cutting = Cutting(clips_per_video=clips_per_video, scene_threshold=scene_threshold)
     guard = None if near_duplicates is None else NearDuplicateGuard(output, near_duplicates)
     check_output(output)
-    table, found = load_captions(captions), find_videos(inputs)
+    found = find_videos(inputs)
+    plan = captions if isinstance(captions, CaptionPlan) else CaptionPlan(table=captions)
+    table = Captions(plan, [entry for entry in found if isinstance(entry, VideoFile)])
     sampling = cutting.recorded(clip_seconds=encoder.clip_seconds)
+    if table.has_windows:
+        sampling["windows"] = "those of the caption table"
     with (
         writing(output, remedy="run the build again"),
         DatabaseWriter(output, template=_template(encoder), sampling=sampling) as writer,
@@ -149,6 +156,7 @@ class _Build:
         self.waiting: list[ReadyClip] = []
         self.encoded: list[EncodedClip] = []
         self.first_source: dict[str, str] = {}
+        self.caption_source: dict[str, Source | None] = {}
         self.duplicates: list[tuple[str, str]] = []
         self.committed = 0
         self.interrupted = False
@@ -183,7 +191,7 @@ class _Build:
             return False
         known = self.writer.known.row_of(entry.source, entry.size_bytes, entry.mtime_ns)
         # With several clips a video, an earlier run may have left out one that failed.
-        if known is None or not self.cutting.one_clip_a_video:
+        if known is None or not self.cutting.one_clip_a_video or self.captions.windows(entry):
             return True
         reason = REMOVED if known in self.writer.known.removed else ALREADY_INDEXED
         self.ledger.end(entry.source, "skipped", row_id=known, reason=reason)
@@ -191,10 +199,17 @@ class _Build:
 
     def _plan(self, video: VideoFile, inspected: Inspected) -> list[PlannedClip]:
         """The clips of the video that are in no committed segment and not of the content of an earlier video."""
-        windows = self.cutting.windows(inspected, clip_seconds=self.encoder.clip_seconds)
-        self.ledger.expect(video.source, len(windows))
+        asked = self.captions.windows(video)
+        if not asked:
+            asked = self.cutting.windows(inspected, clip_seconds=self.encoder.clip_seconds)
+        self.ledger.expect(video.source, len(asked))
         planned = []
-        for window in windows:
+        for whole in asked:
+            window = cut_short(whole, inspected.duration_sec)
+            if window is None:
+                reason = f"its window of {whole.start_sec:g} to {whole.end_sec:g} s begins behind its end"
+                self.ledger.end(video.source, "failed", reason=f"{reason} at {inspected.duration_sec:g} s")
+                continue
             clip_id = row_id(inspected.content_sha256, window)
             committed_source = self.writer.known.source_of(clip_id)
             if clip_id in self.writer.known.removed:
@@ -207,7 +222,10 @@ class _Build:
                 self.duplicates.append((video.source, clip_id))
             else:
                 self.first_source[clip_id] = video.source
-                planned.append(PlannedClip(video=video, window=window, row_id=clip_id))
+                caption = self.captions.of(video, whole)
+                self.caption_source[clip_id] = caption.source if caption else None
+                texts = caption.texts if caption else ()
+                planned.append(PlannedClip(video=video, window=window, row_id=clip_id, captions=texts))
         return planned
 
     def _skip(self, video: VideoFile, clip_id: str, reason: str) -> None:
@@ -221,7 +239,6 @@ class _Build:
             limits=limits,
             batch_clips=self.batch_clips,
             commit_clips=self.commit_clips,
-            caption_of=self.captions.of,
             scene_threshold=self.cutting.scene_threshold,
             new_ticket=self.writer.new_ticket,
         )
@@ -249,7 +266,7 @@ class _Build:
         if not self.waiting:
             return
         batch, self.waiting = self.waiting, []
-        encoded, failed = encode_clips(self.encoder, batch, self.captions.of)
+        encoded, failed = encode_clips(self.encoder, batch)
         self.encoded += encoded if self.guard is None else self._without_near_duplicates(self.guard, encoded)
         for clip in failed:
             self._fail(clip)
@@ -326,4 +343,5 @@ class _Build:
             failed=self.ledger.sorted("failed"),
             seconds=time.monotonic() - self.started,
             interrupted=self.interrupted,
+            captions=counted(self.captions, self.ledger, self.caption_source, self.writer),
         )

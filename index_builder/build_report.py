@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Literal, Protocol
 
+from index_builder.captions.counts import CaptionCounts
 from index_builder.errors import InvalidSetting
 
 ALREADY_INDEXED = "already indexed"
@@ -37,6 +38,7 @@ class BuildReport:
     failed: tuple[ReportEntry, ...]
     seconds: float
     interrupted: bool
+    captions: CaptionCounts = field(default_factory=CaptionCounts)
 
     def videos(self, outcome: Outcome) -> int:
         """How many videos ended so."""
@@ -55,6 +57,7 @@ class BuildReport:
             "seconds": round(self.seconds, 3),
             "interrupted": self.interrupted,
             "videos": {"found": self.found_videos, **{outcome: self.videos(outcome) for outcome in outcomes}},
+            "captions": asdict(self.captions),
             "clips": {outcome: len(getattr(self, outcome)) for outcome in outcomes},
             **{outcome: [asdict(entry) for entry in getattr(self, outcome)] for outcome in outcomes},
         }

@@ -66,6 +66,12 @@ def scene_windows(
     return found
 
 
+def cut_short(window: ClipWindow, duration_sec: float) -> ClipWindow | None:
+    """The window as far as the video goes; None when it begins behind the video's end."""
+    end_ms = round(duration_sec * 1000)
+    return ClipWindow(window.start_ms, min(window.end_ms, end_ms)) if window.start_ms < end_ms else None
+
+
 def row_id(content_sha256: str, window: ClipWindow) -> str:
     """The id of a clip: the first 32 hex digits of its video's sha256, then its span in ms, e.g. `9f..@500-2500`."""
     return f"{content_sha256[:32]}@{window.start_ms}-{window.end_ms}"

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from index_builder.clips.find import VideoFile
 from index_builder.database.commit.segment_files import RowBatch
 from index_builder.database.format.rows import ClipRow
 from index_builder.database.format.tokens import StoredTokens
 from index_builder.engines.engine import FailedClip, PlannedClip, ReadyClip
 from index_builder.errors import InvalidSetting
+from index_builder.features.alternatives import encode_alternatives, joined_caption
 from index_builder.features.clip_encoder import ClipEncoder, ClipFeatures
 
 FEATURES = ("text", "frame", "motion_tokens", "appearance_tokens")
@@ -27,13 +27,14 @@ class EncodedClip:
     features: tuple[np.ndarray, ...]
 
 
-def encode_clips(
-    encoder: ClipEncoder, ready: Sequence[ReadyClip], caption_of: Callable[[VideoFile], str | None]
-) -> tuple[list[EncodedClip], list[FailedClip]]:
+def encode_clips(encoder: ClipEncoder, ready: Sequence[ReadyClip]) -> tuple[list[EncodedClip], list[FailedClip]]:
     """Encodes a batch; clips whose features are not finite fail. Raises InvalidSetting for features of wrong shapes."""
-    captions = [caption_of(clip.planned.video) for clip in ready]
+    captions = [joined_caption(clip.planned.captions) for clip in ready]
     features = encoder.encode([clip.clip.frames for clip in ready], captions)
     _check_shapes(encoder, features, len(ready))
+    for place, clip in enumerate(ready):
+        if len(clip.planned.captions) > 1:
+            features.text[place] = encode_alternatives(encoder, clip.planned.captions)
     encoded, failed = [], []
     for place, clip in enumerate(ready):
         values = tuple(getattr(features, name)[place] for name in FEATURES)

@@ -22,11 +22,12 @@ from index_builder.database.format.manifest import Segment
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedClip:
-    """A clip that is to be decoded; `row_id` as in the database."""
+    """A clip that is to be decoded; `row_id` as in the database. captions: alternatives, or none."""
 
     video: VideoFile
     window: ClipWindow
     row_id: str
+    captions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +65,7 @@ class EngineWork:
     """What a build asks of its engine.
 
     `database` is the folder that is being built. Clips are wanted as `clip_frames` frames with `short_side` pixels on
-    the short side. Engines that encode too encode `batch_clips` at a time with the caption of `caption_of`, and write
+    the short side. Engines that encode too encode `batch_clips` at a time, and write
     at most `commit_clips` into the segment of a `new_ticket`. Where `scene_threshold` is given, inspection finds each
     video's cuts too.
     """
@@ -75,7 +76,6 @@ class EngineWork:
     limits: DecodeLimits
     batch_clips: int
     commit_clips: int
-    caption_of: Callable[[VideoFile], str | None]
     new_ticket: Callable[[], SegmentTicket]
     scene_threshold: float | None = None
 

@@ -90,9 +90,8 @@ class ShardRun:
         least = 1 if self.next_to_plan == len(self.videos) else self.shard_clips
         while len(self.planned) >= least:
             clips, self.planned = tuple(self.planned[: self.shard_clips]), self.planned[self.shard_clips :]
-            captions = tuple(self.work.caption_of(planned.video) for planned in clips)
             # In front of the videos still to inspect: what is planned is waited for.
-            self.shards.appendleft(IndexShard(clips=clips, captions=captions))
+            self.shards.appendleft(IndexShard(clips=clips))
 
     def _redistribute(self, shard: Shard) -> Iterator[FailedClip]:
         """What becomes of a shard whose worker died: another try, then its parts by themselves, then failure."""

@@ -38,10 +38,9 @@ class InspectShard:
 
 @dataclass(frozen=True, kw_only=True)
 class IndexShard:
-    """Clips to decode, encode and write; `captions` in their order; `deaths` counts the workers that died over it."""
+    """Clips to decode, encode and write; `deaths` counts the workers that died over it."""
 
     clips: tuple[PlannedClip, ...]
-    captions: tuple[str | None, ...]
     deaths: int = 0
 
     def __len__(self) -> int:
@@ -49,8 +48,7 @@ class IndexShard:
 
     def parts(self, deaths: int) -> list[IndexShard]:
         """One shard for each clip."""
-        pairs = zip(self.clips, self.captions, strict=True)
-        return [IndexShard(clips=(clip,), captions=(caption,), deaths=deaths) for clip, caption in pairs]
+        return [IndexShard(clips=(clip,), deaths=deaths) for clip in self.clips]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +107,6 @@ class ShardWorker:
 
     def index(self, shard: IndexShard, ticket: SegmentTicket) -> IndexedShard:
         """Decodes and encodes at the same time, and writes what came through as the segment of `ticket`."""
-        caption_of = {planned.video: caption for planned, caption in zip(shard.clips, shard.captions, strict=True)}
         planned_of = {
             decode_task(planned, frames=self.encoder.clip_frames, short_side=self.encoder.short_side): planned
             for planned in shard.clips
@@ -120,7 +117,7 @@ class ShardWorker:
 
         def encode() -> None:
             if waiting:
-                done, unfit = encode_clips(self.encoder, waiting, caption_of.get)
+                done, unfit = encode_clips(self.encoder, waiting)
                 encoded.extend(done)
                 failed.extend(unfit)
                 waiting.clear()

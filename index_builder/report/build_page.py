@@ -13,6 +13,7 @@ from pathlib import Path
 from PIL import Image
 
 from index_builder.build_report import ALREADY_INDEXED, BuildReport, Outcome, ReportEntry
+from index_builder.captions.counts import caption_lines
 from index_builder.database.maintain.summary import summarise
 from index_builder.database.search.reader import MotionDatabase
 from index_builder.errors import DatabaseNotWritable, TokensNotStored
@@ -68,6 +69,7 @@ def build_page(database: MotionDatabase, report: BuildReport) -> str:
         f"<h1>{name}</h1><p>Motion database, generation {report.generation}; this build is {state}.</p>",
         _cards(report),
         f"<h2>The database</h2><table>{facts}</table>",
+        _captions(report),
         _reasons("failed", report.failed),
         _reasons("skipped", report.skipped),
         "<h2>Samples</h2>" + _picture(draw_sample_sheet(database), "Clips with their captions and frames in time"),
@@ -100,6 +102,11 @@ def _cards(report: BuildReport) -> str:
         f'<div class="card {mark}"><b>{value}</b><span>{label}</span></div>' for mark, value, label in cards
     )
     return f'<div class="cards">{shown}</div>'
+
+
+def _captions(report: BuildReport) -> str:
+    lines = [escape(line) for _, line in caption_lines(report.captions, database=report.database)]
+    return "<h2>Captions</h2>" + "".join(f"<p>{line}</p>" for line in lines) if lines else ""
 
 
 def _reasons(outcome: Outcome, entries: Sequence[ReportEntry]) -> str:

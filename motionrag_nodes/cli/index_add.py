@@ -11,6 +11,7 @@ from motionrag_nodes.cli.index_build_options import (
     MAX_PIXELS,
     MAX_VIDEO_HOURS,
     Batch,
+    CaptionColumn,
     CaptionTable,
     ClipsPerVideo,
     Inputs,
@@ -22,7 +23,10 @@ from motionrag_nodes.cli.index_build_options import (
     Page,
     Scenes,
     SceneThreshold,
+    Several,
+    SeveralCaptions,
     Workers,
+    caption_plan,
     clip_count,
     decode_limits,
 )
@@ -34,6 +38,8 @@ def add(
     database: Database,
     inputs: Inputs,
     captions: CaptionTable = None,
+    caption_column: CaptionColumn = None,
+    several_captions: SeveralCaptions = Several.first,
     pack: Pack = "tiny",
     workers: Workers = None,
     clips_per_video: ClipsPerVideo = "1",
@@ -56,7 +62,7 @@ def add(
     # A mistyped name should not become a new database: that is what build is for.
     newest_manifest(database)
     settings = {
-        "captions": captions,
+        "captions": caption_plan(captions, caption_column, several_captions),
         "workers": workers,
         "clips_per_video": clip_count(clips_per_video),
         "scene_threshold": scene_threshold if scenes else None,

@@ -25,6 +25,7 @@ from motionrag_nodes.cli.index_build_options import (
     MAX_PIXELS,
     MAX_VIDEO_HOURS,
     Batch,
+    CaptionColumn,
     CaptionTable,
     ClipsPerVideo,
     Inputs,
@@ -36,7 +37,10 @@ from motionrag_nodes.cli.index_build_options import (
     Page,
     Scenes,
     SceneThreshold,
+    Several,
+    SeveralCaptions,
     Workers,
+    caption_plan,
     clip_count,
     decode_limits,
 )
@@ -63,6 +67,8 @@ def build(
     inputs: Inputs,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the database; extended if it exists.")],
     captions: CaptionTable = None,
+    caption_column: CaptionColumn = None,
+    several_captions: SeveralCaptions = Several.first,
     pack: Pack = "tiny",
     workers: Workers = None,
     clips_per_video: ClipsPerVideo = "1",
@@ -92,7 +98,7 @@ def build(
     Exit code: 0 done, 2 bad input or nothing could be indexed, 130 interrupted.
     """
     settings = {
-        "captions": captions,
+        "captions": caption_plan(captions, caption_column, several_captions),
         "workers": workers,
         "clips_per_video": clip_count(clips_per_video),
         "scene_threshold": scene_threshold if scenes else None,
@@ -120,12 +126,14 @@ def run_build(
 ) -> None:
     """Builds with `settings` (arguments of `build_database`), shows progress and report, and sets the exit code."""
     from index_builder.build import build_database
-    from index_builder.clips.captions import load_captions
+    from index_builder.captions.table import read_table
     from index_builder.clips.find import find_videos
 
     console = Console(stderr=True)
     # Both are cheap and fail early, before an encoder is loaded for nothing.
-    load_captions(settings["captions"])
+    plan = settings["captions"]
+    if plan.table is not None:
+        read_table(plan.table, caption_column=plan.column)
     find_videos(inputs)
     page = page or output / "report.html"
     try:
@@ -236,6 +244,7 @@ def _say_interrupted(console: Console, output: Path) -> None:
 def _show_report(report: BuildReport, console: Console) -> None:
     """Counts, then the reasons; not those that go without saying."""
     from index_builder.build_report import ALREADY_INDEXED, INTERRUPTED
+    from index_builder.captions.counts import caption_lines
 
     table = Table(title=escape(report.database))
     for heading in ("", "videos", "clips"):
@@ -252,4 +261,6 @@ def _show_report(report: BuildReport, console: Console) -> None:
             console.print(f"[{colour}]{outcome}[/] {escape(entry.source)}: {escape(entry.reason)}", soft_wrap=True)
         if len(entries) > SHOWN_REASONS:
             console.print(f"… and {len(entries) - SHOWN_REASONS} more {outcome}; --json lists all")
+    for doubtful, line in caption_lines(report.captions, database=report.database):
+        console.print(escape(line), style="yellow" if doubtful else None, soft_wrap=True, highlight=False)
     console.print(f"{report.seconds:.1f} s, generation {report.generation}")

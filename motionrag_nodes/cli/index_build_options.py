@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +11,7 @@ import typer
 from index_builder.errors import InvalidSetting
 
 if TYPE_CHECKING:
+    from index_builder.captions.captions import CaptionPlan
     from index_builder.clips.timeline import DecodeLimits
 
 DEFAULT_SCENE_THRESHOLD = 27.0
@@ -22,7 +24,29 @@ Inputs = Annotated[
 ]
 CaptionTable = Annotated[
     Path | None,
-    typer.Option("--captions", help="Table (.csv, .parquet) with the columns path and caption; else .txt files."),
+    typer.Option(
+        "--captions",
+        help="Table (.csv, .tsv, .jsonl, .json, .parquet, WebDataset .tar) with columns path and caption, perhaps "
+        "start_sec and end_sec; else .txt and .json beside the videos, or metadata.csv of their folder.",
+    ),
+]
+CaptionColumn = Annotated[
+    str | None,
+    typer.Option("--caption-column", help="The table's column with the captions. [default: caption, or text]"),
+]
+
+
+class Several(str, Enum):
+    """What becomes of a clip with several different captions."""
+
+    first = "first"
+    all = "all"
+    error = "error"
+
+
+SeveralCaptions = Annotated[
+    Several,
+    typer.Option("--several-captions", help="Of a clip with several captions: the first, all as alternatives, error."),
 ]
 Workers = Annotated[int | None, typer.Option("--workers", help="Decode processes. [default: one per CPU]")]
 ClipsPerVideo = Annotated[
@@ -79,3 +103,10 @@ def decode_limits(*, pixels: int, seconds: float, memory_mib: int, hours: float)
         memory_bytes=memory_mib << 20,
         max_duration_sec=hours * 3600,
     )
+
+
+def caption_plan(table: Path | None, column: str | None, several: Several) -> CaptionPlan:
+    """The plan that the options ask for."""
+    from index_builder.captions.captions import CaptionPlan
+
+    return CaptionPlan(table=table, column=column, several=several.value)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from comfy_api.latest import io
 
+from index_builder.captions.counts import caption_lines
 from index_builder.errors import InputNotFound, MotionRAGError
 from motionrag_nodes.nodes import model_folders, pictures, previews, video_folders
 from motionrag_nodes.nodes.sockets import MotionDatabaseSocket, MotionPackSocket
@@ -166,6 +167,7 @@ def _described(report: BuildReport) -> str:
     lines = [
         f"{report.rows} clips in {report.database}, generation {report.generation}",
         f"this time: {len(report.indexed)} indexed, {len(report.skipped)} skipped, {len(report.failed)} failed",
+        *(line for _, line in caption_lines(report.captions, database=report.database)),
     ]
     lines += [f"failed: {entry.source}: {entry.reason}" for entry in report.failed[:_SHOWN_REASONS]]
     if len(report.failed) > _SHOWN_REASONS:

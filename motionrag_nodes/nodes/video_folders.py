@@ -17,7 +17,7 @@ from motionrag_nodes.nodes.model_folders import choose
 KIND = "motion_videos"
 VARIABLE = "MOTIONRAG_VIDEOS"
 SIDECARS = "(text files beside the videos)"
-_TABLES = (".csv", ".parquet")
+_TABLES = (".csv", ".tsv", ".jsonl", ".parquet")
 _MAX_DEPTH = 4
 _REMEDY = (
     f"Put videos there, or name a folder of yours under {KIND} in extra_model_paths.yaml or in {VARIABLE}, "
@@ -59,7 +59,7 @@ def captions(name: str) -> Path | None:
 
 def files_below(folder: Path) -> list[Path]:
     """Every video, and the text files that may be captions, as a build would find them."""
-    wanted = {*VIDEO_SUFFIXES, ".txt"}
+    wanted = {*VIDEO_SUFFIXES, ".txt", ".json"}
     return [
         Path(base, name)
         for base, _, names in os.walk(folder)

@@ -16,7 +16,7 @@ import pytest
 
 from index_builder.build import build_database
 from index_builder.build_report import BuildProgress, BuildReport
-from index_builder.clips.captions import load_captions
+from index_builder.captions.sidecars import read_sidecar
 from index_builder.clips.decode import decode_clip
 from index_builder.clips.find import find_videos
 from index_builder.clips.timeline import DecodeLimits
@@ -324,6 +324,5 @@ def test_a_folder_that_cannot_be_written_is_an_error(
 def test_captions_come_from_sidecars(video_folder: Path, built: Path) -> None:
     database = MotionDatabase.open(built)
     captions = {Path(source).name: caption for source, caption in database.each_row("source", "caption")}
-    lookup = load_captions(None)
-    assert captions == {video.path.name: lookup.of(video) for video in find_videos([video_folder])}
+    assert captions == {video.path.name: read_sidecar(video.path) for video in find_videos([video_folder])}
     assert sum(caption is not None for caption in captions.values()) == 3

@@ -22,6 +22,5 @@ def engine_work(database: Path, *, batch_clips: int = 4, commit_clips: int = 8) 
         limits=DecodeLimits(),
         batch_clips=batch_clips,
         commit_clips=commit_clips,
-        caption_of=lambda video: video.path.stem,
         new_ticket=new_ticket,
     )

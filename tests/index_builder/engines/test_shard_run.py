@@ -57,7 +57,8 @@ def run(crew: LoneWorker, **sizes: int):
 
     def plan(video: VideoFile, inspected: Inspected) -> list[PlannedClip]:
         order.append(video)
-        return [PlannedClip(video=video, window=ClipWindow(0, 2000), row_id=video.path.stem)]
+        stem = video.path.stem
+        return [PlannedClip(video=video, window=ClipWindow(0, 2000), row_id=stem, captions=(stem,))]
 
     events = list(ShardRun(crew, VIDEOS, plan, engine_work(Path("/db"), **sizes)).events())
     indexed = [clip.row_id for event in events if isinstance(event, WrittenSegment) for clip in event.clips]
@@ -73,8 +74,10 @@ def test_every_clip_ends_once_and_shards_are_even() -> None:
     assert failed == {"007": "no video"}
     sizes = [len(shard) for shard in crew.seen if isinstance(shard, IndexShard)]
     assert sizes[0] == len(VIDEOS) // SHARDS_PER_WORKER == 25 and sum(sizes) == 99
-    captions = [caption for shard in crew.seen if isinstance(shard, IndexShard) for caption in shard.captions]
-    assert sorted(captions) == [video.path.stem for video in VIDEOS if video.path.stem != "007"]
+    clips = [clip for shard in crew.seen if isinstance(shard, IndexShard) for clip in shard.clips]
+    assert sorted(clip.captions[0] for clip in clips) == [
+        video.path.stem for video in VIDEOS if video.path.stem != "007"
+    ]
     run(small := LoneWorker(), commit_clips=10)
     assert max(len(shard) for shard in small.seen if isinstance(shard, IndexShard)) == 10
 

@@ -1,0 +1,38 @@
+"""What a build says of captions: where those of its clips come from, and which clips it left with an older one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import get_args
+
+from index_builder.build_report import ALREADY_INDEXED, Ledger
+from index_builder.captions.captions import Captions
+from index_builder.captions.counts import CaptionCounts, Source
+from index_builder.database.maintain.writer import DatabaseWriter
+from index_builder.database.search.reader import MotionDatabase
+from index_builder.features.alternatives import joined_caption
+
+
+def counted(
+    captions: Captions, ledger: Ledger, source_of: Mapping[str, Source | None], writer: DatabaseWriter
+) -> CaptionCounts:
+    """The account of the table and of the clips; `source_of` says of each planned clip where its caption is from."""
+    sources = Counter(source_of.get(entry.row_id) for entry in ledger.entries["indexed"])
+    return replace(
+        captions.counts(),
+        by_source={source: sources[source] for source in get_args(Source)},
+        clips_without=sources[None],
+        outdated=_outdated(captions, ledger, writer),
+    )
+
+
+def _outdated(captions: Captions, ledger: Ledger, writer: DatabaseWriter) -> int:
+    """How many clips that were there before have another caption in the table."""
+    there = {entry.row_id for entry in ledger.entries["skipped"] if entry.reason == ALREADY_INDEXED}
+    if captions.plan.table is None or not there:
+        return 0
+    rows = MotionDatabase(writer.database, writer.manifest).each_row("id", "source", "start_sec", "end_sec", "caption")
+    said = ((captions.of_row(*row), stored) for row_id, *row, stored in rows if row_id in there)
+    return sum(joined_caption(found.texts) != stored for found, stored in said if found)

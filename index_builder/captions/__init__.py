@@ -1,0 +1,1 @@
+"""Captions of clips: read from tables of many dialects, from files beside the videos, matched by path, and counted."""

@@ -1,0 +1,37 @@
+"""Text files as programs write them: UTF-8 with or without a mark, or UTF-16 as spreadsheets call Unicode text."""
+
+from __future__ import annotations
+
+import codecs
+from pathlib import Path
+
+from index_builder.errors import CaptionTableInvalid
+
+
+def read_text(path: Path) -> str:
+    """The whole file. Raises CaptionTableInvalid, with the line, for bytes of another encoding."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise CaptionTableInvalid(f"expected to read {path}, received {error}: check its permissions") from error
+    encoding = encoding_of(content)
+    try:
+        return content.decode(encoding).removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise CaptionTableInvalid(
+            f"expected UTF-8 in {path.name}, but line {line} holds the bytes "
+            f"{content[error.start : error.start + 4].hex(' ')}: save it as UTF-8"
+        ) from error
+
+
+def encoding_of(content: bytes) -> str:
+    """utf-8, or utf-16 by its mark or by the zero bytes of plain letters."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    start = content[:512]
+    if len(start) >= 4 and start[1::2].count(0) > 0.4 * len(start):
+        return "utf-16-le"
+    if len(start) >= 4 and start[0::2].count(0) > 0.4 * len(start):
+        return "utf-16-be"
+    return "utf-8"

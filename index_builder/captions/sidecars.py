@@ -1,0 +1,43 @@
+"""Captions beside a video: `clip.txt` or `clip.mp4.txt`, or the `clip.json` that video2dataset leaves."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from index_builder.captions.text import MAX_CAPTION_CHARACTERS, cleaned
+
+MAX_BYTES = 1 << 20
+JSON_MEMBERS = ("caption", "text")
+
+
+def read_sidecar(video: Path) -> str | None:
+    """The text beside `video`, on one line; None where there is none. Raises OSError for a file that cannot be read."""
+    for sidecar in (video.with_suffix(".txt"), video.with_name(video.name + ".txt")):
+        if (content := _read(sidecar)) is not None and (text := _usable(content)):
+            return text
+    content = _read(video.with_suffix(".json"))
+    return None if content is None else _of_json(content)
+
+
+def _read(path: Path) -> str | None:
+    # is_file follows links and is false for pipes and devices, which would wait for ever.
+    if not path.is_file():
+        return None
+    with path.open("rb") as stream:
+        return stream.read(MAX_BYTES).decode("utf-8-sig", errors="replace")
+
+
+def _of_json(content: str) -> str | None:
+    try:
+        values = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(values, dict):
+        return None
+    return next((text for name in JSON_MEMBERS if (text := _usable(values.get(name)))), None)
+
+
+def _usable(value: object) -> str | None:
+    text = cleaned(value) if isinstance(value, str) else ""
+    return text[:MAX_CAPTION_CHARACTERS] or None
