@@ -17,6 +17,10 @@ class CaptionTableInvalid(MotionRAGError):
     """A caption table cannot be read or lacks its columns."""
 
 
+class ModelFilesRefused(MotionRAGError):
+    """A model's folder holds code, a pickle, or settings that would lead a library to one; nothing was loaded."""
+
+
 class ClipUnreadable(MotionRAGError):
     """A video could not be decoded into a clip: damaged, empty, no pictures, or over a limit."""
 

@@ -13,7 +13,11 @@ import numpy as np
 import torch
 
 from index_builder.errors import MotionRAGError
+from index_builder.features.open_clip_model import load_open_clip
 from index_builder.features.preprocessing import Preprocessing, prepare_clips, prepare_frames
+from index_builder.model_files.folder import files_of_model, require_plain_folder
+from index_builder.model_files.transformers_settings import require_model_settings
+from index_builder.model_files.weights import require_fit, weights_files
 
 KINDS = ("open_clip", "videomae", "dinov2")
 
@@ -51,31 +55,37 @@ class EncoderSpec:
 
 
 def fingerprint_encoder(kind: str, source: str | Path, preprocessing: Preprocessing) -> str:
-    """sha256 (16 hex digits) over the kind, the preprocessing and the weights: files of a folder, or a hub name."""
+    """sha256 (16 hex digits) over the kind, the preprocessing and the weights: all files of a folder, or a hub name."""
     digest = hashlib.sha256(f"{kind}\n{sorted(preprocessing.to_dict().items())}\n".encode())
     folder = Path(source)
     if not folder.is_dir():
         digest.update(str(source).encode())
     else:
-        for path in sorted(p for p in folder.rglob("*") if p.suffix in (".safetensors", ".json")):
+        for path in files_of_model(folder):
             digest.update(path.relative_to(folder).as_posix().encode())
             digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:16]
 
 
 def _locate(spec: EncoderSpec, folder: Path, kind: str) -> Path:
-    """The folder inside the pack if it is there, else the snapshot in the local hub cache; never the network."""
+    """The folder inside the pack if it is there, else the snapshot in the local hub cache; never the network.
+
+    What lies in it has been checked by name and place, see `require_plain_folder`.
+    """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
     if spec.kind != kind:
         raise EncoderNotFound(f"expected an encoder of kind {kind}, received {spec.kind}: correct it in pack.json")
     if (folder / spec.source).is_dir():
+        require_plain_folder(folder / spec.source)
         return folder / spec.source
     try:
-        return Path(snapshot_download(spec.source, local_files_only=True))
+        snapshot = Path(snapshot_download(spec.source, local_files_only=True))
     except (LocalEntryNotFoundError, HFValidationError) as error:
         raise _not_found(spec, error) from error
+    require_plain_folder(snapshot, in_hub_cache=True)
+    return snapshot
 
 
 def _not_found(spec: EncoderSpec, error: Exception) -> EncoderNotFound:
@@ -158,18 +168,12 @@ def load_retrieval_encoder(spec: EncoderSpec, *, folder: Path, device: str = "cp
 
     Raises:
         EncoderNotFound: the files are not on this machine, or only as a pickle.
+        ModelFilesRefused: they hold, or would lead a library to, anything but safetensors and known settings.
     """
-    import open_clip
-
     located = _locate(spec, folder, "open_clip")
-    # open_clip would fall back to a pickled .bin.
-    if not any(located.glob("*.safetensors")):
-        raise _not_found(spec, FileNotFoundError(f"no .safetensors file in {located}"))
-    name = f"local-dir:{located}"
     try:
-        model = open_clip.create_model(name, device=device)
-        tokenizer = open_clip.get_tokenizer(name)
-    except (OSError, RuntimeError, ValueError) as error:
+        model, tokenizer = load_open_clip(located)
+    except FileNotFoundError as error:
         raise _not_found(spec, error) from error
     return RetrievalEncoder(model, tokenizer, spec, device)
 
@@ -179,6 +183,7 @@ def load_motion_encoder(spec: EncoderSpec, *, folder: Path, device: str = "cpu")
 
     Raises:
         EncoderNotFound: the files are not on this machine.
+        ModelFilesRefused: they hold, or would lead a library to, anything but safetensors and known settings.
     """
     from transformers import VideoMAEModel
 
@@ -190,6 +195,7 @@ def load_appearance_encoder(spec: EncoderSpec, *, folder: Path, device: str = "c
 
     Raises:
         EncoderNotFound: the files are not on this machine.
+        ModelFilesRefused: they hold, or would lead a library to, anything but safetensors and known settings.
     """
     from transformers import Dinov2Model
 
@@ -198,7 +204,11 @@ def load_appearance_encoder(spec: EncoderSpec, *, folder: Path, device: str = "c
 
 def _load_transformers(model_class: Any, kind: str, spec: EncoderSpec, folder: Path) -> torch.nn.Module:
     located = _locate(spec, folder, kind)
+    require_model_settings(located, model_class.config_class)
     try:
+        with torch.device("meta"):
+            config = model_class.config_class.from_pretrained(located, local_files_only=True)
+            require_fit(model_class(config), weights_files(located), what=f"the model in {located}")
         with _without_loading_bars():
             return model_class.from_pretrained(located, use_safetensors=True, local_files_only=True).float()
     except (OSError, ValueError) as error:

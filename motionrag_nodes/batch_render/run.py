@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from motionrag_nodes.batch_render.errors import ComfyUIConnectionError, JobFailed, RenderError
-from motionrag_nodes.batch_render.jobs.plan import RenderJob, file_sha256, fingerprint, plan_jobs
+from motionrag_nodes.batch_render.jobs.fingerprint import file_sha256, fingerprint
+from motionrag_nodes.batch_render.jobs.plan import RenderJob, plan_jobs
 from motionrag_nodes.batch_render.results.manifest import JobRecord, OutputFile, RunManifest
 from motionrag_nodes.batch_render.server.client import ComfyUIClient, PromptRun, ServerFile, shown_node
 from motionrag_nodes.batch_render.workflow_file import ApiGraph, read_workflow
@@ -75,6 +76,7 @@ def render_workflows(
     output: Path,
     assignments: Sequence[str] = (),
     table: Path | None = None,
+    table_encoding: str | None = None,
     force: bool = False,
     observer: RenderObserver | None = None,
 ) -> RenderReport:
@@ -98,7 +100,7 @@ def render_workflows(
             version = await client.version()
             info = await client.object_info()
             generations = await client.database_generations()
-            jobs = plan_jobs(workflows, assignments=assignments, table=table, object_info=info)
+            jobs = plan_jobs(workflows, assignments=assignments, table=table, object_info=info, encoding=table_encoding)
             batch = _Batch(client, version, generations, manifest, observer or SilentObserver(), force)
             return await batch.run(jobs)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from index_builder.features.encoders import fingerprint_encoder
+from index_builder.model_files.folder import files_of_model
 from motionrag_nodes.errors import PackInvalid
 
 if TYPE_CHECKING:
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
 
 
 def fingerprint_folder(folder: Path) -> str:
-    """sha256 (16 hex digits) over the names and contents of a model's weights and settings."""
+    """sha256 (16 hex digits) over the names and contents of all of a model's files."""
     digest = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.suffix in (".safetensors", ".json")):
+    for path in files_of_model(folder):
         digest.update(path.relative_to(folder).as_posix().encode())
         with path.open("rb") as file:
             while block := file.read(1 << 20):

@@ -35,7 +35,10 @@ def render(
     ] = None,
     jobs: Annotated[
         Path | None,
-        typer.Option("--jobs", help="CSV table, a row per job; columns NODE.INPUT and optionally name."),
+        typer.Option("--jobs", help="Table (CSV, .jsonl, .parquet), a row a job; columns NODE.INPUT and maybe name."),
+    ] = None,
+    jobs_encoding: Annotated[
+        str | None, typer.Option("--jobs-encoding", help="Encoding of the table where it is not Unicode: cp1252, ...")
     ] = None,
     server: Annotated[str | None, typer.Option("--server", help="URL of a running ComfyUI.")] = None,
     comfyui: Annotated[
@@ -57,7 +60,7 @@ def render(
 
     if server is not None and (comfyui is not None or base is not None):
         raise RenderError("--server names a running ComfyUI; --comfyui and --base start one. Give one kind, not both.")
-    _check_files(workflows, jobs)
+    _check_files(workflows, jobs, jobs_encoding)
     console = Console(stderr=True)
     try:
         with _server_url(server, comfyui=comfyui, base=base, console=console) as url, _Display(console) as display:
@@ -67,6 +70,7 @@ def render(
                 output=output,
                 assignments=assignments or [],
                 table=jobs,
+                table_encoding=jobs_encoding,
                 force=force,
                 observer=display,
             )
@@ -81,15 +85,15 @@ def render(
         raise typer.Exit(EXIT_JOB_FAILED)
 
 
-def _check_files(workflows: Sequence[Path], jobs: Path | None) -> None:
+def _check_files(workflows: Sequence[Path], jobs: Path | None, encoding: str | None) -> None:
     """Reads the given files once before a server is started for them."""
-    from motionrag_nodes.batch_render.jobs.plan import read_job_table
+    from motionrag_nodes.batch_render.jobs.table import read_job_table
     from motionrag_nodes.batch_render.workflow_file import read_workflow
 
     for path in workflows:
         read_workflow(path)
     if jobs is not None:
-        read_job_table(jobs)
+        read_job_table(jobs, encoding=encoding)
 
 
 @contextmanager

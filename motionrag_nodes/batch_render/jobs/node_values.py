@@ -1,20 +1,18 @@
-"""Sets inputs of a workflow by NODE.INPUT=VALUE: finds the node, checks the input and gives the value its type."""
+"""Sets inputs of a workflow by NODE.INPUT=VALUE: finds the node and its input, and local files among the values."""
 
 from __future__ import annotations
 
 import copy
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from motionrag_nodes.batch_render.errors import NodeValueError
+from motionrag_nodes.batch_render.jobs.node_paths import Names
+from motionrag_nodes.batch_render.jobs.typed_value import UPLOAD_FLAGS, typed_value
 from motionrag_nodes.batch_render.workflow_file import ApiGraph, ObjectInfo, choices_of, input_specs, is_link
-
-_TRUE, _FALSE = frozenset({"true", "yes", "on", "1"}), frozenset({"false", "no", "off", "0"})
-_UPLOAD_FLAGS = ("image_upload", "video_upload", "audio_upload", "file_upload")
-_SHOWN_CHOICES = 12
 
 
 @dataclass(frozen=True)
@@ -34,18 +32,50 @@ def parse_assignment(text: str) -> tuple[str, str]:
     return target.strip(), value
 
 
+Targets = Mapping[str, tuple[str, str]]  # "NODE.INPUT" as written -> (node id, input name)
+
+
+def find_targets(
+    written: Iterable[str], graph: ApiGraph, *, object_info: ObjectInfo, inner_names: Names | None = None
+) -> dict[str, tuple[str, str]]:
+    """The node id and input that each "NODE.INPUT" means.
+
+    NODE is a node's id, title or class; inside a subgraph its id such as 3:1, or "Title/Inner title".
+    Raises NodeValueError: unknown or ambiguous node, unknown input, two names for one input.
+    """
+    found: dict[str, tuple[str, str]] = {}
+    first: dict[tuple[str, str], str] = {}
+    for text in written:
+        target = _find_target(text, graph, object_info, inner_names or {})
+        if target in first:
+            raise NodeValueError(
+                f"{first[target]!r} and {text!r} both mean input {target[1]!r} of node {target[0]}. Keep one of them."
+            )
+        found[text] = target
+        first[target] = text
+    return found
+
+
 def apply_values(
-    graph: ApiGraph, values: Mapping[str, str], *, object_info: ObjectInfo, files_from: Path
+    graph: ApiGraph,
+    values: Mapping[str, str],
+    *,
+    object_info: ObjectInfo,
+    files_from: Path,
+    targets: Targets | None = None,
+    decimal_comma: bool = False,
 ) -> tuple[ApiGraph, list[LocalFile]]:
     """A copy of `graph` with `values` ("NODE.INPUT" -> text) set, and the local files among its inputs.
 
-    NODE is a node's id, title or class; relative files are looked for in `files_from`, then in the current folder.
-    Raises NodeValueError: unknown or ambiguous node, unknown input, value of the wrong type or outside the choices.
+    Relative files are looked for in `files_from`, then in the current folder. `targets` were found before, if given.
+    Raises NodeValueError: as find_targets, or a value of the wrong type or outside the choices.
     """
-    changed = copy.deepcopy(graph)
+    targets = targets if targets is not None else find_targets(values, graph, object_info=object_info)
+    touched = {targets[written][0] for written in values}
+    changed = {i: copy.deepcopy(node) if i in touched else node for i, node in graph.items()}
     files: list[LocalFile] = []
-    for target, text in values.items():
-        node_id, input_name = _find_target(target, changed, object_info)
+    for written, text in values.items():
+        node_id, input_name = targets[written]
         node = changed[node_id]
         spec = input_specs(node["class_type"], object_info)[input_name]
         local = local_file(text, spec, folders=(files_from, Path.cwd()))
@@ -53,7 +83,7 @@ def apply_values(
             files.append(LocalFile(node_id=node_id, input_name=input_name, path=local))
             node["inputs"][input_name] = str(local)
         else:
-            node["inputs"][input_name] = typed_value(text, spec, name=target)
+            node["inputs"][input_name] = typed_value(text, spec, name=written, decimal_comma=decimal_comma)
     return changed, files
 
 
@@ -74,7 +104,7 @@ def saved_local_files(graph: ApiGraph, *, object_info: ObjectInfo, folder: Path)
 def local_file(text: str, spec: list[Any], *, folders: tuple[Path, ...]) -> Path | None:
     """The existing local file that `text` names, if the input takes uploads; None otherwise."""
     options = spec[1] if len(spec) > 1 else {}
-    if not any(options.get(flag) for flag in _UPLOAD_FLAGS) or not text:
+    if not any(options.get(flag) for flag in UPLOAD_FLAGS) or not text:
         return None
     for folder in folders:
         candidate = (folder / Path(text).expanduser()).resolve()
@@ -83,64 +113,13 @@ def local_file(text: str, spec: list[Any], *, folders: tuple[Path, ...]) -> Path
     return None
 
 
-def typed_value(text: str, spec: list[Any], *, name: str) -> Any:
-    """`text` as the type that object_info names for the input, checked against its range and choices."""
-    options = spec[1] if len(spec) > 1 and isinstance(spec[1], dict) else {}
-    choices = choices_of(spec)
-    if choices is not None:
-        return _choice(text, choices, options, name)
-    kind = spec[0]
-    if kind == "INT":
-        return _in_range(_number(text, int, name, "a whole number"), options, name)
-    if kind == "FLOAT":
-        return _in_range(_number(text, float, name, "a number"), options, name)
-    if kind == "BOOLEAN":
-        if text.lower() in _TRUE | _FALSE:
-            return text.lower() in _TRUE
-        raise NodeValueError(f"{name} is a switch: expected true or false, received {text!r}.")
-    if kind in ("STRING", "COMBO"):
-        return text
-    raise NodeValueError(
-        f"{name} takes a connection of type {kind}, not a value. Set an input of the node that is connected to it."
-    )
-
-
-def _number(text: str, kind: type[int] | type[float], name: str, words: str) -> int | float:
-    try:
-        return kind(text)
-    except ValueError:
-        raise NodeValueError(f"{name}: expected {words}, received {text!r}.") from None
-
-
-def _in_range(value: int | float, options: dict[str, Any], name: str) -> int | float:
-    low, high = options.get("min"), options.get("max")
-    if (low is not None and value < low) or (high is not None and value > high) or value != value:
-        raise NodeValueError(f"{name}: expected {low} to {high}, received {value}. Choose a value in that range.")
-    return value
-
-
-def _choice(text: str, choices: list[Any], options: dict[str, Any], name: str) -> Any:
-    for choice in choices:
-        if str(choice) == text:
-            return choice
-    if any(options.get(flag) for flag in _UPLOAD_FLAGS):
-        # A file in a sub-folder of the server's input folder is valid though never listed.
-        if "/" in text and not Path(text).is_absolute():
-            return text
-        raise NodeValueError(
-            f"{name}: {text!r} is neither a file on this machine nor one in ComfyUI's input folder. "
-            f"Check the path; it is looked for beside the job table and in the current folder."
-        )
-    raise NodeValueError(f"{name}: {text!r} is not among its choices: {_some(choices)}.")
-
-
-def _find_target(target: str, graph: ApiGraph, object_info: ObjectInfo) -> tuple[str, str]:
+def _find_target(target: str, graph: ApiGraph, object_info: ObjectInfo, inner_names: Names) -> tuple[str, str]:
     """Splits at each dot in turn, as titles and dynamic inputs may hold dots themselves."""
     first_problem: NodeValueError | None = None
     for position in [i for i, letter in enumerate(target) if letter == "."]:
         node_name, input_name = target[:position].strip(), target[position + 1 :].strip()
         try:
-            node_id = _find_node(node_name, graph)
+            node_id = _find_node(node_name, graph, inner_names)
             specs = input_specs(graph[node_id]["class_type"], object_info)
             if input_name in specs:
                 return node_id, input_name
@@ -152,11 +131,15 @@ def _find_target(target: str, graph: ApiGraph, object_info: ObjectInfo) -> tuple
     raise first_problem or NodeValueError(f"{target!r} is not of the form NODE.INPUT.")
 
 
-def _find_node(name: str, graph: ApiGraph) -> str:
+def _find_node(name: str, graph: ApiGraph, inner_names: Names) -> str:
     if name in graph:
         return name
-    for field in ("title", "class"):
-        found = [i for i, n in graph.items() if name == (_title(n) if field == "title" else n["class_type"])]
+    kinds = {
+        "title": [i for i, node in graph.items() if name == _title(node)],
+        "class": [i for i, node in graph.items() if name == node["class_type"]],
+        "path": [i for i, paths in inner_names.items() if name in paths and i in graph],
+    }
+    for field, found in kinds.items():
         if len(found) == 1:
             return found[0]
         if len(found) > 1:
@@ -178,8 +161,3 @@ def _takes_value(spec: list[Any]) -> bool:
 
 def _title(node: dict[str, Any]) -> str:
     return str(node.get("_meta", {}).get("title") or node["class_type"])
-
-
-def _some(choices: list[Any]) -> str:
-    shown = ", ".join(repr(choice) for choice in choices[:_SHOWN_CHOICES])
-    return shown + (f" and {len(choices) - _SHOWN_CHOICES} more" if len(choices) > _SHOWN_CHOICES else "") or "none"

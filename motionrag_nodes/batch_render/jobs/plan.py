@@ -2,73 +2,41 @@
 
 from __future__ import annotations
 
-import csv
-import hashlib
-import json
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from motionrag_nodes.batch_render.errors import JobTableError, MotionRAGError, RenderError
-from motionrag_nodes.batch_render.jobs.node_values import LocalFile, apply_values, parse_assignment, saved_local_files
+from motionrag_nodes.batch_render.errors import MotionRAGError
+from motionrag_nodes.batch_render.jobs.names import check_distinct, content_ids, safe_name
+from motionrag_nodes.batch_render.jobs.node_paths import Names, inner_names
+from motionrag_nodes.batch_render.jobs.node_values import (
+    LocalFile,
+    apply_values,
+    find_targets,
+    parse_assignment,
+    saved_local_files,
+)
+from motionrag_nodes.batch_render.jobs.table import TableRow, read_job_table
 from motionrag_nodes.batch_render.workflow_file import ApiGraph, ObjectInfo, WorkflowFile, to_api_graph
-
-NAME_COLUMN = "name"
-_DATABASE_INPUT = "database"  # as the nodes that open a motion database call its name
-
-
-@dataclass(frozen=True)
-class TableRow:
-    """One row of a job table: values by "NODE.INPUT"; empty cells leave the workflow's own value."""
-
-    number: int  # line in the file, header = 1
-    name: str | None
-    values: dict[str, str]
 
 
 @dataclass(frozen=True)
 class RenderJob:
     """One queueing of one workflow. `files` are uploaded first and replace the paths in `graph`."""
 
-    name: str  # unique in the run; files in the output folder begin with it
+    name: str  # unique in the run; files in the output folder are named after it
     workflow: WorkflowFile
     values: dict[str, str]
     graph: ApiGraph
     files: tuple[LocalFile, ...]
 
 
-def read_job_table(path: Path) -> list[TableRow]:
-    """Reads a CSV whose columns are NODE.INPUT, with an optional `name` column.
+@dataclass(frozen=True)
+class _Table:
+    """A table that was read, and where it lies: files that it names are looked for there."""
 
-    Raises JobTableError: unreadable, no rows, a column of another form, a row with more cells than the header.
-    """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, skipinitialspace=True)
-            records = [(reader.line_num, record) for record in reader]
-            columns = [column.strip() for column in reader.fieldnames or []]
-    except OSError as error:
-        raise JobTableError(f"Cannot read job table {path}: {error.strerror or error}. Check the path.") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise JobTableError(f"{path} is not a CSV table in UTF-8 ({error}). Export it as CSV, UTF-8.") from error
-    wrong = [column for column in columns if column != NAME_COLUMN and "." not in column]
-    if wrong or len(set(columns)) != len(columns):
-        raise JobTableError(
-            f"{path} has columns {', '.join(map(repr, columns))}; expected distinct columns of the form NODE.INPUT "
-            f"and optionally {NAME_COLUMN!r}. Rename {', '.join(map(repr, wrong)) or 'the doubled ones'}."
-        )
-    rows = []
-    for number, record in records:
-        if None in record:
-            raise JobTableError(f"{path}, line {number} has more cells than the header. Quote values that hold commas.")
-        cells = {str(k).strip(): v.strip() for k, v in record.items() if v is not None and v.strip()}
-        if not cells:  # spreadsheets export their empty rows, too
-            continue
-        rows.append(TableRow(number=number, name=cells.pop(NAME_COLUMN, None), values=cells))
-    if not rows:
-        raise JobTableError(f"{path} has no rows under its header. Add a row per job.")
-    return rows
+    path: Path
+    rows: tuple[TableRow, ...]
 
 
 def plan_jobs(
@@ -77,82 +45,85 @@ def plan_jobs(
     assignments: Sequence[str],
     table: Path | None,
     object_info: ObjectInfo,
+    encoding: str | None = None,
 ) -> list[RenderJob]:
     """Every workflow with every row. A row's value wins over `--set`. Nothing has been sent to the server yet.
 
     Raises RenderError subclasses; a problem of a row names its line.
     """
     common = dict(parse_assignment(text) for text in assignments)
-    rows = read_job_table(table) if table else [None]
+    rows = _Table(table, tuple(read_job_table(table, encoding=encoding))) if table else None
     jobs: list[RenderJob] = []
+    given: list[str] = []
     for workflow in workflows:
-        base = to_api_graph(workflow, object_info)
-        saved = saved_local_files(base, object_info=object_info, folder=workflow.path.parent)
-        for index, row in enumerate(rows):
-            values = {**common, **(row.values if row else {})}
-            folder = table.parent if table else Path.cwd()
-            try:
-                graph, files = apply_values(base, values, object_info=object_info, files_from=folder)
-            except MotionRAGError as error:
-                place = f"{table}, line {row.number}: " if row else f"{workflow.path}: "
-                raise type(error)(f"{place}{error}") from error
-            chosen = {(file.node_id, file.input_name) for file in files}
-            untouched = [f for f in saved if graph[f.node_id]["inputs"].get(f.input_name) == _value(base, f)]
-            files += [file for file in untouched if (file.node_id, file.input_name) not in chosen]
-            name = _job_name(workflow, row, index=index, only_workflow=len(workflows) == 1)
-            jobs.append(RenderJob(name=name, workflow=workflow, values=values, graph=graph, files=tuple(files)))
-    _check_names(jobs)
+        expanded = _Expansion(workflow, common, rows, object_info)
+        for name, job in expanded.jobs(alone=len(workflows) == 1):
+            given.append(name)
+            jobs.append(job)
+    check_distinct([(name, job.name) for name, job in zip(given, jobs, strict=True)])
     return jobs
 
 
-def fingerprint(job: RenderJob, *, comfyui_version: str, generations: Mapping[str, int] | None = None) -> str:
-    """Hash of all that makes the result: nodes, inputs, local files' contents, ComfyUI's version; not the name.
+class _Expansion:
+    """One workflow with all rows: what is the same in every row is found once."""
 
-    `generations` of motion databases: those of the databases that the job names count, since what is found depends on
-    what they hold.
-    """
-    graph = {i: {"class_type": n["class_type"], "inputs": dict(n["inputs"])} for i, n in job.graph.items()}
-    for file in job.files:
-        graph[file.node_id]["inputs"][file.input_name] = f"sha256:{file_sha256(file.path)}"
-    content: dict[str, object] = {"graph": graph, "comfyui": comfyui_version}
-    named = {str(node["inputs"].get(_DATABASE_INPUT)) for node in job.graph.values()}
-    used = {name: generation for name, generation in (generations or {}).items() if name in named}
-    if used:
-        content["databases"] = used
-    text = json.dumps(content, sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    def __init__(
+        self, workflow: WorkflowFile, common: dict[str, str], table: _Table | None, object_info: ObjectInfo
+    ) -> None:
+        self.workflow, self.common, self.table, self.object_info = workflow, common, table, object_info
+        self.graph = to_api_graph(workflow, object_info)
+        self.folder = table.path.parent if table else Path.cwd()
+        self.saved = saved_local_files(self.graph, object_info=object_info, folder=workflow.path.parent)
+        inner = inner_names(workflow)
+        self.set_targets = self._targets(common, inner, str(workflow.path))
+        # Rows name their inputs by columns that most of them share.
+        first_lines: dict[str, int] = {}
+        for row in table.rows if table else ():
+            for column in row.values:
+                first_lines.setdefault(column, row.number)
+        self.row_targets: dict[str, tuple[str, str]] = {}
+        for column, line in first_lines.items():
+            place = f"{table.path if table else ''}, line {line}"
+            self.row_targets |= self._targets([column], inner, place)
+        self._targets(first_lines, inner, str(table.path if table else ""))  # no two columns for one input
 
+    def jobs(self, *, alone: bool) -> list[tuple[str, RenderJob]]:
+        """(name as given, job) of every row."""
+        if self.table is None:
+            return [(self.workflow.name, self._job(None, safe_name(self.workflow.name)))]
+        ids = content_ids([row.values for row in self.table.rows if row.name is None])
+        unnamed = iter(ids)
+        found = []
+        for row in self.table.rows:
+            own = row.name if row.name is not None else f"{self.workflow.name}_{next(unnamed)}"
+            prefix = "" if alone or row.name is None else f"{safe_name(self.workflow.name)}_"
+            found.append((own, self._job(row, safe_name(prefix + safe_name(own)))))
+        return found
 
-def file_sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+    def _job(self, row: TableRow | None, name: str) -> RenderJob:
+        overridden = {self.row_targets[column] for column in row.values} if row else set()
+        values = {k: v for k, v in self.common.items() if self.set_targets[k] not in overridden}
+        values |= row.values if row else {}
+        try:
+            graph, files = apply_values(
+                self.graph,
+                values,
+                object_info=self.object_info,
+                files_from=self.folder,
+                targets={**self.set_targets, **self.row_targets},
+                decimal_comma=bool(row and row.decimal_comma),
+            )
+        except MotionRAGError as error:
+            place = f"{self.table.path}, line {row.number}" if row and self.table else str(self.workflow.path)
+            raise type(error)(f"{place}: {error}") from error
+        set_now = {self.row_targets.get(k) or self.set_targets[k] for k in values}
+        files += [file for file in self.saved if (file.node_id, file.input_name) not in set_now]
+        return RenderJob(name=name, workflow=self.workflow, values=values, graph=graph, files=tuple(files))
 
-
-def _value(graph: ApiGraph, file: LocalFile) -> object:
-    return graph[file.node_id]["inputs"].get(file.input_name)
-
-
-def _job_name(workflow: WorkflowFile, row: TableRow | None, *, index: int, only_workflow: bool) -> str:
-    if row is None:
-        return _safe(workflow.name)
-    if row.name is None:
-        return f"{_safe(workflow.name)}_{index + 1:03d}"
-    return _safe(row.name) if only_workflow else f"{_safe(workflow.name)}_{_safe(row.name)}"
-
-
-def _safe(name: str) -> str:
-    """A name that is one file name on every system."""
-    return re.sub(r"[^\w.-]+", "_", name).strip("._")[:100] or "job"
-
-
-def _check_names(jobs: Sequence[RenderJob]) -> None:
-    seen: set[str] = set()
-    doubled = sorted({j.name for j in jobs if j.name.lower() in seen or seen.add(j.name.lower())})  # type: ignore[func-returns-value]
-    if doubled:
-        raise RenderError(
-            f"Several jobs are named {', '.join(doubled)}, and their files would overwrite each other. "
-            f"Give the rows distinct names, or the workflow files."
-        )
+    def _targets(
+        self, written: dict[str, str] | dict[str, int], inner: Names, place: str
+    ) -> dict[str, tuple[str, str]]:
+        try:
+            return find_targets(written, self.graph, object_info=self.object_info, inner_names=inner)
+        except MotionRAGError as error:
+            raise type(error)(f"{place}: {error}") from error

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from motionrag_nodes.batch_render.errors import RenderManifestError
-from motionrag_nodes.batch_render.jobs.plan import file_sha256
+from motionrag_nodes.batch_render.jobs.fingerprint import file_sha256
 
 FILE_NAME = "manifest.json"
 FORMAT = "motionrag-render"

@@ -1,13 +1,19 @@
 """The encoders load from a pack's folder, refuse what is not there, and tell apart weights and preprocessing."""
 
+import json
+import pickle
+import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from transformers import Dinov2Config, Dinov2Model, VideoMAEConfig, VideoMAEModel
 
+from index_builder.errors import ModelFilesRefused
 from index_builder.features.encoders import (
     EncoderNotFound,
     EncoderSpec,
@@ -19,6 +25,7 @@ from index_builder.features.encoders import (
 from index_builder.features.preprocessing import Preprocessing
 
 PIXELS = Preprocessing(16, 16, "bilinear", (0.5,) * 3, (0.5,) * 3, frames=4)
+PACKAGED = Path(__file__).resolve().parents[3] / "motionrag_nodes" / "packs" / "tiny" / "encoders"
 RNG = np.random.default_rng(0)
 
 
@@ -61,11 +68,107 @@ def test_missing_encoder_is_named(load, kind: str, tmp_path: Path) -> None:
         load(spec(kind, "nobody/nothing"), folder=tmp_path)
 
 
-def test_a_pickled_retrieval_encoder_is_not_opened(tmp_path: Path) -> None:
-    (tmp_path / "retrieval").mkdir()
-    (tmp_path / "retrieval" / "open_clip_pytorch_model.bin").write_bytes(b"a pickle")
-    with pytest.raises(EncoderNotFound, match=r"no \.safetensors file"):
+def test_a_retrieval_encoder_without_weights_is_named(tmp_path: Path) -> None:
+    shutil.copytree(PACKAGED / "retrieval", tmp_path / "retrieval")
+    next((tmp_path / "retrieval").glob("*.safetensors")).unlink()
+    with pytest.raises(EncoderNotFound, match=r"0 \.safetensors files"):
         load_retrieval_encoder(spec("open_clip", "retrieval"), folder=tmp_path)
+
+
+LOADERS = {
+    "motion": (load_motion_encoder, "videomae"),
+    "appearance": (load_appearance_encoder, "dinov2"),
+    "retrieval": (load_retrieval_encoder, "open_clip"),
+}
+
+
+class Marker:
+    """Unpickling it leaves a file behind."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Path.touch, (self.path,))
+
+
+@pytest.mark.parametrize("role", LOADERS)
+@pytest.mark.parametrize(
+    "name", ["pytorch_model.bin", "open_clip_pytorch_model.bin", "model.ckpt", "model.PT", "deep/er/weights.pth"]
+)
+def test_a_pickle_anywhere_is_refused_by_name_and_not_run(role: str, name: str, tmp_path: Path) -> None:
+    load, kind = LOADERS[role]
+    planted = shutil.copytree(PACKAGED / role, tmp_path / role) / name
+    planted.parent.mkdir(parents=True, exist_ok=True)
+    planted.write_bytes(pickle.dumps(Marker(tmp_path / "ran")))
+    with pytest.raises(ModelFilesRefused, match=re.escape(name)):
+        load(spec(kind, role), folder=tmp_path)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("role", LOADERS)
+@pytest.mark.parametrize("beside", [True, False], ids=["beside safetensors", "instead of safetensors"])
+def test_in_the_hub_cache_pickles_and_code_may_lie_but_are_not_run(
+    role: str, beside: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load, kind = LOADERS[role]
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    snapshot = hub_snapshot(tmp_path, "nobody/model", PACKAGED / role)
+    mark = f"from pathlib import Path; Path({str(tmp_path / 'ran')!r}).touch()"
+    for name in ("pytorch_model.bin", "open_clip_pytorch_model.bin", "model.ckpt"):
+        (snapshot / name).write_bytes(pickle.dumps(Marker(tmp_path / "ran")))
+    for name in ("modeling.py", "configuration.py", "__init__.py"):
+        (snapshot / name).write_text(mark)
+    if beside:
+        load(spec(kind, "nobody/model"), folder=tmp_path)
+    else:
+        for path in snapshot.glob("*.safetensors"):
+            path.unlink()
+        with pytest.raises((EncoderNotFound, ModelFilesRefused)):
+            load(spec(kind, "nobody/model"), folder=tmp_path)
+    assert not (tmp_path / "ran").exists()
+
+
+def hub_snapshot(cache: Path, name: str, source: Path) -> Path:
+    """A model as the hub's cache keeps it: links to blobs."""
+    repository = cache / f"models--{name.replace('/', '--')}"
+    snapshot = repository / "snapshots" / ("a" * 40)
+    for folder in (repository / "blobs", repository / "refs", snapshot):
+        folder.mkdir(parents=True)
+    (repository / "refs" / "main").write_text("a" * 40)
+    for number, path in enumerate(sorted(source.iterdir())):
+        shutil.copyfile(path, repository / "blobs" / str(number))
+        (snapshot / path.name).symlink_to(Path("../../blobs") / str(number))
+    return snapshot
+
+
+@pytest.mark.parametrize(("role", "size"), [("motion", "intermediate_size"), ("appearance", "mlp_ratio")])
+def test_settings_larger_than_the_weights_are_refused_before_memory_is_asked_for(
+    role: str, size: str, tmp_path: Path
+) -> None:
+    load, kind = LOADERS[role]
+    path = shutil.copytree(PACKAGED / role, tmp_path / role) / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), size: 90_000}))
+    with pytest.raises(ModelFilesRefused, match=r"fit its .* stored numbers"):
+        load(spec(kind, role), folder=tmp_path)
+
+
+def test_an_open_clip_model_larger_than_its_weights_is_refused(tmp_path: Path) -> None:
+    path = shutil.copytree(PACKAGED / "retrieval", tmp_path / "retrieval") / "open_clip_config.json"
+    settings = json.loads(path.read_text())
+    settings["model_cfg"]["text_cfg"]["vocab_size"] = 9_000_000
+    path.write_text(json.dumps(settings))
+    with pytest.raises(ModelFilesRefused, match=r"fit its .* stored numbers"):
+        load_retrieval_encoder(spec("open_clip", "retrieval"), folder=tmp_path)
+
+
+def test_fingerprint_covers_every_file_but_hidden_ones(tmp_path: Path) -> None:
+    folder = shutil.copytree(PACKAGED / "motion", tmp_path / "motion")
+    before = fingerprint_encoder("videomae", folder, PIXELS)
+    (folder / ".DS_Store").write_bytes(b"a file manager was here")
+    assert fingerprint_encoder("videomae", folder, PIXELS) == before
+    (folder / "vocab.txt").write_text("words")
+    assert fingerprint_encoder("videomae", folder, PIXELS) != before
 
 
 def test_kind_must_fit(folder: Path) -> None:

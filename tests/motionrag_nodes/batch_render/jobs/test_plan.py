@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from motionrag_nodes.batch_render.errors import JobTableError, NodeValueError, RenderError
-from motionrag_nodes.batch_render.jobs.plan import RenderJob, fingerprint, plan_jobs, read_job_table
+from motionrag_nodes.batch_render.errors import NodeValueError, RenderError
+from motionrag_nodes.batch_render.jobs.fingerprint import fingerprint
+from motionrag_nodes.batch_render.jobs.plan import RenderJob, plan_jobs
 from motionrag_nodes.batch_render.workflow_file import read_workflow
 from tests.motionrag_nodes.batch_render.graphs import object_info, picture_to_picture, text_to_image, write_workflow
 
@@ -39,9 +40,30 @@ def test_a_row_is_a_job_and_wins_over_set(tmp_path: Path) -> None:
     assert first.graph["3"]["inputs"]["steps"] == 2
 
 
-def test_names_without_a_name_column_and_with_several_workflows(tmp_path: Path) -> None:
-    jobs = _plan(tmp_path, table="3.seed\n1\n2\n", names=("boat", "ship"))
-    assert [job.name for job in jobs] == ["boat_001", "boat_002", "ship_001", "ship_002"]
+def test_rows_without_names_are_named_after_their_content(tmp_path: Path) -> None:
+    names = [job.name for job in _plan(tmp_path, table="3.seed,3.steps\n1,2\n2,2\n", names=("boat", "ship"))]
+    assert len(set(names)) == 4
+    assert [name.rpartition("_")[0] for name in names] == ["boat", "boat", "ship", "ship"]
+    sorted_anew = _plan(tmp_path, table="3.steps,3.seed\n2,7\n2,2\n2,1\n", names=("boat", "ship"))
+    assert {job.name for job in sorted_anew} > set(names)
+
+
+def test_equal_rows_without_names_are_counted(tmp_path: Path) -> None:
+    first, second = _plan(tmp_path, table="3.seed\n1\n1\n")
+    assert second.name == f"{first.name}-2"
+
+
+def test_two_columns_for_one_input_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(NodeValueError, match=r"'6\.text' and 'Positive\.text' both mean input 'text' of node 6"):
+        _plan(tmp_path, table="6.text,Positive.text\na,b\n")
+    with pytest.raises(NodeValueError, match="both mean input"):
+        _plan(tmp_path, table="6.text,Positive.text\na,\n,b\n")
+
+
+def test_a_row_wins_over_set_whatever_either_calls_the_node(tmp_path: Path) -> None:
+    (job,) = _plan(tmp_path, table="Positive.text\nred\n", sets=("6.text=blue",))
+    assert job.graph["6"]["inputs"]["text"] == "red"
+    assert job.values == {"Positive.text": "red"}
 
 
 def test_doubled_names_are_refused(tmp_path: Path) -> None:
@@ -52,36 +74,6 @@ def test_doubled_names_are_refused(tmp_path: Path) -> None:
 def test_a_problem_in_a_row_names_its_line(tmp_path: Path) -> None:
     with pytest.raises(NodeValueError, match=r"jobs\.csv, line 3: 3\.seed: expected a whole number"):
         _plan(tmp_path, table="3.seed\n1\nx\n")
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "has no rows"),
-        ("3.seed\n", "has no rows"),
-        ("seed\n1\n", r"expected distinct columns of the form NODE\.INPUT.*Rename 'seed'"),
-        ("3.seed,3.seed\n1,2\n", "Rename the doubled ones"),
-        ("3.seed\n1,2\n", "line 2 has more cells than the header"),
-    ],
-)
-def test_bad_tables(tmp_path: Path, text: str, message: str) -> None:
-    path = tmp_path / "jobs.csv"
-    path.write_text(text)
-    with pytest.raises(JobTableError, match=message):
-        read_job_table(path)
-
-
-def test_unreadable_tables(tmp_path: Path) -> None:
-    with pytest.raises(JobTableError, match=r"Cannot read job table .*No such file"):
-        read_job_table(tmp_path / "none.csv")
-    (tmp_path / "latin.csv").write_bytes("3.seed\n\xe4\n".encode("latin-1"))
-    with pytest.raises(JobTableError, match="is not a CSV table in UTF-8"):
-        read_job_table(tmp_path / "latin.csv")
-
-
-def test_excel_s_byte_order_mark_is_no_part_of_a_column(tmp_path: Path) -> None:
-    (tmp_path / "jobs.csv").write_bytes(b"\xef\xbb\xbf3.seed\n1\n")
-    assert read_job_table(tmp_path / "jobs.csv")[0].values == {"3.seed": "1"}
 
 
 def test_fingerprint_follows_what_makes_the_result(tmp_path: Path) -> None:

@@ -1,0 +1,66 @@
+"""The repository as a stranger clones it: no large file by accident, no tests in what users install."""
+
+import fnmatch
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+tomllib = pytest.importorskip("tomllib", reason="Python 3.10 reads no TOML by itself")
+
+ROOT = Path(__file__).resolve().parents[1]
+MAX_BYTES = 1_000_000
+# Weights of the tiny pack, which must work offline, and reference tensors of the published modules.
+LARGE = (
+    "motionrag_nodes/packs/tiny/**/*.safetensors",
+    "motionrag_nodes/packs/tiny/*.safetensors",
+    "tests/golden/*.safetensors",
+)
+OUTSIDE_THE_PACKAGE = ("tests/", "training/", "benchmarks/", "editor_pictures/", ".ci/", ".github/")
+
+
+def tracked() -> list[str]:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    return [name for name in listed.stdout.decode().split("\0") if name]
+
+
+def test_no_large_file_that_is_not_listed() -> None:
+    large = [name for name in tracked() if (ROOT / name).is_file() and (ROOT / name).stat().st_size > MAX_BYTES]
+    assert large
+    assert not [name for name in large if not any(fnmatch.fnmatch(name, pattern) for pattern in LARGE)]
+
+
+def test_names_can_be_shown_by_every_system() -> None:
+    assert not [name for name in tracked() if not re.fullmatch(r"[A-Za-z0-9_./+ -]+", name)]
+
+
+def test_users_are_not_sent_tests_and_training() -> None:
+    ignored = (ROOT / ".comfyignore").read_text(encoding="utf-8").split()
+    archived = (ROOT / ".gitattributes").read_text(encoding="utf-8")
+    for folder in OUTSIDE_THE_PACKAGE:
+        assert folder in ignored
+        assert f"/{folder.rstrip('/')} export-ignore" in archived
+    include = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]["find"]["include"]
+    assert include == ["motionrag_nodes*", "index_builder*"]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / ".github").rglob("*.yml")), ids=lambda path: path.name)
+def test_workflows_and_forms_are_sound(path: Path) -> None:
+    read = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert isinstance(read, dict)
+    if path.parent.name == "workflows":
+        assert read["permissions"] == {"contents": "read"}
+        # Pull requests of strangers run with no secret in reach.
+        if "pull_request" in read[True]:
+            assert "secrets." not in path.read_text(encoding="utf-8")
+
+
+def test_the_changelog_knows_the_version() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    headings = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert headings[0] == "Unreleased"
+    assert version in headings
