@@ -29,7 +29,7 @@ from index_builder.clips.timeline import DecodeLimits
 from index_builder.clips.windows import cut_short, row_id
 from index_builder.database.commit.output_folder import check_output
 from index_builder.database.commit.publisher import writing
-from index_builder.database.format.manifest import Manifest, TokensSpace
+from index_builder.database.format.manifest import FIRST_VERSION, FORMAT_VERSION, Manifest, TokensSpace
 from index_builder.database.maintain.near_duplicates import NearDuplicateGuard
 from index_builder.database.maintain.writer import DatabaseWriter
 from index_builder.database.search.certified_index import IndexPlan
@@ -114,6 +114,8 @@ def _template(encoder: ClipEncoder) -> Manifest:
         retrieval_fingerprint=encoder.retrieval_fingerprint,
         retrieval_description=encoder.retrieval_description,
         embedding_dim=encoder.embedding_dim,
+        text_space=encoder.text_space,
+        format_version=FIRST_VERSION if encoder.text_space is None else FORMAT_VERSION,
         tokens=(space,),
         clips={
             "frames": encoder.clip_frames,

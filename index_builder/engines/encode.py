@@ -56,9 +56,10 @@ def row_batch(encoded: Sequence[EncodedClip]) -> RowBatch:
 
 
 def _check_shapes(encoder: ClipEncoder, features: ClipFeatures, count: int) -> None:
-    embedding = (count, encoder.embedding_dim)
+    frame = (count, encoder.embedding_dim)
+    text = frame if encoder.text_space is None else (count, encoder.text_space.dim)
     tokens = (count, encoder.tokens_per_clip, encoder.token_dim)
-    for name, due in zip(FEATURES, (embedding, embedding, tokens, tokens), strict=True):
+    for name, due in zip(FEATURES, (text, frame, tokens, tokens), strict=True):
         if getattr(features, name).shape != due:
             raise InvalidSetting(
                 f"expected {name} of shape {due} from encoder {encoder.name}, received "

@@ -8,12 +8,15 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from index_builder.features.embedding_space import EmbeddingSpace
+
 
 @dataclass(frozen=True)
 class ClipFeatures:
     """Features of B clips.
 
-    text, frame: float32 [B, E], L2-normalised embeddings of the caption (zeros where there is none) and first frame.
+    text, frame: float32 [B, E], L2-normalised embeddings of the caption (zeros where there is none) and first frame; E
+    of the two differs where captions have a space of their own.
     motion_tokens, appearance_tokens: float16 [B, L, D].
     """
 
@@ -33,15 +36,17 @@ class ClipFeatures:
 class ClipEncoder(Protocol):
     """Encodes clips for the database and queries against it.
 
-    `retrieval_fingerprint` names the space of text and frame embeddings, `tokens_fingerprint` the motion encoder,
-    appearance encoder and resamplers together. `clip_frames` frames over `clip_seconds` seconds, with `short_side`
-    pixels on the short side, are what `encode` expects of each clip.
+    `retrieval_fingerprint`, `retrieval_description` and `embedding_dim` are the space of frame embeddings, and of text
+    too unless `text_space` is one of its own; `tokens_fingerprint` names the motion encoder, appearance encoder and
+    resamplers together. `clip_frames` frames over `clip_seconds` seconds, with `short_side` pixels on the short side,
+    are what `encode` expects of each clip.
     """
 
     name: str
     retrieval_fingerprint: str
     retrieval_description: str
     embedding_dim: int
+    text_space: EmbeddingSpace | None
     tokens_fingerprint: str
     tokens_per_clip: int
     token_dim: int
@@ -54,7 +59,7 @@ class ClipEncoder(Protocol):
         ...
 
     def encode_text(self, texts: Sequence[str]) -> np.ndarray:
-        """B texts -> float32 [B, E], L2-normalised."""
+        """B texts -> float32 [B, E of text], L2-normalised."""
         ...
 
     def encode_frames(self, frames: np.ndarray) -> np.ndarray:

@@ -27,7 +27,7 @@ def describe(summary: DatabaseSummary) -> list[tuple[str, str]]:
         ("with caption", f"{summary.captioned:,} of {summary.clips:,}"),
         ("length", readable_duration(summary.clip_seconds_total)),
         ("frame sizes", _listed(summary.frame_sizes)),
-        ("text and first frames by", f"{summary.retrieval}, fingerprint {summary.retrieval_fingerprint}"),
+        *_spaces(summary),
         ("motion tokens by", _listed({name: " x ".join(map(str, size)) for name, size in summary.tokens.items()})),
         ("decoded as", _listed(summary.decoding)),
         ("decoders", _listed(summary.decoders)),
@@ -48,6 +48,15 @@ def readable_duration(seconds: float) -> str:
 
 def _clips(summary: DatabaseSummary) -> str:
     return f"{summary.clips:,}" + (f" ({summary.removed:,} removed)" if summary.removed else "")
+
+
+def _spaces(summary: DatabaseSummary) -> list[tuple[str, str]]:
+    """Which encoders look clips up."""
+    frames = f"{summary.retrieval}, fingerprint {summary.retrieval_fingerprint}"
+    if summary.text_space is None:
+        return [("text and first frames by", frames)]
+    captions = f"{summary.text_space['description']}, fingerprint {summary.text_space['fingerprint']}"
+    return [("captions by", captions), ("first frames by", frames)]
 
 
 def _search(summary: DatabaseSummary, field: str) -> str:

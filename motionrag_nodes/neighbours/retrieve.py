@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 Mode = Literal["text", "image", "text_then_image"]
 MODES: tuple[str, ...] = get_args(Mode)
+# What each mode compares.
+_FIELDS: dict[str, tuple[str, ...]] = {"text": ("text",), "image": ("frame",), "text_then_image": ("text", "frame")}
 # The paper ranks its top 20 by text again by first frame.
 TEXT_CANDIDATES = 20
 # MMR chooses among this many times top_k.
@@ -55,8 +57,9 @@ def retrieve_neighbours(
 ) -> Neighbours:
     """The `top_k` clips most similar to the query, most similar first, with their tokens; fewer where fewer qualify.
 
-    mode "text" compares `prompt` with captions (of clips without one, with the first frame), "image" compares `image`
-    (uint8 RGB [H, W, 3]) with first frames, "text_then_image" ranks the top 20 by text again by first frame.
+    mode "text" compares `prompt` with captions (of clips without one, with the first frame; where captions have a space
+    of their own, such clips answer pictures only), "image" compares `image` (uint8 RGB [H, W, 3]) with first frames,
+    "text_then_image" ranks the top 20 by text again by first frame.
     min_score: cosine in [-1, 1] that the ranking score must reach. diversity in [0, 1]: 0 takes the most similar;
     above, clips that resemble chosen ones lose as much (maximal marginal relevance). exclude: row ids, video paths,
     file names or stems, e.g. of the target itself, which must never be its own reference. pin: such names of clips
@@ -64,7 +67,7 @@ def retrieve_neighbours(
     Raises InvalidSetting, DatabaseMismatch when the encoder's space is not the database's, NeighboursNotFound.
     """
     _check(prompt, image, mode, top_k, min_score, diversity)
-    check_encoder(database, encoder)
+    check_encoder(database, encoder, mode=mode)
     steering = Steering(tuple(exclude), tuple(pin), dict(weights or {}))
     for name in steering.exclude:
         if not database.has_source(name):
@@ -81,14 +84,19 @@ def retrieve_neighbours(
     return Neighbours(items, motion, appearance, encoder.tokens_fingerprint, weights_of(items, steering, database))
 
 
-def check_encoder(database: MotionDatabase, encoder: ClipEncoder) -> None:
-    """Raises DatabaseMismatch unless `encoder` makes queries of the database's embedding space."""
-    if database.retrieval_fingerprint != encoder.retrieval_fingerprint:
-        raise DatabaseMismatch(
-            f"Database {database.path.name} was encoded by {database.manifest.retrieval_description}; pack "
-            f"{encoder.name} asks with {encoder.retrieval_description}. Rebuild it: motionrag index build FOLDER "
-            f"--output NEW_DATABASE --pack {encoder.name}, or load the pack it was built with"
-        )
+def check_encoder(database: MotionDatabase, encoder: ClipEncoder, *, mode: Mode) -> None:
+    """Raises DatabaseMismatch unless what `mode` asks with is of the space of what it compares with."""
+    for field in _FIELDS[mode]:
+        stored = database.manifest.space_of(field)
+        own = encoder.text_space if field == "text" else None
+        fingerprint = encoder.retrieval_fingerprint if own is None else own.fingerprint
+        if stored.fingerprint != fingerprint:
+            description = encoder.retrieval_description if own is None else own.description
+            raise DatabaseMismatch(
+                f"Database {database.path.name} was encoded by {stored.description}; pack {encoder.name} asks with "
+                f"{description}. Rebuild it: motionrag index build FOLDER --output NEW_DATABASE --pack {encoder.name}, "
+                "or load the pack it was built with"
+            )
 
 
 def _check(prompt, image, mode, top_k, min_score, diversity) -> None:
@@ -163,7 +171,7 @@ def _found(
     best = max((candidate.score for candidate in candidates), default=None)
     candidates = [candidate for candidate in candidates if candidate.score >= min_score]
     if not candidates and not pinned:
-        found = "it is empty or all is excluded" if best is None else f"the best clip scores {best:.3f}"
+        found = _nothing(database, query) if best is None else f"the best clip scores {best:.3f}"
         raise NeighboursNotFound(
             f"expected clips of {database.path.name} with a score of at least {min_score:g}, but {found}: lower "
             "min_score, exclude less, or index more videos"
@@ -176,6 +184,13 @@ def _found(
         picked = sorted(most_diverse(scores, vectors, count=wanted, diversity=diversity, taken=near))
         candidates = [candidates[place] for place in picked]
     return candidates[:wanted]
+
+
+def _nothing(database: MotionDatabase, query: _Query) -> str:
+    """Why no clip was even compared."""
+    if query.text is not None and database.manifest.text_space is not None:
+        return "it is empty, all is excluded, or no clip has a caption (then ask by image)"
+    return "it is empty or all is excluded"
 
 
 def _neighbour(rank: int, candidate: _Candidate, row: ClipRow) -> Neighbour:

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from index_builder.features.clip_encoder import ClipFeatures
+from index_builder.features.embedding_space import EmbeddingSpace
 
 GRID = 8
 
@@ -19,11 +20,17 @@ GRID = 8
 class ProjectionEncoder:
     """Implements index_builder.features.clip_encoder.ClipEncoder."""
 
-    def __init__(self, *, seed: int = 0, embedding_dim: int = 32, short_side: int = 48) -> None:
+    def __init__(
+        self, *, seed: int = 0, embedding_dim: int = 32, short_side: int = 48, text_dim: int | None = None
+    ) -> None:
         self.name = f"projection-{seed}"
         self.retrieval_fingerprint = f"projection-retrieval-{seed}-{embedding_dim}"
         self.retrieval_description = f"fixed projection {seed} ({embedding_dim})"
-        self.embedding_dim = embedding_dim
+        self.embedding_dim, self.text_dim, self.text_space = embedding_dim, text_dim or embedding_dim, None
+        if text_dim is not None:
+            self.text_space = EmbeddingSpace(
+                fingerprint=f"words-{seed}-{text_dim}", description=f"fixed words {seed} ({text_dim})", dim=text_dim
+            )
         self.tokens_fingerprint = f"projection-tokens-{seed}"
         self.tokens_per_clip, self.token_dim = 4, 6
         self.clip_frames, self.clip_seconds, self.short_side = 16, 2.0, short_side
@@ -37,7 +44,7 @@ class ProjectionEncoder:
     def encode(self, clips: Sequence[np.ndarray], captions: Sequence[str | None]) -> ClipFeatures:
         small = [np.stack([_shrink(frame) for frame in clip]) for clip in clips]
         text = np.stack(
-            [self._word(caption) if caption else np.zeros(self.embedding_dim, np.float32) for caption in captions]
+            [self._word(caption) if caption else np.zeros(self.text_dim, np.float32) for caption in captions]
         )
         shape = (len(clips), self.tokens_per_clip, self.token_dim)
         motion = np.stack([np.abs(np.diff(clip, axis=0)).mean(0).ravel() @ self._motion for clip in small])
@@ -57,10 +64,10 @@ class ProjectionEncoder:
         return _normalised(vectors)
 
     def _word(self, text: str) -> np.ndarray:
-        total = np.zeros(self.embedding_dim, np.float32)
+        total = np.zeros(self.text_dim, np.float32)
         for word in text.lower().split():
             seed = int.from_bytes(hashlib.sha256(word.encode()).digest()[:8], "little")
-            total += np.random.default_rng(seed).normal(size=self.embedding_dim).astype(np.float32)
+            total += np.random.default_rng(seed).normal(size=self.text_dim).astype(np.float32)
         return _normalised(total[None])[0]
 
 

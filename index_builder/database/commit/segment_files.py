@@ -19,7 +19,8 @@ from index_builder.errors import InvalidSetting
 
 @dataclass(frozen=True, kw_only=True)
 class RowBatch:
-    """Rows to commit together: text and frame embeddings float32 [rows, E], normalised; tokens [rows, L, D]."""
+    """Rows to commit together: text and frame embeddings float32 [rows, E], normalised, E perhaps another for each;
+    tokens [rows, L, D]."""
 
     rows: Sequence[ClipRow]
     text: np.ndarray
@@ -28,7 +29,7 @@ class RowBatch:
 
     def __post_init__(self) -> None:
         counts = {len(self.rows), len(self.text), len(self.frame), len(self.tokens.motion_tokens)}
-        if len(counts) != 1 or self.text.shape != self.frame.shape or not len(self.rows):
+        if len(counts) != 1 or not len(self.rows):
             raise InvalidSetting(
                 f"expected as many embeddings and tokens as rows (at least one), received {len(self.rows)} rows, "
                 f"text {self.text.shape}, frame {self.frame.shape}, tokens {self.tokens.motion_tokens.shape}: mend the "

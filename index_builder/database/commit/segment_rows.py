@@ -70,4 +70,4 @@ def _rows_file(database: Path, manifest: Manifest, segment: Segment) -> RowsFile
     path = locate(database, segment.rows)
     if not path.is_file():
         raise DatabaseDamaged(f"expected the file {path}, it is missing: restore it from a backup or rebuild")
-    return RowsFile(path, embedding_dim=manifest.embedding_dim, row_count=segment.row_count)
+    return RowsFile.of(path, manifest, segment)

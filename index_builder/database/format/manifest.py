@@ -13,8 +13,10 @@ from typing import Any
 from index_builder.database.format.manifest_check import FIELDS as FIELDS  # what an index may be over
 from index_builder.database.format.manifest_check import FORMAT, problems_of
 from index_builder.errors import DatabaseDamaged, DatabaseNotFound, DatabaseTooNew
+from index_builder.features.embedding_space import EmbeddingSpace
 
-FORMAT_VERSION = 1
+# Version 2: captions may have a space of their own. A database that uses nothing of version 2 is written as version 1.
+FORMAT_VERSION, FIRST_VERSION = 2, 1
 MAX_MANIFEST_BYTES = 1 << 30
 MANIFEST_NAME = re.compile(r"manifest-(\d{6,12})\.json")
 
@@ -70,6 +72,7 @@ class TokensSpace:
 class Manifest:
     """The whole database at one generation. `clips` records how clips are decoded, `decoders` the libraries used.
 
+    `retrieval_*` and `embedding_dim` are the space of first frames, and of captions too unless these have `text_space`.
     `tombstones` are the ids of removed rows that segments still hold; `dropped` those that compaction left out, which
     a build does not bring back. `index_facts` says of each index file, by path, what `search_index` wants to know.
     """
@@ -87,12 +90,21 @@ class Manifest:
     dropped: tuple[str, ...] = ()
     index_facts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     format: str = field(default=FORMAT)
-    format_version: int = field(default=FORMAT_VERSION)
+    format_version: int = field(default=FIRST_VERSION)
+    text_space: EmbeddingSpace | None = None
 
     @property
     def row_count(self) -> int:
         """Rows in all segments, removed ones included."""
         return sum(segment.row_count for segment in self.segments)
+
+    def space_of(self, field: str) -> EmbeddingSpace:
+        """The space of captions ("text") or of first frames ("frame")."""
+        if field == "text" and self.text_space is not None:
+            return self.text_space
+        return EmbeddingSpace(
+            fingerprint=self.retrieval_fingerprint, description=self.retrieval_description, dim=self.embedding_dim
+        )
 
     @property
     def files(self) -> list[StoredFile]:
@@ -183,6 +195,7 @@ def _build(values: dict[str, Any]) -> Manifest:
         indexes=tuple(index(entry) for entry in values["indexes"]),
         tombstones=tuple(values["tombstones"]),
         dropped=tuple(values.get("dropped", ())),
+        text_space=EmbeddingSpace(**values["text_space"]) if values.get("text_space") else None,
     )
 
 

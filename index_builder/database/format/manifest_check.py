@@ -37,6 +37,8 @@ def _head_problems(manifest: Manifest, generation: int) -> Iterator[str]:
     for name in ("retrieval_fingerprint", "retrieval_description"):
         if not isinstance(getattr(manifest, name), str):
             yield f"{name} of another type than text"
+    if manifest.text_space is not None:
+        yield from _text_space_problems(manifest)
     for name in ("clips", "decoders", "index_facts"):
         if not isinstance(getattr(manifest, name), Mapping):
             yield f"{name} of another type than a table"
@@ -48,6 +50,16 @@ def _head_problems(manifest: Manifest, generation: int) -> Iterator[str]:
     for name in ("tombstones", "dropped"):
         if not all(isinstance(row_id, str) for row_id in getattr(manifest, name)):
             yield f"{name} of another type than ids"
+
+
+def _text_space_problems(manifest: Manifest) -> Iterator[str]:
+    space = manifest.text_space
+    if manifest.format_version < 2:
+        yield "a space for captions alone, which format version 1 does not know"
+    if not is_count(space.dim, 1, 1 << 16):
+        yield f"captions of {space.dim!r} numbers"
+    if not (isinstance(space.fingerprint, str) and isinstance(space.description, str)):
+        yield "a space for captions that is named by another type than text"
 
 
 def _list_problems(manifest: Manifest) -> Iterator[str]:

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
 from index_builder.errors import DatabaseDamaged
+
+if TYPE_CHECKING:
+    from index_builder.database.format.manifest import Manifest, Segment
 
 BATCH_ROWS = 512
 
@@ -32,9 +36,9 @@ class ClipRow:
     source_mtime_ns: int
 
 
-def rows_schema(embedding_dim: int) -> pa.Schema:
-    """The columns of rows.arrow; text_embedding is null where there is no caption."""
-    embedding = pa.list_(pa.float32(), embedding_dim)
+def rows_schema(embedding_dim: int, text_dim: int | None = None) -> pa.Schema:
+    """The columns of rows.arrow; text_embedding, null where there is no caption, has a width of its own (`text_dim`)
+    where captions have a space of their own."""
     return pa.schema(
         [
             pa.field("id", pa.string(), nullable=False),
@@ -48,8 +52,8 @@ def rows_schema(embedding_dim: int) -> pa.Schema:
             pa.field("thumbnail", pa.binary(), nullable=False),
             pa.field("source_size_bytes", pa.int64(), nullable=False),
             pa.field("source_mtime_ns", pa.int64(), nullable=False),
-            pa.field("text_embedding", embedding),
-            pa.field("frame_embedding", embedding, nullable=False),
+            pa.field("text_embedding", pa.list_(pa.float32(), text_dim or embedding_dim)),
+            pa.field("frame_embedding", pa.list_(pa.float32(), embedding_dim), nullable=False),
         ]
     )
 
@@ -58,8 +62,9 @@ ROW_COLUMNS = tuple(ClipRow.__dataclass_fields__)
 
 
 def encode_rows(rows: Sequence[ClipRow], *, text: np.ndarray, frame: np.ndarray) -> pa.Buffer:
-    """Rows and their embeddings (float32 [rows, E]; text of rows without caption is ignored) as an Arrow IPC file."""
-    schema = rows_schema(frame.shape[1])
+    """Rows and their embeddings (float32 [rows, E], of captions perhaps of another width; text of rows without caption
+    is ignored) as an Arrow IPC file."""
+    schema = rows_schema(frame.shape[1], text.shape[1])
     columns = [pa.array([getattr(row, name) for row in rows], schema.field(name).type) for name in ROW_COLUMNS]
     absent = pa.array([row.caption is None for row in rows])
     columns.append(_fixed_size_list(text, mask=absent))
@@ -78,21 +83,30 @@ def _fixed_size_list(vectors: np.ndarray, *, mask: pa.BooleanArray | None) -> pa
 class RowsFile:
     """A memory-mapped rows.arrow. Opening checks its structure; each batch is checked in full at its first use."""
 
-    def __init__(self, path: Path, *, embedding_dim: int, row_count: int) -> None:
-        """Raises DatabaseDamaged when the file is not what the manifest says."""
+    def __init__(self, path: Path, *, embedding_dim: int, row_count: int, text_dim: int | None = None) -> None:
+        """`text_dim` where captions have a space of their own. Raises DatabaseDamaged when the file is not what the
+        manifest says."""
         self.path = path
         try:
             self._reader = pa.ipc.open_file(pa.memory_map(str(path)))
             schema, self._batch_count = self._reader.schema, self._reader.num_record_batches
         except (pa.ArrowException, OSError) as error:
             raise self._damaged(f"Arrow cannot open it ({error})") from error
-        if not schema.equals(rows_schema(embedding_dim)):
+        if not schema.equals(rows_schema(embedding_dim, text_dim)):
             raise self._damaged("its columns are not those of a motion database")
         if self._batch_count != -(-row_count // BATCH_ROWS):
             raise self._damaged(f"it holds {self._batch_count} batches for {row_count} rows")
-        self.row_count, self.embedding_dim = row_count, embedding_dim
+        self.row_count = row_count
+        self._dims = {"frame": embedding_dim, "text": text_dim or embedding_dim}
+        self.one_space = text_dim is None
         self._checked: dict[int, pa.RecordBatch] = {}
         self._matrices: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray | None]] = {}
+
+    @classmethod
+    def of(cls, path: Path, manifest: Manifest, segment: Segment) -> RowsFile:
+        """The rows of `segment`, which lie at `path`. Raises DatabaseDamaged."""
+        text_dim = None if manifest.text_space is None else manifest.text_space.dim
+        return cls(path, embedding_dim=manifest.embedding_dim, row_count=segment.row_count, text_dim=text_dim)
 
     def _damaged(self, why: str) -> DatabaseDamaged:
         return DatabaseDamaged(f"expected sound rows in {self.path}, but {why}: restore it from a backup or rebuild")
@@ -134,7 +148,8 @@ class RowsFile:
             yield self.batch(number).column(name)
 
     def embedding_parts(self, field: str) -> Iterator[np.ndarray]:
-        """float32 [rows of a batch, E] of "frame", or of "text" with the frame embedding where there is no caption."""
+        """float32 [rows of a batch, E] of "frame" or "text". Without a caption the frame's embedding stands for it, or
+        zeros where captions have a space of their own."""
         for number in self.batch_numbers:
             yield self._embeddings(field, number, slice(None))
 
@@ -147,22 +162,33 @@ class RowsFile:
         """float32 [E] of the row at `index`, in the map where that is possible."""
         frame, text, absent = self._matrices_of(index // BATCH_ROWS)
         offset = index % BATCH_ROWS
-        return frame[offset] if field == "frame" or (absent is not None and absent[offset]) else text[offset]
+        if field == "text" and (absent is None or not absent[offset]):
+            return text[offset]
+        return frame[offset] if field == "frame" or self.one_space else np.zeros(self._dims[field], np.float32)
 
     def embeddings_at(self, field: str, indices: np.ndarray) -> np.ndarray:
         """float32 [k, E] of the rows at `indices`; only these are read."""
-        found, batches = np.empty((len(indices), self.embedding_dim), dtype=np.float32), indices // BATCH_ROWS
+        found, batches = np.empty((len(indices), self._dims[field]), dtype=np.float32), indices // BATCH_ROWS
         for number in np.unique(batches):
             here = batches == number
             found[here] = self._embeddings(field, int(number), indices[here] % BATCH_ROWS)
         return found
+
+    def has_caption(self) -> np.ndarray:
+        """bool [rows]."""
+        return ~np.concatenate(
+            [chunk.is_null().to_numpy(zero_copy_only=False) for chunk in self.chunks("text_embedding")]
+        )
 
     def _embeddings(self, field: str, number: int, offsets: np.ndarray | slice) -> np.ndarray:
         """Of the rows at `offsets` of a batch; a whole batch comes without a copy, unless captions are missing."""
         frame, text, absent = self._matrices_of(number)
         if field == "frame":
             return frame[offsets]
-        return text[offsets] if absent is None else np.where(absent[offsets, None], frame[offsets], text[offsets])
+        if absent is None:
+            return text[offsets]
+        instead = frame[offsets] if self.one_space else np.float32(0)
+        return np.where(absent[offsets, None], instead, text[offsets])
 
     def _matrices_of(self, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """A batch's embeddings of frames and of captions, and where there is no caption."""

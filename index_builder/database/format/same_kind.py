@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from index_builder.database.format.manifest import Manifest
+from index_builder.database.format.manifest import FIELDS, Manifest
 from index_builder.errors import DatabaseMismatch
 
 
@@ -16,12 +16,13 @@ def check_same_kind(
     `asker` is whose rows those would be.
     """
     remedy = remedy or f"build into another folder, or remove {database} to build it anew"
-    if manifest.retrieval_fingerprint != template.retrieval_fingerprint:
-        raise DatabaseMismatch(
-            f"Database {database.name} was encoded by {manifest.retrieval_description} "
-            f"({manifest.retrieval_fingerprint}); {asker} encodes by {template.retrieval_description} "
-            f"({template.retrieval_fingerprint}): {remedy}"
-        )
+    for field in FIELDS:
+        ours, theirs = manifest.space_of(field), template.space_of(field)
+        if ours.fingerprint != theirs.fingerprint:
+            raise DatabaseMismatch(
+                f"Database {database.name} was encoded by {ours.description} ({ours.fingerprint}); {asker} encodes by "
+                f"{theirs.description} ({theirs.fingerprint}): {remedy}"
+            )
     if _spaces(manifest) != _spaces(template):
         raise DatabaseMismatch(
             f"Database {database.name} stores motion tokens of {_named(manifest)}; {asker} makes those of "

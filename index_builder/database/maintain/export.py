@@ -99,7 +99,9 @@ def _write(opened: MotionDatabase, schema: pa.Schema, output: Path, progress: Pr
 
 
 def _schema(opened: MotionDatabase, names: tuple[str, ...], tokens: bool) -> pa.Schema:
-    fields = [rows_schema(opened.manifest.embedding_dim).field(name) for name in names]
+    fields = [
+        rows_schema(opened.manifest.embedding_dim, opened.manifest.space_of("text").dim).field(name) for name in names
+    ]
     if tokens:
         space = opened.manifest.tokens[0]
         values = pa.list_(pa.float32(), space.tokens_per_clip * space.token_dim)

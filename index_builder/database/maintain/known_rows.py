@@ -30,7 +30,7 @@ class KnownRows:
             if segment.name in self._segments:
                 continue
             path = check_size(self.database, segment.rows)
-            rows = RowsFile(path, embedding_dim=manifest.embedding_dim, row_count=segment.row_count)
+            rows = RowsFile.of(path, manifest, segment)
             names = ("source", "source_size_bytes", "source_mtime_ns")
             sources, sizes, times = (rows.column(name) for name in names)
             for row_id, source, size, time in zip(rows.column("id"), sources, sizes, times, strict=True):

@@ -13,7 +13,8 @@ from index_builder.database.search.reader import MotionDatabase
 @dataclass(frozen=True, kw_only=True)
 class DatabaseSummary:
     """Counts are of rows (clips) that were not removed, but for `removed`; sizes in bytes; `tokens` maps each stored
-    encoder's name and fingerprint to [tokens per clip, width]; `search_measured` as MotionDatabase.search_facts."""
+    encoder's name and fingerprint to [tokens per clip, width]; `search_measured` as MotionDatabase.search_facts;
+    `text_space` is that of captions where it is not that of `retrieval`."""
 
     database: str
     generation: int
@@ -27,6 +28,7 @@ class DatabaseSummary:
     retrieval: str
     retrieval_fingerprint: str
     embedding_dim: int
+    text_space: dict[str, Any] | None
     tokens: dict[str, list[int]]
     decoding: dict[str, Any]
     decoders: dict[str, str]
@@ -58,6 +60,7 @@ def summarise(database: MotionDatabase) -> DatabaseSummary:
         retrieval=manifest.retrieval_description,
         retrieval_fingerprint=manifest.retrieval_fingerprint,
         embedding_dim=manifest.embedding_dim,
+        text_space=None if manifest.text_space is None else asdict(manifest.text_space),
         tokens={
             f"{space.encoder_name} ({space.fingerprint})": [space.tokens_per_clip, space.token_dim]
             for space in manifest.tokens

@@ -107,17 +107,20 @@ def _check_contents(database: Path, manifest: Manifest, damaged: set[str]) -> It
         if index.path in damaged:
             continue
         try:
-            load_index(database, index, dim=manifest.embedding_dim)
+            load_index(database, index, dim=manifest.space_of(index.field).dim)
         except (DatabaseDamaged, OSError) as error:
             yield str(error)
 
 
 def _check_segment(database: Path, manifest: Manifest, segment: Segment, seen: Counter[str]) -> Iterator[str]:
     path = locate(database, segment.rows)
-    rows = RowsFile(path, embedding_dim=manifest.embedding_dim, row_count=segment.row_count)
+    rows = RowsFile.of(path, manifest, segment)
     seen.update(rows.column("id"))
     for field in FIELDS:
-        lengths = np.linalg.norm(rows.embeddings(field), axis=1)
+        vectors = rows.embeddings(field)
+        if field == "text" and not rows.one_space:
+            vectors = vectors[rows.has_caption()]
+        lengths = np.linalg.norm(vectors, axis=1)
         if not np.all(np.abs(lengths - 1) < NORM_TOLERANCE):
             yield f"expected {field} embeddings of length 1 in {path}, found {lengths.min():.3g} to {lengths.max():.3g}"
     spaces = {space.fingerprint: space for space in manifest.tokens}

@@ -123,7 +123,10 @@ def _build_approximate(vectors: Vectors, plan: IndexPlan, kind: str) -> BuiltInd
             if plan.progress:
                 plan.progress(start + int(block[-1] - start + 1) if len(block) else start, vectors.row_count)
         start += len(part)
-    facts = _tune(index, queries, best, effort_name, plan, kind)
+    # Rows without a caption are zeros where captions have their own space: nobody asks so, and every row fits alike.
+    asked = np.flatnonzero(queries.any(axis=1))
+    judged = asked if len(asked) else np.arange(len(queries))
+    facts = _tune(index, queries[judged], best[judged], effort_name, plan, kind)
     index.add_with_ids(queries, held)
     content = _serialised(index)
     return BuiltIndex(content=content, kind=name, facts={**facts, **_structure(index, kind, content)})

@@ -49,7 +49,7 @@ class MotionDatabase:
         spaces = {space.fingerprint: space for space in manifest.tokens}
         for segment in manifest.segments:
             rows_path = check_size(path, segment.rows)
-            self._rows.append(RowsFile(rows_path, embedding_dim=manifest.embedding_dim, row_count=segment.row_count))
+            self._rows.append(RowsFile.of(rows_path, manifest, segment))
             files = {}
             for file in segment.tokens:
                 space = spaces[file.fingerprint]
@@ -60,6 +60,7 @@ class MotionDatabase:
         self._numbers = RowNumbers(self._rows)
         self._removed_mask: np.ndarray | None = None
         self._hidden: np.ndarray | None = None
+        self._uncaptioned: np.ndarray | None = None
         self._searches: dict[str, FieldSearch] = {}
 
     @classmethod
@@ -106,7 +107,8 @@ class MotionDatabase:
 
     @property
     def retrieval_fingerprint(self) -> str:
-        """The space of the embeddings; only queries of the same space can be compared."""
+        """The space of first frames, and of captions where these have none of their own (see Manifest.space_of); only
+        queries of the same space can be compared."""
         return self.manifest.retrieval_fingerprint
 
     @property
@@ -150,9 +152,10 @@ class MotionDatabase:
     ) -> list[Hit]:
         """The k rows most similar to `query` (float32 [E], normalised), best first; fewer only where fewer are left.
 
-        field "text" compares with caption embeddings (of clips without caption: with the frame's), "frame" with those
-        of first frames. `exclude_sources` takes full paths, file names or stems; `where` leaves only rows that match it
-        (see `narrowed` for many searches). Raises InvalidSetting.
+        field "text" compares with caption embeddings (of clips without caption: with the frame's; where captions have a
+        space of their own, such clips are not found), "frame" with those of first frames. `exclude_sources` takes full
+        paths, file names or stems; `where` leaves only rows that match it (see `narrowed` for many searches). Raises
+        InvalidSetting.
         """
         if where is not None:
             narrowed = self.narrowed(where)
@@ -160,12 +163,13 @@ class MotionDatabase:
         if field not in FIELDS:
             raise InvalidSetting(f"expected a field of {', '.join(FIELDS)}, received {field!r}: choose one of them")
         query = np.asarray(query, dtype=np.float32)
-        if query.shape != (self.manifest.embedding_dim,) or not np.isfinite(query).all():
+        space = self.manifest.space_of(field)
+        if query.shape != (space.dim,) or not np.isfinite(query).all():
             raise InvalidSetting(
-                f"expected a finite query of shape ({self.manifest.embedding_dim},), received {query.shape}: "
-                f"encode it with {self.manifest.retrieval_description}"
+                f"expected a finite query of shape ({space.dim},), received {query.shape}: encode it with "
+                f"{space.description}"
             )
-        excluded = self._excluded(exclude_ids, exclude_sources)
+        excluded = _either(self._excluded(exclude_ids, exclude_sources), self._out_of_space(field))
         scores, numbers = self._search_of(field).search(query, k=k, excluded=excluded)
         ids = [self._id_at(int(number)) for number in numbers]
         for row_id, number in zip(ids, numbers, strict=True):
@@ -173,7 +177,8 @@ class MotionDatabase:
         return [Hit(row_id, float(score)) for row_id, score in zip(ids, scores, strict=True)]
 
     def embeddings(self, ids: Sequence[str], field: Field) -> np.ndarray:
-        """float32 [k, E] of the rows of `ids`; "text" gives the frame's embedding where there is no caption."""
+        """float32 [k, E] of the rows of `ids`; without a caption "text" gives the frame's embedding, or zeros where
+        captions have a space of their own."""
         numbers = np.array([self._starts[segment] + index for segment, index in self._places(ids)], dtype=np.int64)
         return self._search_of(field).vectors.at(numbers)
 
@@ -252,9 +257,18 @@ class MotionDatabase:
         excluded[self._numbers.of_videos(sources)] = True
         return excluded
 
+    def _out_of_space(self, field: str) -> np.ndarray | None:
+        """bool [rows]: true where a row has nothing in the space of `field`; None where all have."""
+        if field == "frame" or self.manifest.text_space is None:
+            return None
+        if self._uncaptioned is None:
+            masks = [~rows.has_caption() for rows in self._rows]
+            self._uncaptioned = np.concatenate(masks) if masks else np.zeros(0, dtype=bool)
+        return self._uncaptioned if self._uncaptioned.any() else None
+
     def _stored(self, field: str) -> StoredVectors:
         named = {segment.name: rows for segment, rows in zip(self.manifest.segments, self._rows, strict=True)}
-        return StoredVectors(named, field, dim=self.manifest.embedding_dim)
+        return StoredVectors(named, field, dim=self.manifest.space_of(field).dim)
 
     def _search_of(self, field: str) -> FieldSearch:
         if field not in self._searches:

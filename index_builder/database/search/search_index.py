@@ -138,7 +138,7 @@ class FieldSearch:
                 facts = manifest.index_facts.get(file.path)
                 facts = facts if isinstance(facts, Mapping) else {}
                 try:
-                    self._index = load_index(database, file, dim=manifest.embedding_dim, facts=facts)
+                    self._index = load_index(database, file, dim=manifest.space_of(field).dim, facts=facts)
                 except DatabaseDamaged as error:
                     logger.warning("%s; searching exactly, without it", error)
                     continue
