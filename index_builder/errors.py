@@ -25,6 +25,14 @@ class ClipUnreadable(MotionRAGError):
     """A video could not be decoded into a clip: damaged, empty, no pictures, or over a limit."""
 
 
+class EncoderNotFound(MotionRAGError):
+    """An encoder's files are neither in the pack's folder nor in the local hub cache."""
+
+
+class EncoderCodeRefused(MotionRAGError):
+    """An encoder brings code of its own that the user did not allow."""
+
+
 class DatabaseNotFound(MotionRAGError):
     """The folder holds no motion database."""
 

@@ -1,1 +1,1 @@
-"""Frozen encoders of clips and captions: retrieval (open_clip), motion (VideoMAE), appearance (DINOv2)."""
+"""Frozen encoders: retrieval (open_clip), captions (sentence-transformers), motion (VideoMAE), appearance (DINOv2)."""

@@ -12,18 +12,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from index_builder.errors import MotionRAGError
+from index_builder.errors import EncoderNotFound as EncoderNotFound
 from index_builder.features.open_clip_model import load_open_clip
 from index_builder.features.preprocessing import Preprocessing, prepare_clips, prepare_frames
 from index_builder.model_files.folder import files_of_model, require_plain_folder
 from index_builder.model_files.transformers_settings import require_model_settings
 from index_builder.model_files.weights import require_fit, weights_files
-
-KINDS = ("open_clip", "videomae", "dinov2")
-
-
-class EncoderNotFound(MotionRAGError):
-    """An encoder's files are neither in the pack's folder nor in the local hub cache."""
 
 
 @dataclass(frozen=True)
@@ -31,32 +25,35 @@ class EncoderSpec:
     """Which encoder, where it lies and how it wants its pixels.
 
     `source` is a folder relative to the pack, or a hub name. `fingerprint` identifies weights and preprocessing
-    together; features of different fingerprints must never meet.
+    together; features of different fingerprints must never meet. An encoder of captions (kind "sentence") has no
+    `preprocessing`.
     """
 
     kind: str
     source: str
-    preprocessing: Preprocessing
+    preprocessing: Preprocessing | None
     fingerprint: str
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> EncoderSpec:
         """The inverse of `to_dict`."""
-        return cls(**{**values, "preprocessing": Preprocessing.from_dict(values["preprocessing"])})
+        pixels = values["preprocessing"]
+        return cls(**{**values, "preprocessing": None if pixels is None else Preprocessing.from_dict(pixels)})
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready dictionary."""
         return {
             "kind": self.kind,
             "source": self.source,
-            "preprocessing": self.preprocessing.to_dict(),
+            "preprocessing": None if self.preprocessing is None else self.preprocessing.to_dict(),
             "fingerprint": self.fingerprint,
         }
 
 
-def fingerprint_encoder(kind: str, source: str | Path, preprocessing: Preprocessing) -> str:
+def fingerprint_encoder(kind: str, source: str | Path, preprocessing: Preprocessing | None) -> str:
     """sha256 (16 hex digits) over the kind, the preprocessing and the weights: all files of a folder, or a hub name."""
-    digest = hashlib.sha256(f"{kind}\n{sorted(preprocessing.to_dict().items())}\n".encode())
+    pixels = sorted(preprocessing.to_dict().items()) if preprocessing else None
+    digest = hashlib.sha256(f"{kind}\n{pixels}\n".encode())
     folder = Path(source)
     if not folder.is_dir():
         digest.update(str(source).encode())
@@ -67,10 +64,11 @@ def fingerprint_encoder(kind: str, source: str | Path, preprocessing: Preprocess
     return digest.hexdigest()[:16]
 
 
-def _locate(spec: EncoderSpec, folder: Path, kind: str) -> Path:
+def locate_encoder(spec: EncoderSpec, folder: Path, kind: str, *, code_allowed: bool = False) -> Path:
     """The folder inside the pack if it is there, else the snapshot in the local hub cache; never the network.
 
-    What lies in it has been checked by name and place, see `require_plain_folder`.
+    What lies in it has been checked by name and place, see `require_plain_folder`; with `code_allowed` a folder inside
+    the pack may hold Python files.
     """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
@@ -78,17 +76,18 @@ def _locate(spec: EncoderSpec, folder: Path, kind: str) -> Path:
     if spec.kind != kind:
         raise EncoderNotFound(f"expected an encoder of kind {kind}, received {spec.kind}: correct it in pack.json")
     if (folder / spec.source).is_dir():
-        require_plain_folder(folder / spec.source)
+        require_plain_folder(folder / spec.source, code_allowed=code_allowed)
         return folder / spec.source
     try:
         snapshot = Path(snapshot_download(spec.source, local_files_only=True))
     except (LocalEntryNotFoundError, HFValidationError) as error:
-        raise _not_found(spec, error) from error
+        raise encoder_not_found(spec, error) from error
     require_plain_folder(snapshot, in_hub_cache=True)
     return snapshot
 
 
-def _not_found(spec: EncoderSpec, error: Exception) -> EncoderNotFound:
+def encoder_not_found(spec: EncoderSpec, error: Exception) -> EncoderNotFound:
+    """The error of an encoder that is not on this machine, with the remedy."""
     return EncoderNotFound(
         f"expected the {spec.kind} encoder {spec.source} in the pack's folder or the local hub cache, found it in "
         f"neither: fetch it once with `hf download {spec.source}` ({error})"
@@ -96,7 +95,7 @@ def _not_found(spec: EncoderSpec, error: Exception) -> EncoderNotFound:
 
 
 @contextmanager
-def _without_loading_bars() -> Iterator[None]:
+def without_loading_bars() -> Iterator[None]:
     """transformers draws a bar for each file it loads, across the bars of our own long work."""
     from transformers.utils import logging as transformers_logging
 
@@ -170,11 +169,11 @@ def load_retrieval_encoder(spec: EncoderSpec, *, folder: Path, device: str = "cp
         EncoderNotFound: the files are not on this machine, or only as a pickle.
         ModelFilesRefused: they hold, or would lead a library to, anything but safetensors and known settings.
     """
-    located = _locate(spec, folder, "open_clip")
+    located = locate_encoder(spec, folder, "open_clip")
     try:
         model, tokenizer = load_open_clip(located)
     except FileNotFoundError as error:
-        raise _not_found(spec, error) from error
+        raise encoder_not_found(spec, error) from error
     return RetrievalEncoder(model, tokenizer, spec, device)
 
 
@@ -203,13 +202,13 @@ def load_appearance_encoder(spec: EncoderSpec, *, folder: Path, device: str = "c
 
 
 def _load_transformers(model_class: Any, kind: str, spec: EncoderSpec, folder: Path) -> torch.nn.Module:
-    located = _locate(spec, folder, kind)
+    located = locate_encoder(spec, folder, kind)
     require_model_settings(located, model_class.config_class)
     try:
         with torch.device("meta"):
             config = model_class.config_class.from_pretrained(located, local_files_only=True)
             require_fit(model_class(config), weights_files(located), what=f"the model in {located}")
-        with _without_loading_bars():
+        with without_loading_bars():
             return model_class.from_pretrained(located, use_safetensors=True, local_files_only=True).float()
     except (OSError, ValueError) as error:
-        raise _not_found(spec, error) from error
+        raise encoder_not_found(spec, error) from error

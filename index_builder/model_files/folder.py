@@ -21,12 +21,12 @@ WEIGHTS_SUFFIX = ".safetensors"
 _ADAPTER_NAMES = frozenset({"adapter_config.json"})
 
 
-def require_plain_folder(folder: Path, *, in_hub_cache: bool = False) -> None:
+def require_plain_folder(folder: Path, *, in_hub_cache: bool = False, code_allowed: bool = False) -> None:
     """Check every file of a model's folder, at any depth, by its name and place; hidden folders are never opened.
 
     A folder that someone handed over may hold neither code nor pickles. In the hub's cache (`in_hub_cache`), where
     whole repositories lie, they may lie too, since loaders here read safetensors by name; what would lead a loader to
-    other files is refused in both.
+    other files is refused in both. `code_allowed` lets Python files be there, for those who have read them.
 
     Raises:
         ModelFilesRefused: names the first file that may not be there, and says why.
@@ -42,7 +42,7 @@ def require_plain_folder(folder: Path, *, in_hub_cache: bool = False) -> None:
             raise _refused(folder, shown, "it is neither a file nor a folder", "remove it")
         if path.name.lower() in _ADAPTER_NAMES:
             raise _refused(folder, shown, "libraries follow it to other models", "merge the adapter into the weights")
-        if not in_hub_cache and suffix in CODE_SUFFIXES:
+        if not in_hub_cache and suffix in CODE_SUFFIXES and not (code_allowed and suffix == ".py"):
             raise _refused(folder, shown, "a model's folder holds no code here, and none is run", "remove it")
         if not in_hub_cache and suffix in PICKLE_SUFFIXES:
             raise _refused(

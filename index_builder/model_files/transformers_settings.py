@@ -38,7 +38,7 @@ _TOKENIZER_KEYS = frozenset(
     "tokenize_chinese_chars added_tokens_decoder additional_special_tokens extra_special_tokens extra_ids legacy "
     "sp_model_kwargs spaces_between_special_tokens add_prefix_space add_bos_token add_eos_token unk_token bos_token "
     "eos_token sep_token pad_token cls_token mask_token name_or_path processor_class model_input_names errors "
-    "special_tokens_map_file is_local backend use_fast".split()
+    "special_tokens_map_file is_local local_files_only backend use_fast".split()
 )
 _TOKENIZER_CLASSES = frozenset(
     f"{name}{ending}" for name in ("T5Tokenizer", "BertTokenizer", "CLIPTokenizer") for ending in ("", "Fast")

@@ -24,6 +24,7 @@ from index_builder.features.encoders import (
     load_motion_encoder,
     load_retrieval_encoder,
 )
+from index_builder.features.sentence_encoder import SentenceEncoder, load_sentence_encoder
 from motionrag_nodes.adapted_tokens.context_transformer import ContextTransformer
 from motionrag_nodes.attention.adapter import MotionAdapter
 from motionrag_nodes.checkpoints.fingerprints import fingerprint_folder, require_base, require_encoder
@@ -70,9 +71,18 @@ class MotionPack:
 
     @cached_property
     def retrieval_encoder(self) -> RetrievalEncoder:
-        """Captions and first frames in one space. Raises EncoderNotFound, PackInvalid."""
+        """First frames, and captions where these have no encoder of their own. Raises EncoderNotFound, PackInvalid."""
         require_encoder(self.config, self.folder, "retrieval")
         return load_retrieval_encoder(self.config.encoders["retrieval"], folder=self.folder, device=self.device)
+
+    @cached_property
+    def captions_encoder(self) -> SentenceEncoder | None:
+        """Captions in a space of their own, if the pack has such an encoder. Raises EncoderNotFound, PackInvalid,
+        EncoderCodeRefused."""
+        if "captions" not in self.config.encoders:
+            return None
+        require_encoder(self.config, self.folder, "captions")
+        return load_sentence_encoder(self.config.encoders["captions"], folder=self.folder, device=self.device)
 
     @cached_property
     def motion_encoder(self) -> MotionEncoder:

@@ -16,11 +16,13 @@ from motionrag_nodes.motion_tokens.resampler import ResamplerConfig
 
 PACK_FILE = "pack.json"
 FORMAT = "motionrag-pack"
-VERSION = 1
+# Version 2: captions may have an encoder of their own. A pack that uses nothing of version 2 is written as version 1.
+VERSION, FIRST_VERSION = 2, 1
 
 # backbone -> name of the adapted model in the published adapter keys
 BACKBONE_ROOTS = {"svd": "unet", "cogvideox": "transformer"}
 ENCODER_KINDS = {"retrieval": "open_clip", "motion": "videomae", "appearance": "dinov2"}
+OPTIONAL_ENCODER_KINDS = {"captions": "sentence"}
 
 MOTION_RESAMPLER_FILE = "motion_resampler.safetensors"
 APPEARANCE_RESAMPLER_FILE = "appearance_resampler.safetensors"
@@ -69,9 +71,10 @@ class PackFile:
 class PackConfig:
     """Everything of a pack but its weights.
 
-    `encoders` maps retrieval, motion and appearance to their EncoderSpec; `base` is the video model: a folder in the
-    pack, whose content `base_fingerprint` identifies (older packs have none), or a hub name; `references` is the number
-    K of neighbours that the context transformer was trained with; `files` is filled in by `write_pack`.
+    `encoders` maps retrieval, motion and appearance to their EncoderSpec, and captions too where one of their own reads
+    them instead of retrieval's; `base` is the video model: a folder in the pack, whose content `base_fingerprint`
+    identifies (older packs have none), or a hub name; `references` is the number K of neighbours that the context
+    transformer was trained with; `files` is filled in by `write_pack`.
     """
 
     name: str
@@ -129,7 +132,12 @@ class PackConfig:
         values["encoders"] = {role: spec.to_dict() for role, spec in self.encoders.items()}
         fingerprint = values.pop("base_fingerprint")
         values["base"] = {"source": self.base, **({"fingerprint": fingerprint} if fingerprint else {})}
-        return {"format": FORMAT, "version": VERSION, **values}
+        return {"format": FORMAT, "version": self.version, **values}
+
+    @property
+    def version(self) -> int:
+        """The oldest format version that can hold this configuration."""
+        return VERSION if self.encoders.keys() & OPTIONAL_ENCODER_KINDS.keys() else FIRST_VERSION
 
     def to_json(self, path: Path) -> None:
         """Write pack.json, readable by people."""
@@ -160,18 +168,24 @@ class PackConfig:
             problems.append(f"name: expected letters, digits, '.', '_' and '-', received {self.name!r}")
         if self.backbone not in BACKBONE_ROOTS:
             problems.append(f"backbone: expected one of {', '.join(BACKBONE_ROOTS)}, received {self.backbone!r}")
-        for role, kind in ENCODER_KINDS.items():
+        for role, kind in (ENCODER_KINDS | OPTIONAL_ENCODER_KINDS).items():
             spec = self.encoders.get(role)
             if spec is None:
-                problems.append(f"encoders.{role}: missing")
+                if role in ENCODER_KINDS:
+                    problems.append(f"encoders.{role}: missing")
             elif spec.kind != kind:
                 problems.append(f"encoders.{role}.kind: expected {kind}, received {spec.kind!r}")
+            elif (spec.preprocessing is None) == (role in ENCODER_KINDS):
+                wanted = "the preprocessing of pixels" if role in ENCODER_KINDS else "null: it reads no pixels"
+                problems.append(f"encoders.{role}.preprocessing: expected {wanted}")
             elif not isinstance(spec.source, str) or not _stays_inside(spec.source):
                 problems.append(
                     f"encoders.{role}.source: expected a folder in the pack or a hub name, received {spec.source!r}"
                 )
         problems += [
-            f"encoders.{role}: not a role of an encoder" for role in self.encoders if role not in ENCODER_KINDS
+            f"encoders.{role}: not a role of an encoder"
+            for role in self.encoders
+            if role not in ENCODER_KINDS | OPTIONAL_ENCODER_KINDS
         ]
         if not _stays_inside(self.base):
             problems.append(f"base.source: expected a folder in the pack or a hub name, received {self.base!r}")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from index_builder.errors import MotionRAGError
+from index_builder.features.sentence_encoder import DEFAULT_MODEL_PACKAGE, carried_by_package
 from motionrag_nodes.checkpoints.find_models import find_base_models, find_databases, find_packs
 from motionrag_nodes.checkpoints.fingerprints import require_base, require_encoder
 from motionrag_nodes.checkpoints.pack import load_pack
@@ -58,9 +59,11 @@ def _examined_pack(name: str, folder: Path, loaded: dict[str, MotionPack]) -> It
     config = pack.config
     yield ok(PACKS, name, f"loads; for {config.backbone}, tokens {pack.tokens_fingerprint}, in {folder}")
     for role, spec in config.encoders.items():
-        yield _examined_part(
-            f"{name}: {role} encoder", pack, spec.source, lambda role=role: require_encoder(config, folder, role)
-        )
+        subject = f"{name}: {role} encoder"
+        if role == "captions" and carried_by_package(spec) is not None:
+            yield ok(PACKS, subject, f"{spec.source} comes with the package {DEFAULT_MODEL_PACKAGE}")
+        else:
+            yield _examined_part(subject, pack, spec.source, lambda role=role: require_encoder(config, folder, role))
     base = f"{name}: base model"
     if (folder / config.base).is_dir() and config.base_fingerprint is None:
         remedy = "a pack that is written anew gets one (motionrag convert, or the pack stage of training)"
@@ -109,7 +112,7 @@ def _examined_database(name: str, folder: Path, packs: Mapping[str, MotionPack])
         yield problem(
             DATABASES,
             name,
-            f"{holds}; no pack found asks in its search space ({database.manifest.retrieval_description})",
+            f"{holds}; no pack found asks in its search space ({_asked_by(database)})",
             "get the pack it was built with, or rebuild it: motionrag index build ... --pack NAME",
         )
     elif not storing:
@@ -123,12 +126,19 @@ def _examined_database(name: str, folder: Path, packs: Mapping[str, MotionPack])
         yield ok(DATABASES, name, f"{holds}; fits {', '.join(storing)}")
 
 
+def _asked_by(database: MotionDatabase) -> str:
+    described = (database.manifest.space_of(field).description for field in ("text", "frame"))
+    return " and ".join(dict.fromkeys(described))
+
+
 def _fitting(database: MotionDatabase, packs: Mapping[str, MotionPack]) -> tuple[list[str], list[str]]:
     """Names of the packs that can search it, and of those whose tokens it stores."""
-    searching = [
-        name
-        for name, pack in packs.items()
-        if pack.config.encoders["retrieval"].fingerprint == database.retrieval_fingerprint
-    ]
+    stored = {field: database.manifest.space_of(field).fingerprint for field in ("text", "frame")}
+    searching = []
+    for name, pack in packs.items():
+        frames = pack.config.encoders["retrieval"]
+        captions = pack.config.encoders.get("captions", frames)
+        if stored == {"text": captions.fingerprint, "frame": frames.fingerprint}:
+            searching.append(name)
     storing = [name for name in searching if packs[name].tokens_fingerprint in database.tokens_fingerprints]
     return searching, storing

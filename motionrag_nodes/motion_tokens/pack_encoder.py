@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from index_builder.features.clip_encoder import ClipFeatures
+from index_builder.features.embedding_space import EmbeddingSpace
 from motionrag_nodes.errors import ShapeMismatch
 
 if TYPE_CHECKING:
@@ -42,13 +43,19 @@ class PackClipEncoder:
 
     @property
     def retrieval_description(self) -> str:
-        """Name and width of the retrieval encoder, for messages."""
+        """Name and width of the encoder of frames, for messages."""
         return self.pack.retrieval_encoder.description
 
     @property
     def embedding_dim(self) -> int:
-        """Width E of text and frame embeddings."""
+        """Width E of frame embeddings, and of text where it has no space of its own."""
         return self.pack.retrieval_encoder.dim
+
+    @property
+    def text_space(self) -> EmbeddingSpace | None:
+        """The space of captions where the pack has an encoder for them alone."""
+        captions = self.pack.captions_encoder
+        return None if captions is None else captions.space
 
     def encode(self, clips: Sequence[np.ndarray], captions: Sequence[str | None]) -> ClipFeatures:
         """B clips uint8 RGB [T, H, W, 3], of any sizes, and their captions -> ClipFeatures of B rows.
@@ -59,7 +66,8 @@ class PackClipEncoder:
         check_clips(clips, captions)
         first_frames = [clip[0] for clip in clips]
         captioned = [index for index, caption in enumerate(captions) if caption is not None]
-        text = np.zeros((len(clips), self.embedding_dim), dtype=np.float32)
+        space = self.text_space
+        text = np.zeros((len(clips), self.embedding_dim if space is None else space.dim), dtype=np.float32)
         if captioned:
             text[captioned] = self.encode_text([str(captions[index]) for index in captioned])
         return ClipFeatures(
@@ -70,8 +78,8 @@ class PackClipEncoder:
         )
 
     def encode_text(self, texts: Sequence[str]) -> np.ndarray:
-        """B texts -> float32 [B, E], L2-normalised."""
-        return self.pack.retrieval_encoder.encode_text(texts)
+        """B texts -> float32 [B, E of text], L2-normalised."""
+        return (self.pack.captions_encoder or self.pack.retrieval_encoder).encode_text(texts)
 
     def encode_frames(self, frames: np.ndarray) -> np.ndarray:
         """uint8 RGB [B, H, W, 3] -> float32 [B, E], L2-normalised."""

@@ -19,6 +19,7 @@ from motionrag_nodes.attention.adapter import MotionAdapter
 from motionrag_nodes.checkpoints.pack import MotionPack, build_modules, load_pack, write_pack
 from motionrag_nodes.checkpoints.pack_config import AdapterConfig, GenerationDefaults, PackConfig
 from motionrag_nodes.motion_tokens.resampler import Resampler, ResamplerConfig
+from tests.index_builder.sentence_folder import save_tiny_sentence_encoder
 
 # Models this small lose more to handing work between threads than they win, above all on a busy machine.
 torch.set_num_threads(1)
@@ -153,6 +154,17 @@ def tiny_pack(tmp_path, tiny_pack_config, write_tiny_pack) -> MotionPack:
     config = replace(tiny_pack_config, encoders=encoders)
     folders = {role: tmp_path / role for role in encoders}
     return load_pack(write_tiny_pack(tmp_path / "pack", config=config, folders=folders))
+
+
+@pytest.fixture
+def tiny_pack_of_two_spaces(tmp_path, tiny_pack, write_tiny_pack) -> MotionPack:
+    """`tiny_pack` with a sentence encoder of width 12 for its captions."""
+    save_tiny_sentence_encoder(tmp_path / "captions", width=12)
+    fingerprint = fingerprint_encoder("sentence", tmp_path / "captions", None)
+    captions = EncoderSpec("sentence", "captions", None, fingerprint)
+    config = replace(tiny_pack.config, name="two-spaces", encoders={**tiny_pack.config.encoders, "captions": captions})
+    folders = {role: tmp_path / role for role in config.encoders}
+    return load_pack(write_tiny_pack(tmp_path / "two_spaces", config=config, folders=folders))
 
 
 @pytest.fixture(scope="session")

