@@ -13,6 +13,10 @@ class WorkflowFileError(RenderError):
     """A workflow file cannot be read, is of no known form, or uses nodes that the server lacks."""
 
 
+class ConversionError(WorkflowFileError):
+    """A saved workflow cannot be turned into a prompt: it is broken, or it does not say what the editor would send."""
+
+
 class NodeValueError(RenderError):
     """A `--set` or a job column names a node or input that does not exist, or a value of the wrong kind."""
 

@@ -21,7 +21,6 @@ _MODULES = {
     "faiss-cpu": "faiss",
     "decord2": "decord",
     "pillow": "PIL",
-    "comfyui-autograph": "autograph",
 }
 # A distribution that does the same serves as well.
 _STAND_INS = {"faiss-cpu": ("faiss-gpu-cu12", "faiss-gpu"), "decord": ("decord2", "eva-decord"), "decord2": ("decord",)}

@@ -1,0 +1,81 @@
+"""Broken workflows are refused in a sentence that names the place."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import Any
+
+import pytest
+
+from motionrag_nodes.batch_render.conversion.convert import convert_workflow
+from motionrag_nodes.batch_render.errors import ConversionError
+from tests.motionrag_nodes.batch_render.graphs import object_info, text_to_image
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"nodes": 5}, "The workflow: expected a list as nodes, received a number"),
+        ({"nodes": [None]}, "node 1: expected an object, received nothing"),
+        ({"nodes": [{"id": 1}]}, r"node 1 \(id 1\): expected a type"),
+        ({"nodes": [{"type": "Note"}]}, "expected an id"),
+        ({"nodes": [{"id": True, "type": "Note"}]}, "expected an id"),
+        ({"nodes": [{"id": 1, "type": "Note", "widgets_values": "x"}]}, "expected its values in a list"),
+        ({"nodes": [{"id": 1, "type": "Note", "inputs": [3]}]}, "expected objects in its inputs"),
+        ({"nodes": [{"id": 1, "type": "Note", "inputs": [{"link": "x"}]}]}, "expected numbers of links"),
+        ({"nodes": [{"id": 1, "type": "Note"}] * 2}, "Two nodes have the id 1"),
+        ({"nodes": [], "links": [[1, 2]]}, "expected each link as"),
+        ({"nodes": [], "links": [[1, 2, "a", 3, 0, "X"]]}, "does not say what it connects"),
+        ({"nodes": [], "definitions": {"subgraphs": [{}]}}, "defines a subgraph without an id"),
+    ],
+)
+def test_broken_parts_are_named(data: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConversionError, match=message):
+        convert_workflow(data, object_info())
+
+
+def test_a_subgraph_in_itself_is_refused() -> None:
+    loop = [{"id": "a", "name": "A", "nodes": [{"id": 1, "type": "b"}]}, {"id": "b", "nodes": [{"id": 2, "type": "a"}]}]
+    with pytest.raises(ConversionError, match="Subgraph 'A' contains itself"):
+        convert_workflow({"nodes": [], "definitions": {"subgraphs": loop}}, object_info())
+
+
+def test_no_damage_ends_in_anything_but_a_prompt_or_a_sentence() -> None:
+    chance = random.Random(5)
+    pieces: list[Any] = [None, True, -1, 10**30, 1.5, "", "x", [], {}, [[]], {"a": 1}]
+    outcomes = set()
+    for _ in range(3000):
+        data = json.loads(json.dumps(text_to_image()))
+        for _ in range(chance.randint(1, 3)):
+            _damage(data, chance, pieces)
+        try:
+            convert_workflow(data, object_info())
+            outcomes.add("prompt")
+        except ConversionError as error:
+            assert str(error)[0].isupper() and str(error)[-1] in ".)"
+            outcomes.add("refused")
+    assert outcomes == {"prompt", "refused"}
+
+
+def _damage(data: Any, chance: random.Random, pieces: list[Any]) -> None:
+    """Replaces, takes away or doubles one part somewhere inside."""
+    places: list[tuple[Any, Any]] = []
+
+    def collect(value: Any) -> None:
+        for key, item in list(value.items() if isinstance(value, dict) else enumerate(value)):
+            places.append((value, key))
+            if isinstance(item, dict | list):
+                collect(item)
+
+    collect(data)
+    if not places:
+        return
+    holder, key = chance.choice(places)
+    how = chance.random()
+    if how < 0.6:
+        holder[key] = chance.choice(pieces)
+    elif how < 0.8 or isinstance(holder, dict):
+        del holder[key]
+    else:
+        holder.append(holder[key])
