@@ -16,7 +16,8 @@ from motionrag_nodes.motion_tokens.resampler import ResamplerConfig
 
 PACK_FILE = "pack.json"
 FORMAT = "motionrag-pack"
-# Version 2: captions may have an encoder of their own. A pack that uses nothing of version 2 is written as version 1.
+# Version 2: captions may have an encoder of their own, and pixels the published preprocessing. A pack that uses nothing
+# of version 2 is written as version 1.
 VERSION, FIRST_VERSION = 2, 1
 
 # backbone -> name of the adapted model in the published adapter keys
@@ -137,7 +138,9 @@ class PackConfig:
     @property
     def version(self) -> int:
         """The oldest format version that can hold this configuration."""
-        return VERSION if self.encoders.keys() & OPTIONAL_ENCODER_KINDS.keys() else FIRST_VERSION
+        pixels = (spec.preprocessing for spec in self.encoders.values())
+        newer = any(wanted is not None and wanted.version > 1 for wanted in pixels)
+        return VERSION if newer or self.encoders.keys() & OPTIONAL_ENCODER_KINDS.keys() else FIRST_VERSION
 
     def to_json(self, path: Path) -> None:
         """Write pack.json, readable by people."""
@@ -178,6 +181,8 @@ class PackConfig:
             elif (spec.preprocessing is None) == (role in ENCODER_KINDS):
                 wanted = "the preprocessing of pixels" if role in ENCODER_KINDS else "null: it reads no pixels"
                 problems.append(f"encoders.{role}.preprocessing: expected {wanted}")
+            elif spec.preprocessing is not None and spec.preprocessing.problems():
+                problems += [f"encoders.{role}.preprocessing.{problem}" for problem in spec.preprocessing.problems()]
             elif not isinstance(spec.source, str) or not _stays_inside(spec.source):
                 problems.append(
                     f"encoders.{role}.source: expected a folder in the pack or a hub name, received {spec.source!r}"

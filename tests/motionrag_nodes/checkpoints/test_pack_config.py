@@ -39,6 +39,19 @@ def test_an_encoder_of_captions_alone_makes_it_version_2(config, tmp_path):
         replace(two, encoders=two.encoders | {"captions": config.encoders["retrieval"]}).validate()
 
 
+def test_the_published_preprocessing_makes_it_version_2(config, tmp_path):
+    pixels = replace(config.encoders["motion"].preprocessing, version=2, shape=(1024, 576))
+    motion = replace(config.encoders["motion"], preprocessing=pixels)
+    two = replace(config, encoders=config.encoders | {"motion": motion})
+    two.to_json(tmp_path / "pack.json")
+    assert PackConfig.from_json(tmp_path / "pack.json") == two and two.version == 2
+    wrong = replace(motion, preprocessing=replace(pixels, version=9, shape=(1024, 0)))
+    with pytest.raises(PackInvalid) as error:
+        replace(two, encoders=two.encoders | {"motion": wrong}).validate()
+    assert "encoders.motion.preprocessing.version: expected one of 1, 2, received 9" in str(error.value)
+    assert "encoders.motion.preprocessing.shape: expected a width and a height" in str(error.value)
+
+
 def test_every_problem_is_reported_at_once(config):
     values = copy.deepcopy(config.to_dict())
     del values["references"]
