@@ -29,6 +29,10 @@ class EncoderNotFound(MotionRAGError):
     """An encoder's files are neither in the pack's folder nor in the local hub cache."""
 
 
+class EncoderIncomplete(MotionRAGError):
+    """An encoder's file lacks weights that the model needs, or holds them in other shapes."""
+
+
 class EncoderCodeRefused(MotionRAGError):
     """An encoder brings code of its own that the user did not allow."""
 

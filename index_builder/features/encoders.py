@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import torch
 from index_builder.errors import EncoderNotFound as EncoderNotFound
 from index_builder.features.open_clip_model import load_open_clip
 from index_builder.features.preprocessing import Preprocessing, prepare_clips, prepare_frames
+from index_builder.features.quiet_loading import load_whole
 from index_builder.model_files.folder import files_of_model, require_plain_folder
 from index_builder.model_files.transformers_settings import require_model_settings
 from index_builder.model_files.weights import require_fit, weights_files
@@ -94,20 +94,6 @@ def encoder_not_found(spec: EncoderSpec, error: Exception) -> EncoderNotFound:
     )
 
 
-@contextmanager
-def without_loading_bars() -> Iterator[None]:
-    """transformers draws a bar for each file it loads, across the bars of our own long work."""
-    from transformers.utils import logging as transformers_logging
-
-    shown = transformers_logging.is_progress_bar_enabled()
-    transformers_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            transformers_logging.enable_progress_bar()
-
-
 class RetrievalEncoder:
     """open_clip: captions and first frames in one embedding space (https://github.com/mlfoundations/open_clip)."""
 
@@ -182,6 +168,7 @@ def load_motion_encoder(spec: EncoderSpec, *, folder: Path, device: str = "cpu")
 
     Raises:
         EncoderNotFound: the files are not on this machine.
+        EncoderIncomplete: their file lacks weights.
         ModelFilesRefused: they hold, or would lead a library to, anything but safetensors and known settings.
     """
     from transformers import VideoMAEModel
@@ -194,6 +181,7 @@ def load_appearance_encoder(spec: EncoderSpec, *, folder: Path, device: str = "c
 
     Raises:
         EncoderNotFound: the files are not on this machine.
+        EncoderIncomplete: their file lacks weights.
         ModelFilesRefused: they hold, or would lead a library to, anything but safetensors and known settings.
     """
     from transformers import Dinov2Model
@@ -208,7 +196,6 @@ def _load_transformers(model_class: Any, kind: str, spec: EncoderSpec, folder: P
         with torch.device("meta"):
             config = model_class.config_class.from_pretrained(located, local_files_only=True)
             require_fit(model_class(config), weights_files(located), what=f"the model in {located}")
-        with without_loading_bars():
-            return model_class.from_pretrained(located, use_safetensors=True, local_files_only=True).float()
+        return load_whole(model_class, located)
     except (OSError, ValueError) as error:
         raise encoder_not_found(spec, error) from error

@@ -22,8 +22,8 @@ from index_builder.features.encoders import (
     EncoderSpec,
     encoder_not_found,
     locate_encoder,
-    without_loading_bars,
 )
+from index_builder.features.quiet_loading import load_whole, quiet_loading
 from index_builder.model_files.settings_file import read_settings
 from index_builder.model_files.transformers_settings import (
     SETTINGS_FILE,
@@ -62,6 +62,7 @@ def load_sentence_encoder(spec: EncoderSpec, *, folder: Path, device: str = "cpu
     Raises:
         EncoderNotFound: the library or the model's files are not on this machine, or only as pickles.
         ModelFilesRefused: they hold, or would lead a library to, anything but safetensors and known settings.
+        EncoderIncomplete: its file lacks weights.
         EncoderCodeRefused: the model brings code of its own that the user did not allow.
     """
     if importlib.util.find_spec("sentence_transformers") is None:
@@ -75,10 +76,11 @@ def load_sentence_encoder(spec: EncoderSpec, *, folder: Path, device: str = "cpu
     _require_no_pickles(spec, located)
     if not code_allowed:
         _require_known_settings(located)
+        _require_whole(located)
     from sentence_transformers import SentenceTransformer
 
     try:
-        with without_loading_bars():
+        with quiet_loading():
             model = SentenceTransformer(
                 str(located),
                 device=device,
@@ -158,6 +160,14 @@ def _require_known_settings(located: Path) -> None:
         )
     require_model_settings(located, CONFIG_MAPPING[kind])
     require_tokenizer_settings(located)
+
+
+def _require_whole(located: Path) -> None:
+    """Raises EncoderIncomplete. The library draws missing weights at random and does not say so."""
+    from transformers import AutoModel
+
+    # A pooler is on top of what sentence-transformers reads.
+    load_whole(AutoModel, located, unused=("pooler.",))
 
 
 def _require_allowed_code(spec: EncoderSpec, located: Path) -> bool:

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import Dinov2Config, Dinov2Model, VideoMAEConfig, VideoMAEModel
 
-from index_builder.errors import ModelFilesRefused
+from index_builder.errors import EncoderIncomplete, ModelFilesRefused
 from index_builder.features.encoders import (
     EncoderNotFound,
     EncoderSpec,
@@ -160,6 +161,32 @@ def test_an_open_clip_model_larger_than_its_weights_is_refused(tmp_path: Path) -
     path.write_text(json.dumps(settings))
     with pytest.raises(ModelFilesRefused, match=r"fit its .* stored numbers"):
         load_retrieval_encoder(spec("open_clip", "retrieval"), folder=tmp_path)
+
+
+@pytest.mark.parametrize("role", LOADERS)
+def test_a_file_that_lacks_weights_or_has_others_is_an_error(role: str, tmp_path: Path) -> None:
+    load, kind = LOADERS[role]
+    path = next(shutil.copytree(PACKAGED / role, tmp_path / role).glob("*.safetensors"))
+    whole = load_file(path)
+    for missing in (sorted(whole)[0], sorted(whole)[-1]):
+        save_file({key: value for key, value in whole.items() if key != missing}, path, metadata={"format": "pt"})
+        with pytest.raises((EncoderIncomplete, ModelFilesRefused), match=rf"(?s)Expected .*{re.escape(missing)}"):
+            load(spec(kind, role), folder=tmp_path)
+    wider = {key: torch.cat([value, value]) if key == sorted(whole)[0] else value for key, value in whole.items()}
+    save_file(wider, path, metadata={"format": "pt"})
+    with pytest.raises((EncoderIncomplete, ModelFilesRefused), match="Expected "):
+        load(spec(kind, role), folder=tmp_path)
+
+
+def test_weights_on_top_of_what_is_needed_are_no_error_and_no_report(
+    folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(folder / "motion", tmp_path / "motion")
+    path = tmp_path / "motion" / "model.safetensors"
+    save_file(load_file(path) | {"classifier.weight": torch.ones(3)}, path, metadata={"format": "pt"})
+    capfd.readouterr()
+    load_motion_encoder(spec("videomae", "motion"), folder=tmp_path)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_fingerprint_covers_every_file_but_hidden_ones(tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.torch import load_file, save_file
 
-from index_builder.errors import EncoderCodeRefused, EncoderNotFound, ModelFilesRefused
+from index_builder.errors import EncoderCodeRefused, EncoderIncomplete, EncoderNotFound, ModelFilesRefused
 from index_builder.features.encoders import EncoderSpec, fingerprint_encoder
 from index_builder.features.sentence_encoder import ALLOWED_CODE, DEFAULT_MODEL, load_sentence_encoder
 from tests.index_builder.sentence_folder import save_tiny_sentence_encoder
@@ -101,6 +102,18 @@ def test_a_cache_with_nothing_but_pickles_is_not_opened(cached: Path, tmp_path: 
     (cached / "model.safetensors").rename(cached / "pytorch_model.bin")
     with pytest.raises(EncoderNotFound, match=r"no \.safetensors file beside .*pytorch_model\.bin"):
         load_sentence_encoder(spec("somebody/model"), folder=tmp_path)
+
+
+def test_a_file_that_lacks_weights_is_an_error(tiny: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny / "captions", tmp_path / "captions")
+    path = tmp_path / "captions" / "model.safetensors"
+    whole = load_file(path)
+    save_file({k: v for k, v in whole.items() if "pooler" not in k}, path, metadata={"format": "pt"})
+    load_sentence_encoder(spec("captions"), folder=tmp_path)
+    cut = {k: v for k, v in whole.items() if "word_embeddings" not in k}
+    save_file(cut, path, metadata={"format": "pt"})
+    with pytest.raises(EncoderIncomplete, match=r"every weight of the model .* 1 are missing.*word_embeddings"):
+        load_sentence_encoder(spec("captions"), folder=tmp_path)
 
 
 def test_settings_that_lead_elsewhere_are_refused(tiny: Path, tmp_path: Path) -> None:
