@@ -67,7 +67,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     from training.evaluation.evaluate import evaluate_pack
     from training.evaluation.tables.markdown import write_markdown
     from training.evaluation.tables.plot import write_plot
-    from training.evaluation.tables.report import figures_table, targets_table, write_json
+    from training.evaluation.tables.report import figures_tables, targets_table, write_json
 
     rows = ROW_NAMES if arguments.rows is None else [name.strip() for name in arguments.rows.split(",")]
     done = evaluate_pack(
@@ -81,7 +81,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     title = (
         f"Pack {done.pack}: {done.clips} clips a row, {done.settings.steps} steps; actions named by {done.classifier}"
     )
-    console.print(figures_table(done.rows, title=title))
+    console.print(*figures_tables(done.rows, title=title))
     if done.targets:
         console.print(targets_table(done.targets))
     write_json(done, arguments.output / "evaluation.json")
@@ -94,7 +94,7 @@ def _compare(arguments: argparse.Namespace) -> None:
     from motionrag_nodes.checkpoints.pack import load_pack
     from training.evaluation.folders import compare_folders, names_shown
     from training.evaluation.tables.plot import write_plot
-    from training.evaluation.tables.report import figures_table, row_record, write_atomically
+    from training.evaluation.tables.report import figures_tables, row_record, write_atomically
 
     with console.status("Reading ...") as status:
         done = compare_folders(
@@ -105,7 +105,7 @@ def _compare(arguments: argparse.Namespace) -> None:
         )
     rows = {arguments.generated.name: done.figures}
     title = f"{len(done.pairs)} pairs; judged by {done.classifier}"
-    console.print(figures_table(rows, title=title))
+    console.print(*figures_tables(rows, title=title))
     if done.unmatched:
         console.print(f"Without a partner, so left out: {names_shown(done.unmatched)}")
     record = {

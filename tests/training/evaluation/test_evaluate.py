@@ -22,7 +22,7 @@ from training.evaluation.held_frames.small import Chain
 from training.evaluation.protocol.cases import draw_cases
 from training.evaluation.protocol.references import find_neighbours, row_tokens
 from training.evaluation.protocol.rows import ROWS, Row
-from training.evaluation.tables.report import figures_table, targets_table
+from training.evaluation.tables.report import figures_tables, targets_table
 from training.evaluation.videos.generation import generate_batches
 from training.evaluation.videos.store import VideoStore
 
@@ -40,11 +40,11 @@ def run(*arguments: str | Path) -> subprocess.CompletedProcess:
 
 
 def kill_at_first_video(arguments: list[str], folder: Path) -> list[psutil.Process]:
-    """Start the command, kill it and nothing else once a video is there; returns the processes it had started."""
+    """Start the command, kill it and nothing else once a process made a video; returns the processes it had started."""
     command = [sys.executable, "-m", "training.evaluation", *arguments]
     with subprocess.Popen(command, cwd=ROOT, env=ENVIRONMENT, stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + PATIENCE_SEC
-        while not list(folder.rglob("videos/*/*.png")):
+        while not list(folder.rglob("videos/base/*.png")):
             assert process.poll() is None and time.monotonic() < deadline
             time.sleep(0.05)
         children = psutil.Process(process.pid).children(recursive=True)
@@ -54,9 +54,9 @@ def kill_at_first_video(arguments: list[str], folder: Path) -> list[psutil.Proce
 
 @pytest.fixture(scope="module")
 def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two rows that need no database, measured by the command after an earlier run of it was killed."""
+    """Three rows that need no database, measured by the command after an earlier run of it was killed."""
     folder = tmp_path_factory.mktemp("evaluation")
-    arguments = ["--rows", "base,own", "--clips", FEWEST_CLIPS, "--steps", 1, "--workers", 2, "--output", folder]
+    arguments = ["--rows", "base,own,codec", "--clips", FEWEST_CLIPS, "--steps", 1, "--workers", 2, "--output", folder]
     arguments = [str(argument) for argument in arguments]
     children = kill_at_first_video(arguments, folder)
     assert len(children) >= 2
@@ -71,26 +71,45 @@ def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_command_writes_figures_with_intervals_and_a_plot(output: Path) -> None:
     written = json.loads((output / "evaluation.json").read_text(encoding="utf-8"))
-    assert list(written["rows"]) == ["base", "own"]
+    assert list(written["rows"]) == ["base", "own", "codec"]
     for row in written["rows"].values():
         assert set(row["figures"]) == {
-            "accuracy", "trajectory", "action", "frechet", "appearance", "first_frame", "seconds"
+            "accuracy", "trajectory", "displacement", "size", "action", "frechet", "seconds", "appearance",
+            "first_frame", "shape_first", "shape_middle", "shape_last", "colour_first", "colour_middle", "colour_last",
         }  # fmt: skip
         assert all(figure["low"] <= figure["value"] <= figure["high"] for figure in row["figures"].values())
         assert len(row["of_clips"]["trajectory"]) == FEWEST_CLIPS
     assert written["settings"]["steps"] == 1
-    assert [target["claim"][:20] for target in written["targets"]] == ["motion right without"]
+    assert [target["claim"].split(",")[0].split(":")[0] for target in written["targets"]] == [
+        "motion right without", "codec alone", "codec alone"
+    ]  # fmt: skip
     assert Image.open(output / "evaluation.png").width > 600
     table = (output / "evaluation.md").read_text(encoding="utf-8")
     assert "| the target's own motion: the upper bound | " in table
     assert " ± " in table
+    assert "shape IoU, last frame" in table
+
+
+def test_codec_alone_shows_the_real_clips_as_the_codec_gives_them_back(output: Path) -> None:
+    rows = json.loads((output / "evaluation.json").read_text(encoding="utf-8"))["rows"]
+    coded = {name: figure["value"] for name, figure in rows["codec"]["figures"].items()}
+    assert coded["accuracy"] == 100
+    assert coded["displacement"] == pytest.approx(1, abs=0.02)
+    assert coded["trajectory"] < 0.5
+    # One denoising step makes no clear picture.
+    assert coded["shape_last"] > rows["own"]["figures"]["shape_last"]["value"]
+    assert coded["colour_last"] < rows["own"]["figures"]["colour_last"]["value"]
+    [strip] = output.rglob("videos/codec/0000.png")
+    case = draw_cases("seen", 1)[0]
+    real = np.concatenate(list(case.real(size=64, frames=8)), axis=1)
+    assert np.abs(np.asarray(Image.open(strip).convert("RGB")).astype(int) - real).mean() < 10
 
 
 def test_videos_are_not_generated_again_and_a_missing_one_comes_back_alike(
     output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = sorted(output.rglob("videos/*/*.png"))
-    assert len(made) == 2 * FEWEST_CLIPS
+    made = sorted(output.rglob("videos/*/*.png"), reverse=True)  # of row "own" first
+    assert len(made) == 3 * FEWEST_CLIPS
     before = {path: path.stat().st_mtime_ns for path in made}
     kept = np.asarray(Image.open(made[0]).convert("RGB")).astype(int)
     made[0].unlink()
@@ -102,14 +121,14 @@ def test_videos_are_not_generated_again_and_a_missing_one_comes_back_alike(
 
     monkeypatch.setattr("training.evaluation.videos.videos.generate_batches", counting)
     done = evaluate_pack(
-        "tiny", output=output, clips=FEWEST_CLIPS, rows=["own", "base"], steps=1, console=Console(quiet=True)
+        "tiny", output=output, clips=FEWEST_CLIPS, rows=["own", "codec", "base"], steps=1, console=Console(quiet=True)
     )
     assert asked == [1]
-    assert list(done.rows) == ["base", "own"]
+    assert list(done.rows) == ["base", "own", "codec"]
     assert np.abs(np.asarray(Image.open(made[0]).convert("RGB")) - kept).max() <= 1
     assert all(path.stat().st_mtime_ns == before[path] for path in made[1:])
     shown = Console(record=True, width=200, file=io.StringIO())
-    shown.print(figures_table(done.rows, title="title"), targets_table(done.targets))
+    shown.print(*figures_tables(done.rows, title="title"), targets_table(done.targets))
     assert "motion right without" in shown.export_text()
     assert VideoStore(done.videos).has("own", FEWEST_CLIPS - 1)
 

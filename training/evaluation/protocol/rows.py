@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from motionrag_nodes.adapted_tokens.adapt import Fusion
 
-References = Literal["none", "retrieved", "random", "own"]
+References = Literal["none", "retrieved", "random", "own", "codec"]
 
 
 @dataclass(frozen=True)
@@ -16,8 +16,9 @@ class Row:
     """A way of generating. All rows of a set animate the same pictures from the same noise.
 
     cases: the set of clips. references: none is the plain model, "own" the target clip's motion tokens, which is the
-    best that retrieval could find. database: "world" shows the seen motions, "noisy" the same clips of which a part has
-    captions that name another motion, "extended" holds clips of the unseen motions as well.
+    best that retrieval could find; "codec" generates nothing, but encodes and decodes the real clips. database: "world"
+    shows the seen motions, "noisy" the same clips of which a part has captions that name another motion, "extended"
+    holds clips of the unseen motions as well.
     """
 
     name: str
@@ -42,6 +43,8 @@ ROWS: tuple[Row, ...] = (
     Row("noisy rag", "a third of captions wrong: context transformer", database="noisy"),
     Row("noisy mean", "a third of captions wrong: mean", database="noisy", fusion="mean"),
     Row("noisy top-1", "a third of captions wrong: top-1", database="noisy", fusion="top-1"),
+    Row("codec", "codec alone: real clips, encoded and decoded", references="codec"),
+    Row("objects codec", "unseen objects: codec alone", cases="unseen objects", references="codec"),
     Row("objects base", "unseen objects: the model alone", cases="unseen objects", references="none"),
     Row("objects rag", "unseen objects: retrieved motion", cases="unseen objects"),
     Row("motions base", "unseen motions: the model alone", cases="unseen motions", references="none"),

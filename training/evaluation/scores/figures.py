@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -23,17 +24,28 @@ class RowFigures:
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """The metrics that were measured, in the table's order."""
-        return tuple(name for name in METRICS if name in self.scores.of_clips or name == "frechet")
+        """The metrics that were measured, in the table's order; one that can judge no clip at all is left out."""
+        return tuple(name for name in METRICS if name == "frechet" or self._judged(name).any())
 
     def at(self, metric: str, places: np.ndarray) -> float:
-        """A metric over the clips at `places`, which may repeat."""
+        """A metric over the clips at `places`, which may repeat; NaN where none of them can be judged."""
         if metric == "frechet":
             return frechet_distance(self._real[places], self._generated[places])
-        return float(self.scores.of_clips[metric][places].mean())
+        values = self.scores.of_clips[metric][places]
+        if values.ndim == 2:
+            above, below = values.sum(0)
+            return float(above / below) if below else np.nan
+        judged = values[~np.isnan(values)]
+        return float(judged.mean()) if len(judged) else np.nan
 
     def _estimate(self, metric: str) -> Estimate:
-        return estimate(lambda places: self.at(metric, places), self.scores.count)
+        found = estimate(lambda places: self.at(metric, places), self.scores.count)
+        return found if metric == "frechet" else replace(found, count=int(self._judged(metric).sum()))
+
+    def _judged(self, metric: str) -> np.ndarray:
+        """Which clips the metric says something of, bool [N]."""
+        values = self.scores.of_clips.get(metric, np.full(self.scores.count, np.nan))
+        return values[:, 1] > 0 if values.ndim == 2 else ~np.isnan(values)
 
 
 def difference(metric: str, row: RowFigures, than: RowFigures, *, times: float = 1.0) -> Estimate:

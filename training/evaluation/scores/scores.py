@@ -4,24 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from training.evaluation.protocol.cases import Case
+from training.evaluation.scores.amplitude import displacement_products, size_products
 from training.evaluation.scores.classifier import KINDS
 from training.evaluation.scores.judge import Judge
+from training.evaluation.scores.shape import compare_sprites
 from training.evaluation.scores.tracking import track_sprite, trajectory_error
+
+About = Literal["motion", "picture"]
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A column of the table; `short` is its title where there is little room, `better` is +1 where more is better."""
+    """A column; `short` is its title where there is little room, `about` the table that it stands in.
+
+    `better` is +1 where more is better, -1 where less is, and 0 where 1 is right.
+    """
 
     name: str
     title: str
     short: str
     better: int
     digits: int
+    about: About = "motion"
 
 
 METRICS: dict[str, Metric] = {
@@ -29,18 +38,29 @@ METRICS: dict[str, Metric] = {
     for metric in (
         Metric("accuracy", "motion right, %", "motion right %", +1, 1),
         Metric("trajectory", "trajectory error, px", "path error px", -1, 2),
+        Metric("displacement", "displacement, slope", "path slope", 0, 2),
+        Metric("size", "size change, slope", "size slope", 0, 2),
         Metric("action", "Action Score", "Action Score", +1, 1),
         Metric("frechet", "Frechet distance", "Frechet", -1, 2),
-        Metric("appearance", "appearance score", "looks score", +1, 1),
-        Metric("first_frame", "first frame, dB", "first frame dB", +1, 1),
         Metric("seconds", "seconds a video", "sec", -1, 2),
+        Metric("shape_first", "shape IoU, first frame", "IoU first", +1, 3, "picture"),
+        Metric("shape_middle", "shape IoU, middle frame", "IoU middle", +1, 3, "picture"),
+        Metric("shape_last", "shape IoU, last frame", "IoU last", +1, 3, "picture"),
+        Metric("colour_first", "colour error, first frame", "colour first", -1, 1, "picture"),
+        Metric("colour_middle", "colour error, middle frame", "colour middle", -1, 1, "picture"),
+        Metric("colour_last", "colour error, last frame", "colour last", -1, 1, "picture"),
+        Metric("appearance", "appearance score", "looks score", +1, 1, "picture"),
+        Metric("first_frame", "first frame, dB", "first frame dB", +1, 1, "picture"),
     )
 }
 
 
 @dataclass(frozen=True)
 class Scores:
-    """of_clips: metric -> [N]. real and generated: motion features [N, C], from which the Frechet distance comes."""
+    """of_clips: metric -> [N], NaN where a clip cannot be judged, or [N, 2], whose sums over the clips are divided.
+
+    real and generated: motion features [N, C], from which the Frechet distance comes.
+    """
 
     of_clips: dict[str, np.ndarray]
     real: np.ndarray
@@ -68,15 +88,32 @@ def score_row(
 ) -> Scores:  # fmt: skip
     """All figures of a row of the demo world, where the truth of every clip is known."""
     scores = compare_clips(judge, real=real, generated=generated)
-    errors = [
-        trajectory_error(track_sprite(made, case.spec), track_sprite(true, case.spec))
+    tracks = [
+        (track_sprite(made, case.spec), track_sprite(true, case.spec))
         for case, true, made in zip(cases, real, generated, strict=True)
     ]
-    known = {"trajectory": np.array(errors), "seconds": np.array(seconds)}
+    known = {
+        "trajectory": np.array([trajectory_error(*pair) for pair in tracks]),
+        "displacement": np.array([displacement_products(*pair) for pair in tracks]),
+        "size": np.array([size_products(*pair) for pair in tracks]),
+        "seconds": np.array(seconds),
+        **sprite_scores(real=real, generated=generated),
+    }
     if judge.knows_demo_world:
         named = judge.logits(generated).argmax(1)
         known["accuracy"] = 100.0 * (named == [KINDS.index(case.spec.motion) for case in cases])
     return Scores({**scores.of_clips, **known}, real=scores.real, generated=scores.generated)
+
+
+def sprite_scores(*, real: Sequence[np.ndarray], generated: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+    """Shape and colour [N] at the first, middle and last frame of clips uint8 RGB [T, H, W, 3], pair by pair."""
+    moments = {"first": 0, "middle": len(real[0]) // 2, "last": -1}
+    found: dict[str, np.ndarray] = {}
+    for name, moment in moments.items():
+        likeness = [compare_sprites(made[moment], true[moment]) for true, made in zip(real, generated, strict=True)]
+        found[f"shape_{name}"] = np.array([one.overlap for one in likeness])
+        found[f"colour_{name}"] = np.array([one.colour for one in likeness])
+    return found
 
 
 def cosine(first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -3,32 +3,45 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import get_args
 
 from training.evaluation.evaluate import Evaluation
 from training.evaluation.protocol.rows import ROWS
-from training.evaluation.scores.scores import METRICS
+from training.evaluation.scores.figures import RowFigures
+from training.evaluation.scores.scores import METRICS, About
 
-# The interval's half width says the same as its ends in less room; the JSON has both.
-COLUMNS = ("accuracy", "trajectory", "action", "frechet", "appearance", "first_frame")
+NOT_SHOWN = ("seconds",)
 
 
 def markdown_tables(evaluation: Evaluation) -> str:
-    """A table of rows, each figure with half its 95 % interval, and one of targets."""
-    shown = [name for name in COLUMNS if all(name in figures.metrics for figures in evaluation.rows.values())]
+    """Tables of rows, one of the motion and one of the picture, and one of targets."""
+    lines = []
+    for about in get_args(About):
+        named = [name for name, metric in METRICS.items() if metric.about == about and name not in NOT_SHOWN]
+        lines += [*_rows_table(evaluation.rows, named), ""]
+    if evaluation.targets:
+        lines += [_line(["target", "wanted", "measured [95 % interval]", ""]), _rule(4)]
+        lines += [_line([t.claim, t.wanted, t.measured, "met" if t.met else "**missed**"]) for t in evaluation.targets]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _rows_table(rows: Mapping[str, RowFigures], metrics: Sequence[str]) -> list[str]:
+    """A line a row: each figure with half its 95 % interval, which takes less room than its ends; the JSON has both."""
+    shown = [name for name in metrics if any(name in figures.metrics for figures in rows.values())]
     says = {row.name: row.says for row in ROWS}
     lines = [_line(["", *(METRICS[name].title for name in shown)]), _rule(len(shown) + 1)]
-    for name, figures in evaluation.rows.items():
+    for name, figures in rows.items():
         cells = []
         for metric in shown:
+            if metric not in figures.metrics:
+                cells.append("-")
+                continue
             found, digits = figures.estimate(metric), METRICS[metric].digits
             cells.append(f"{found.value:.{digits}f} ± {(found.high - found.low) / 2:.{digits}f}")
         lines.append(_line([says[name], *cells]))
-    if evaluation.targets:
-        lines += ["", _line(["target", "wanted", "measured [95 % interval]", ""]), _rule(4)]
-        lines += [_line([t.claim, t.wanted, t.measured, "met" if t.met else "**missed**"]) for t in evaluation.targets]
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def write_markdown(evaluation: Evaluation, path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from training.evaluation.scores.figures import RowFigures
 from training.evaluation.scores.scores import METRICS
 
+BETTER = {+1: "more is better", -1: "less is better", 0: "1 is right"}
 BLUE, FAINT = "#2a6fb0", "#d8dde3"
 
 
@@ -47,8 +48,7 @@ def _draw(panel, metric: str, rows: Mapping[str, RowFigures]) -> None:
             panel.plot(found.value, place, "o", color=BLUE, markersize=5)
     panel.set_yticks(range(len(names)), names, fontsize=8)
     panel.set_ylim(len(names) - 0.5, -0.5)
-    better = "more is better" if METRICS[metric].better > 0 else "less is better"
-    panel.set_title(f"{METRICS[metric].title} ({better})", fontsize=8, loc="left")
+    panel.set_title(f"{METRICS[metric].title} ({BETTER[METRICS[metric].better]})", fontsize=8, loc="left")
     panel.grid(axis="x", color=FAINT)
     panel.set_axisbelow(True)
     panel.tick_params(axis="x", labelsize=8)

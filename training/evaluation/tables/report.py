@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+import numpy as np
 import torch
 from rich.box import SIMPLE_HEAD
 from rich.markup import escape
@@ -18,18 +19,25 @@ from rich.table import Column, Table
 
 from training.evaluation.evaluate import Evaluation
 from training.evaluation.scores.figures import RowFigures
-from training.evaluation.scores.scores import METRICS
+from training.evaluation.scores.scores import METRICS, About
 from training.evaluation.scores.targets import Target
 
+BETTER = {+1: "↑", -1: "↓", 0: "→1"}
 VERSIONS_OF = ("torch", "diffusers", "transformers", "numpy")
 
 
-def figures_table(rows: Mapping[str, RowFigures], *, title: str) -> Table:
-    """A line a row: each figure and, below it, half its 95 % confidence interval. It fits 80 columns."""
+def figures_tables(rows: Mapping[str, RowFigures], *, title: str) -> list[Table]:
+    """What was measured of the motion, and of the picture: a table each, which fits 80 columns."""
     shown = [name for name in METRICS if any(name in figures.metrics for figures in rows.values())]
+    told = ([name for name in shown if METRICS[name].about == about] for about in get_args(About))
+    return [_figures_table(rows, metrics, title=title) for metrics in told if metrics]
+
+
+def _figures_table(rows: Mapping[str, RowFigures], shown: Sequence[str], *, title: str) -> Table:
+    """A line a row: each figure and, below it, half its 95 % confidence interval."""
     table = Table(
         Column("row", no_wrap=True),
-        *(f"{METRICS[name].short} {'↑' if METRICS[name].better > 0 else '↓'}" for name in shown),
+        *(f"{METRICS[name].short} {BETTER[METRICS[name].better]}" for name in shown),
         title=title,
         title_justify="left",
         caption="below: half the 95 % confidence interval, by bootstrap over clips",
@@ -83,8 +91,13 @@ def row_record(figures: RowFigures) -> dict[str, Any]:
     return {
         "figures": {name: figures.estimate(name).as_dict() for name in figures.metrics},
         "frechet_directions": figures.directions,
-        "of_clips": {name: values.round(4).tolist() for name, values in figures.scores.of_clips.items()},
+        "of_clips": {name: _listed(values) for name, values in figures.scores.of_clips.items()},
     }
+
+
+def _listed(values: np.ndarray) -> list[Any]:
+    """Rounded for JSON, which knows no NaN: a clip that cannot be judged is null."""
+    return np.where(np.isnan(values), None, values.round(4).astype(object)).tolist()
 
 
 def write_atomically(path: Path, values: dict[str, Any]) -> None:

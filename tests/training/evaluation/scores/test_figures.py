@@ -37,3 +37,26 @@ def test_frechet_distance_is_that_of_features_in_the_real_clips_directions() -> 
     assert found.value == pytest.approx(4.0, rel=0.05)
     assert found.low < found.value < found.high
     assert row(0.0).metrics == ("trajectory", "action", "frechet")
+
+
+def test_clips_that_cannot_be_judged_are_left_out_and_not_counted() -> None:
+    figures = row(0.0, clips=6)
+    figures.scores.of_clips["shape_last"] = np.array([0.5, np.nan, 0.7, np.nan, 0.6, np.nan])
+    found = figures.estimate("shape_last")
+    assert found.value == pytest.approx(0.6)
+    assert 0.5 <= found.low < 0.6 < found.high <= 0.75
+    assert found.count == 3
+
+
+def test_a_metric_that_can_judge_no_clip_is_not_measured() -> None:
+    figures = row(0.0, clips=6)
+    figures.scores.of_clips["shape_last"] = np.full(6, np.nan)
+    figures.scores.of_clips["size"] = np.zeros((6, 2))
+    assert figures.metrics == ("trajectory", "action", "frechet")
+
+
+def test_slope_divides_sums_so_that_large_motions_decide() -> None:
+    figures = row(0.0, clips=2)
+    figures.scores.of_clips["displacement"] = np.array([[90.0, 100.0], [0.0, 1.0]])
+    assert figures.at("displacement", np.arange(2)) == pytest.approx(90 / 101)
+    assert figures.estimate("displacement").count == 2

@@ -1,10 +1,14 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from training.demo_world.world import ClipSpec, render_clip
 from training.evaluation.held_frames.small import Chain
 from training.evaluation.protocol.cases import draw_cases
 from training.evaluation.scores.classifier import KINDS
-from training.evaluation.scores.scores import compare_clips, cosine, psnr, score_row
+from training.evaluation.scores.figures import RowFigures
+from training.evaluation.scores.scores import compare_clips, cosine, psnr, score_row, sprite_scores
 
 SIZE, FRAMES = 64, 8
 
@@ -34,6 +38,31 @@ def test_real_clips_score_best_and_those_of_other_motions_worse(chain: Chain) ->
     assert backwards.of_clips["trajectory"].mean() > 3
     assert backwards.of_clips["appearance"].mean() < perfect.of_clips["appearance"].mean()
     assert set(kinds) <= set(KINDS)
+
+
+def test_real_clips_keep_their_shapes_and_go_as_far_as_they_go(chain: Chain) -> None:
+    cases = draw_cases("seen", 8)
+    real = [case.real(size=SIZE, frames=FRAMES) for case in cases]
+    perfect = RowFigures(score_row(chain.judge, cases, real=real, generated=real, seconds=[1.0] * 8))
+    for moment in ("first", "middle", "last"):
+        assert perfect.at(f"shape_{moment}", np.arange(8)) == 1
+        assert perfect.at(f"colour_{moment}", np.arange(8)) == 0
+    assert perfect.at("displacement", np.arange(8)) == pytest.approx(1)
+    assert perfect.at("size", np.arange(8)) == pytest.approx(1)
+    shorter = [render_clip(replace(case.spec, reach=0.6 * case.spec.reach), size=SIZE, frames=FRAMES) for case in cases]
+    shrunk = RowFigures(score_row(chain.judge, cases, real=real, generated=shorter, seconds=[1.0] * 8))
+    assert shrunk.at("displacement", np.arange(8)) == pytest.approx(0.6, abs=0.03)
+    assert shrunk.at("size", np.arange(8)) == pytest.approx(0.65, abs=0.06)  # growth is linear, its logarithm is not
+
+
+def test_shape_is_that_of_first_middle_and_last_frame() -> None:
+    star, ring = (ClipSpec(shape, "red", "navy", "left", 0.1, 0.0, 0.15, 0.2) for shape in ("star", "ring"))
+    real, other = (render_clip(spec, size=SIZE, frames=FRAMES) for spec in (star, ring))
+    melting = np.concatenate([real[:4], other[4:5], real[5:7], real[6:7]])
+    found = sprite_scores(real=[real], generated=[melting])
+    assert found["shape_first"][0] == 1
+    assert found["shape_middle"][0] < 0.7
+    assert 0.9 < found["shape_last"][0] <= 1
 
 
 def test_without_the_truth_there_is_no_accuracy_and_no_trajectory(chain: Chain) -> None:
