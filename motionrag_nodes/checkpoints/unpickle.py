@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from packaging.version import Version
 
 from motionrag_nodes.errors import CheckpointInvalid, CheckpointRefused
 
+# Before it, weights_only can be led to run code (CVE-2025-32434).
+SAFE_TORCH = "2.6"
 # Modules whose names stand in every honest checkpoint: torch rebuilds tensors and ordered dictionaries with them.
 _HARMLESS_MODULES = ("torch", "collections")
 _REFUSED_GLOBAL = re.compile(r"GLOBAL ([\w.]+)")
@@ -25,8 +28,13 @@ def read_checkpoint(path: Path) -> dict[str, torch.Tensor]:
 
     Raises:
         CheckpointInvalid: the file is missing, damaged, or no dictionary of tensors.
-        CheckpointRefused: it wants to run code on loading.
+        CheckpointRefused: it wants to run code on loading, or this torch cannot be held from running it.
     """
+    if Version(torch.__version__) < Version(SAFE_TORCH):
+        raise CheckpointRefused(
+            f"Expected torch {SAFE_TORCH} or later to open a checkpoint without running code that it may hold, found "
+            f"{torch.__version__}: convert it where torch is newer; the pack that comes of it works with older ones."
+        )
     if not path.is_file():
         raise CheckpointInvalid(f"Expected a checkpoint at {path}, found no file: correct the path.")
     try:

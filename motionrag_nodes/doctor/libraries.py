@@ -12,7 +12,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from motionrag_nodes.doctor.findings import Finding, ok, problem
+from motionrag_nodes.doctor.findings import Finding, ok, problem, warning
 
 TOPIC = "libraries"
 OLDEST_COMFYUI = "0.3.75"
@@ -23,7 +23,21 @@ _MODULES = {
     "pillow": "PIL",
 }
 # A distribution that does the same serves as well.
-_STAND_INS = {"faiss-cpu": ("faiss-gpu-cu12", "faiss-gpu"), "decord": ("decord2", "eva-decord"), "decord2": ("decord",)}
+_STAND_INS = {
+    "faiss-cpu": ("faiss-gpu", "faiss-gpu-cu12"),
+    "decord": ("decord2", "eva-decord"),
+    "decord2": ("decord",),
+}
+
+# What an older version than the requirement means, where it is more than a missing feature.
+_DANGER_OF_OLDER = {
+    "diffusers": "older ones import code from a model's folder",
+    "faiss-cpu": "older ones crash on an index that was made to crash them",
+    "open_clip_torch": "older ones read pickles from a model's folder",
+    "pyarrow": "older ones run code from a crafted file",
+    "pillow": "older ones have known holes in reading pictures",
+}
+_SAFE_TORCH = Version("2.6")
 
 
 def examine_libraries(requirements: list[Requirement] | None = None) -> Iterator[Finding]:
@@ -62,13 +76,18 @@ def _examined(requirement: Requirement) -> Finding:
     if installed is None:
         return problem(TOPIC, name, f"not installed, {requirement.specifier} is needed", install)
     chosen, version = installed
-    if chosen == name and not requirement.specifier.contains(version, prereleases=True):
-        return problem(TOPIC, name, f"{version} is installed, {requirement.specifier} is needed", install)
+    counted_alike = chosen == name or chosen.startswith("faiss")
+    if counted_alike and not requirement.specifier.contains(version, prereleases=True):
+        danger = f" ({_DANGER_OF_OLDER[name]})" if name in _DANGER_OF_OLDER else ""
+        return problem(TOPIC, name, f"{version} is installed, {requirement.specifier} is needed{danger}", install)
     module = _MODULES.get(name, name)
     try:
         importlib.import_module(module)
     except Exception as error:  # a broken binary may raise anything
         return problem(TOPIC, name, f"{version} cannot be imported ({type(error).__name__}: {error})", install)
+    if name == "torch" and Version(version) < _SAFE_TORCH:
+        message = f"{version} works, but opens no foreign checkpoints: its weights_only can be led to run code"
+        return warning(TOPIC, name, message, f"motionrag convert needs torch {_SAFE_TORCH} or later")
     return ok(TOPIC, chosen, version)
 
 

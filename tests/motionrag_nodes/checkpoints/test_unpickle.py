@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -39,6 +40,16 @@ def test_a_hostile_checkpoint_is_refused_by_name_and_not_run(tmp_path):
         with pytest.raises(CheckpointRefused, match=r"would call .*posix.mkdir, so it was not loaded.*authors' own"):
             read_checkpoint(path)
     assert not (tmp_path / "owned").exists()
+
+
+@pytest.mark.parametrize("version", ["2.4.0", "2.5.1+cu124"])
+def test_a_torch_that_can_be_led_to_run_code_opens_no_checkpoint(tmp_path, monkeypatch, version):
+    torch.save({"a.weight": torch.ones(2)}, tmp_path / "a.ckpt")
+    monkeypatch.setattr(torch, "__version__", version)
+    with pytest.raises(
+        CheckpointRefused, match=rf"Expected torch 2\.6 or later .* found {re.escape(version)}: convert it"
+    ):
+        read_checkpoint(tmp_path / "a.ckpt")
 
 
 def test_a_training_state_with_foreign_objects_is_refused(tmp_path):

@@ -31,6 +31,29 @@ def test_missing_and_old_libraries() -> None:
     assert found[1][1] == f"{version('numpy')} is installed, >=9999 is needed"
 
 
+@pytest.mark.parametrize(
+    ("name", "danger"),
+    [("faiss-cpu", "crash on an index"), ("diffusers", "import code"), ("open_clip_torch", "read pickles")],
+)
+def test_what_an_old_library_means_is_said(name: str, danger: str) -> None:
+    [(level, message, _)] = levels(f"{name}>=9999")
+    assert level == "problem" and f"(older ones {danger}" in message
+
+
+def test_a_torch_that_cannot_convert_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("motionrag_nodes.doctor.libraries._version", lambda name: "2.4.1")
+    [(level, message, remedy)] = levels("torch>=2.4")
+    assert level == "warning" and "opens no foreign checkpoints" in message and "torch 2.6 or later" in remedy
+
+
+def test_a_gpu_build_of_faiss_is_held_to_the_same_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "motionrag_nodes.doctor.libraries._version", {"faiss-gpu": None, "faiss-gpu-cu12": "1.14.1"}.get
+    )
+    [(level, message, _)] = levels("faiss-cpu>=1.15")
+    assert level == "problem" and "1.14.1 is installed, >=1.15 is needed" in message
+
+
 def test_a_library_that_cannot_be_imported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "faiss.py").write_text("raise OSError('libgomp.so.1 is missing')")
     monkeypatch.syspath_prepend(str(tmp_path))
