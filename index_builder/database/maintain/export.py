@@ -102,12 +102,18 @@ def _schema(opened: MotionDatabase, names: tuple[str, ...], tokens: bool) -> pa.
     fields = [
         rows_schema(opened.manifest.embedding_dim, opened.manifest.space_of("text").dim).field(name) for name in names
     ]
+    # Lists of one length with gaps are written wrongly by pyarrow before 21; tokens have no gaps.
+    fields = [field.with_type(pa.list_(pa.float32())) if _has_gaps(field) else field for field in fields]
     if tokens:
         space = opened.manifest.tokens[0]
         values = pa.list_(pa.float32(), space.tokens_per_clip * space.token_dim)
         facts = {"shape": f"{space.tokens_per_clip},{space.token_dim}", "fingerprint": space.fingerprint}
         fields += [pa.field(kind, values, nullable=False, metadata=facts) for kind in KINDS]
     return pa.schema(fields)
+
+
+def _has_gaps(field: pa.Field) -> bool:
+    return bool(field.nullable and pa.types.is_fixed_size_list(field.type))
 
 
 def _tables(opened: MotionDatabase, schema: pa.Schema) -> Iterator[pa.Table]:
@@ -118,7 +124,7 @@ def _tables(opened: MotionDatabase, schema: pa.Schema) -> Iterator[pa.Table]:
         start += batch.num_rows
         if keep.any():
             rows = batch.filter(pa.array(keep))
-            columns = [rows.column(name) for name in schema.names if name not in KINDS]
+            columns = [rows.column(name).cast(schema.field(name).type) for name in schema.names if name not in KINDS]
             if KINDS[0] in schema.names:
                 columns += _tokens(opened, rows.column("id").to_pylist())
             yield pa.Table.from_arrays(columns, schema=schema)

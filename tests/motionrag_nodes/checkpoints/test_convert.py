@@ -4,11 +4,17 @@ from dataclasses import replace
 
 import pytest
 import torch
+from packaging.version import Version
 
 from motionrag_nodes.checkpoints.convert import convert_checkpoints
 from motionrag_nodes.checkpoints.pack import build_modules, load_pack
 from motionrag_nodes.checkpoints.pack_config import AdapterConfig
+from motionrag_nodes.checkpoints.unpickle import SAFE_TORCH
 from motionrag_nodes.errors import CheckpointInvalid, CheckpointRefused, PackInvalid
+
+pytestmark = pytest.mark.skipif(
+    Version(torch.__version__) < Version(SAFE_TORCH), reason="this torch is refused any checkpoint"
+)
 
 
 @pytest.fixture
