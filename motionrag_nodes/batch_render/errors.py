@@ -41,9 +41,29 @@ class ComfyUIConnectionError(RenderError):
     """The server cannot be reached or answered something that is not ComfyUI's."""
 
 
+class ServerRefusedAccess(ComfyUIConnectionError):
+    """The server, or a proxy before it, wants other credentials."""
+
+
 class JobFailed(MotionRAGError):
     """One job was refused or failed; the others go on."""
 
     def __init__(self, message: str, *, node_errors: list[dict[str, str]] | None = None) -> None:
         super().__init__(message)
         self.node_errors = node_errors or []
+
+
+class PromptGone(MotionRAGError):
+    """The server knows nothing any more of a prompt that it had accepted."""
+
+
+class ResultsGone(JobFailed):
+    """The server no longer has a file that a finished prompt reported."""
+
+
+class JobStoreError(RenderError):
+    """The durable record of jobs, a file or a database, cannot be used."""
+
+
+class BatchRefused(RenderError):
+    """Jobs of a batch cannot run on any server; the message lists every reason."""

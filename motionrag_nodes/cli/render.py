@@ -20,7 +20,8 @@ from motionrag_nodes.batch_render.errors import RenderError
 if TYPE_CHECKING:
     from motionrag_nodes.batch_render.jobs.plan import RenderJob
     from motionrag_nodes.batch_render.results.manifest import JobRecord
-    from motionrag_nodes.batch_render.run import RenderReport
+    from motionrag_nodes.batch_render.run import RenderReport, Target
+    from motionrag_nodes.batch_render.server.access import Access
 
 EXIT_JOB_FAILED = 1
 EXIT_INTERRUPTED = 130
@@ -40,7 +41,22 @@ def render(
     jobs_encoding: Annotated[
         str | None, typer.Option("--jobs-encoding", help="Encoding of the table where it is not Unicode: cp1252, ...")
     ] = None,
-    server: Annotated[str | None, typer.Option("--server", help="URL of a running ComfyUI.")] = None,
+    server: Annotated[
+        list[str] | None,
+        typer.Option("--server", help="URL of a running ComfyUI, also https://user:password@host/path. Repeatable."),
+    ] = None,
+    header: Annotated[
+        list[str] | None, typer.Option("--header", help="'Name: value' sent to every --server. Repeatable.")
+    ] = None,
+    ca: Annotated[Path | None, typer.Option("--ca", help="Certificates (PEM) to trust for https.")] = None,
+    insecure: Annotated[bool, typer.Option("--insecure", help="Trust any certificate.")] = False,
+    patience: Annotated[
+        float, typer.Option("--patience", help="Seconds for which a server may be away before its jobs are given up.")
+    ] = 60.0,
+    name_template: Annotated[
+        str,
+        typer.Option("--name-template", help="Names of results: {job}, {node} or {id} or {class}, {n}, {ext}."),
+    ] = "{job}/{node}_{n}.{ext}",
     comfyui: Annotated[
         Path | None,
         typer.Option("--comfyui", help="ComfyUI folder to start one from (else COMFYUI_PATH, else the installed one)."),
@@ -57,17 +73,21 @@ def render(
     Exit code: 0 all done, 1 a job failed, 2 bad input.
     """
     from motionrag_nodes.batch_render.run import render_workflows
+    from motionrag_nodes.batch_render.server.access import parse_access
 
-    if server is not None and (comfyui is not None or base is not None):
+    if server and (comfyui is not None or base is not None):
         raise RenderError("--server names a running ComfyUI; --comfyui and --base start one. Give one kind, not both.")
     _check_files(workflows, jobs, jobs_encoding)
     console = Console(stderr=True)
     try:
-        with _server_url(server, comfyui=comfyui, base=base, console=console) as url, _Display(console) as display:
+        accesses = [parse_access(url, headers=header or (), ca_file=ca, insecure=insecure) for url in server or ()]
+        with _targets(accesses, comfyui=comfyui, base=base, console=console) as targets, _Display(console) as display:
             report = render_workflows(
                 workflows,
-                server_url=url,
+                targets=targets,
                 output=output,
+                template=name_template,
+                patience_sec=patience,
                 assignments=assignments or [],
                 table=jobs,
                 table_encoding=jobs_encoding,
@@ -97,10 +117,15 @@ def _check_files(workflows: Sequence[Path], jobs: Path | None, encoding: str | N
 
 
 @contextmanager
-def _server_url(url: str | None, *, comfyui: Path | None, base: Path | None, console: Console) -> Iterator[str]:
-    if url is not None:
-        yield url
+def _targets(
+    accesses: Sequence[Access], *, comfyui: Path | None, base: Path | None, console: Console
+) -> Iterator[list[Target]]:
+    from motionrag_nodes.batch_render.run import Target
+
+    if accesses:
+        yield [Target(access) for access in accesses]
         return
+    from motionrag_nodes.batch_render.server.access import Access
     from motionrag_nodes.batch_render.server.install import find_comfyui
     from motionrag_nodes.batch_render.server.own_server import ComfyUIServer
 
@@ -113,7 +138,7 @@ def _server_url(url: str | None, *, comfyui: Path | None, base: Path | None, con
         server.start(lambda waited, line: status.update(f"Waiting for ComfyUI, {waited:.0f} s  {escape(line[:80])}"))
     with server:
         console.print(f"It answers after {time.monotonic() - began:.0f} s", highlight=False)
-        yield server.url
+        yield [Target(Access(server.url), own=server)]
 
 
 class _Display:
@@ -144,6 +169,9 @@ class _Display:
 
     def steps(self, job: RenderJob, value: float, maximum: float) -> None:
         self._progress.update(self._steps, completed=value, total=maximum)
+
+    def note(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False)
 
     def finished(self, record: JobRecord, *, skipped: bool) -> None:
         self._progress.update(self._all, advance=1)

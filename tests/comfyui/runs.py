@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +13,9 @@ import psutil
 from PIL import Image
 
 from motionrag_nodes.batch_render.errors import JobFailed
-from motionrag_nodes.batch_render.server.client import ComfyUIClient, PromptRun
+from motionrag_nodes.batch_render.server.answers import PromptRun, read_end
+from motionrag_nodes.batch_render.server.client import ComfyUIClient
+from motionrag_nodes.batch_render.server.events import OnEvent
 from tests.comfyui.conftest import RunningComfyUI
 
 Graph = dict[str, dict[str, Any]]
@@ -75,13 +78,20 @@ def queue_all(
                         on_event(kind, data)
 
                 try:
-                    report.run = await client.run(graph, note)
+                    report.run = await _run(client, graph, note)
                 except JobFailed as error:
                     report.failure = str(error)
                 found.append(report)
         return found
 
     return asyncio.run(run_all())
+
+
+async def _run(client: ComfyUIClient, graph: Graph, on_event: OnEvent) -> PromptRun:
+    await client.listen()
+    run = PromptRun(await client.submit(graph, prompt_id=str(uuid.uuid4())))
+    read_end(run, await client.follow(run, on_event), graph)
+    return run
 
 
 def server_process(comfyui: RunningComfyUI) -> psutil.Process:

@@ -15,15 +15,24 @@ if TYPE_CHECKING:
 _DATABASE_INPUT = "database"  # as the nodes that open a motion database call its name
 
 
-def fingerprint(job: RenderJob, *, comfyui_version: str, generations: Mapping[str, int] | None = None) -> str:
-    """Hash of all that makes the result: nodes, inputs, local files' contents, ComfyUI's version; not the name.
+def fingerprint(
+    job: RenderJob,
+    *,
+    comfyui_version: str,
+    generations: Mapping[str, int] | None = None,
+    server_files: Mapping[tuple[str, str], str | None] | None = None,
+) -> str:
+    """Hash of all that makes the result: nodes, inputs, files' contents, ComfyUI's version; not the name.
 
+    `server_files`: SHA-256 of the files in the server's input folder that the job names, by node and input.
     `generations` of motion databases: those of the databases that the job names count, since what is found depends on
     what they hold.
     """
     graph = {i: {"class_type": n["class_type"], "inputs": dict(n["inputs"])} for i, n in job.graph.items()}
     for file in job.files:
         graph[file.node_id]["inputs"][file.input_name] = f"sha256:{file_sha256(file.path)}"
+    for (node_id, input_name), sha256 in (server_files or {}).items():
+        graph[node_id]["inputs"][input_name] = f"sha256:{sha256}"
     content: dict[str, object] = {"graph": graph, "comfyui": comfyui_version}
     named = {str(node["inputs"].get(_DATABASE_INPUT)) for node in job.graph.values()}
     used = {name: generation for name, generation in (generations or {}).items() if name in named}

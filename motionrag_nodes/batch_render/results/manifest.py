@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import time
 import uuid
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class OutputFile:
-    """One result. `file` is relative to the output folder; kind: "output", or "preview" (shown, not saved)."""
+    """One result. `file` is relative to the output folder; kind: "output", "preview" (shown, not saved) or "text"."""
 
     file: str
     node: str
@@ -52,29 +54,55 @@ class JobRecord:
 
 
 class RunManifest:
-    """The manifest of one output folder; every `put` is written before it returns."""
+    """The manifest of one output folder.
+
+    A `put` is on disk within seconds and at `flush`: the job store keeps what ended since, and a manifest of thousands
+    of jobs written after each of them would cost more than they do.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.path = folder / FILE_NAME
         self._records = {record.name: record for record in _read(self.path)} if self.path.exists() else {}
+        self._written_at = 0.0
+        self._cost_sec = 0.0
+        self._dirty = False
 
     def get(self, name: str) -> JobRecord | None:
         return self._records.get(name)
 
     def put(self, record: JobRecord) -> None:
         self._records[record.name] = record
+        self._dirty = True
+        # At most a hundredth of the time goes into writing.
+        if time.monotonic() - self._written_at > max(0.5, 100 * self._cost_sec):
+            self.flush()
+
+    def flush(self) -> None:
+        """Writes what is not yet written."""
+        if not self._dirty:
+            return
+        began = time.monotonic()
         write_atomically(
             self.path,
             {"format": FORMAT, "version": VERSION, "jobs": [asdict(r) for r in self._records.values()]},
         )
+        self._dirty, self._written_at = False, time.monotonic()
+        self._cost_sec = self._written_at - began
 
-    def is_done(self, name: str, fingerprint: str) -> bool:
-        """Whether the job was rendered from the very same things and all its files still have their content."""
+    def is_done(self, name: str, fingerprints: Collection[str]) -> bool:
+        """Whether the job was rendered from the very same things and all its files still have their content.
+
+        `fingerprints`: as each server that could render it would give.
+        """
         record = self.get(name)
-        if record is None or record.status != "done" or record.fingerprint != fingerprint:
+        if record is None or record.status != "done" or record.fingerprint not in fingerprints:
             return False
-        return all(self._matches(output) for output in record.outputs)
+        return self.matches(record.outputs)
+
+    def matches(self, outputs: Iterable[OutputFile]) -> bool:
+        """Whether these results lie there as they came."""
+        return all(self._matches(output) for output in outputs)
 
     def _matches(self, output: OutputFile) -> bool:
         path = self.folder / output.file

@@ -1,76 +1,76 @@
-"""Speaks ComfyUI's HTTP and websocket API: what it offers, upload, queue, follow, fetch the results."""
+"""Speaks ComfyUI's API: what a server offers, upload, queue, follow, fetch the results."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
-import os
 import time
-import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import aiohttp
 
-from motionrag_nodes.batch_render.errors import ComfyUIConnectionError, JobFailed
+from motionrag_nodes.batch_render.errors import ComfyUIConnectionError, JobFailed, PromptGone, ResultsGone
+from motionrag_nodes.batch_render.server.access import Access, parse_access
+from motionrag_nodes.batch_render.server.answers import PromptRun, ServerFile, refusal, shown_node
+from motionrag_nodes.batch_render.server.events import EventStream, OnEvent
+from motionrag_nodes.batch_render.server.http import Http
 from motionrag_nodes.batch_render.workflow_file import ApiGraph, ObjectInfo
 
+JOB_MARK = "motionrag_job"  # in a prompt's extra_data: the id that we asked for, where a server gives its own
 _DATABASES_ROUTE = "/motionrag/databases"
 _UPLOAD_FOLDER = "motionrag"
 _POLL_SEC = 5.0  # without a message for so long, the history is asked whether the end was missed
-_HISTORY_TRIES = 20
-OnEvent = Callable[[str, dict[str, Any]], None]  # kind, data
-_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=120)
+_POLL_WITHOUT_EVENTS_SEC = 0.5
+_LONGEST_POLL_WITHOUT_EVENTS_SEC = 2.0
+_GONE_AFTER_SEC = 3.0  # for so long a prompt must be in neither queue nor history
+_VIEW_TRIES = 4
+DEFAULT_PATIENCE_SEC = 60.0
 
 
 @dataclass(frozen=True)
-class ServerFile:
-    """A file that a node wrote on the server. `kind` is ComfyUI's folder type: output, temp or input."""
+class QueueView:
+    """What stands in a server's queue, in order: prompt ids and the marks of our jobs."""
 
-    node_id: str
-    filename: str
-    subfolder: str
-    kind: str
-
-
-@dataclass
-class PromptRun:
-    """What became of one queued graph; filled while it runs."""
-
-    prompt_id: str
-    files: list[ServerFile] = field(default_factory=list)
-    shown: dict[str, dict[str, Any]] = field(default_factory=dict)  # node id -> what it showed besides files
-    node_seconds: dict[str, float] = field(default_factory=dict)
-    cached_nodes: list[str] = field(default_factory=list)
-
-
-def shown_node(event: Mapping[str, Any]) -> str:
-    """The node of the workflow that an event is about: a node that unfolds into others stands for all of them."""
-    return str(event.get("display_node") or event["node"])
+    running: tuple[str, ...]
+    pending: tuple[str, ...]
+    marks: dict[str, str]  # mark -> prompt id
 
 
 class ComfyUIClient:
-    """One server. Use as an async context manager."""
+    """One server. Close it when done, or use it as an async context manager.
 
-    def __init__(self, url: str) -> None:
-        self.url = (url if "://" in url else f"http://{url}").rstrip("/")
-        self.client_id = uuid.uuid4().hex
-        self._session: aiohttp.ClientSession | None = None
+    `patience_sec`: for so long a server that answered before may be away, each time.
+    """
+
+    def __init__(
+        self,
+        access: Access | str,
+        *,
+        patience_sec: float = DEFAULT_PATIENCE_SEC,
+        gone: Callable[[], bool] | None = None,
+    ) -> None:
+        self.access = parse_access(access) if isinstance(access, str) else access
+        self.url = self.access.url
+        self._http = Http(self.access, patience_sec=patience_sec, gone=gone)
+        self._events = EventStream(self._http)
 
     async def __aenter__(self) -> ComfyUIClient:
-        self._session = aiohttp.ClientSession(timeout=_TIMEOUT)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._session is not None:
-            await self._session.close()
+        await self.close()
+
+    async def close(self) -> None:
+        await self._events.close()
+        await self._http.close()
 
     async def version(self) -> str:
-        stats = await self._get_json("/system_stats")
+        stats = await self._http.json("/system_stats")
         try:
             return str(stats["system"]["comfyui_version"])
         except (KeyError, TypeError):
@@ -79,230 +79,243 @@ class ComfyUIClient:
             ) from None
 
     async def object_info(self) -> ObjectInfo:
-        info: ObjectInfo = await self._get_json("/object_info")
+        info = await self._http.json("/object_info")
+        if not isinstance(info, dict) or not all(isinstance(node, dict) for node in info.values()):
+            raise ComfyUIConnectionError(f"{self.url}/object_info is not ComfyUI's list of nodes. Check --server.")
         return info
 
     async def database_generations(self) -> dict[str, int]:
         """The newest generation of each motion database there; empty where the server has not our nodes."""
-        async with self._request("GET", _DATABASES_ROUTE) as response:
-            if response.status != 200:
-                return {}
-            found: dict[str, int] = await response.json()
-            return found
+        status, text = await self._http.text("GET", _DATABASES_ROUTE)
+        with contextlib.suppress(ValueError):
+            found = json.loads(text) if status == 200 else {}
+            if isinstance(found, dict):
+                return {str(name): int(number) for name, number in found.items() if isinstance(number, int)}
+        return {}
 
     async def upload(self, path: Path, *, sha256: str) -> str:
         """Puts a local file into the server's input folder under a name made from its content; gives that name."""
-        name = f"{sha256[:12]}_{path.name}"
-        form = aiohttp.FormData()
-        form.add_field("image", path.read_bytes(), filename=name, content_type="application/octet-stream")
-        form.add_field("subfolder", _UPLOAD_FOLDER)
-        form.add_field("overwrite", "true")
-        async with self._request("POST", "/upload/image", data=form) as response:
-            if response.status != 200:
-                reason = (await response.text())[:200]
-                raise JobFailed(f"{self.url} refused the upload of {path} (HTTP {response.status}: {reason}).")
-            answer = await response.json()
-        return "/".join(part for part in (answer.get("subfolder"), answer["name"]) if part)
+        size_bytes = path.stat().st_size
+        async for last in self._http.tries():
+            try:
+                with path.open("rb") as file:
+                    form = aiohttp.FormData()
+                    form.add_field("image", file, filename=f"{sha256[:12]}_{path.name}")
+                    form.add_field("subfolder", _UPLOAD_FOLDER)
+                    form.add_field("overwrite", "true")
+                    async with self._http.once("POST", "/upload/image", data=form) as response:
+                        status, text = response.status, await response.text(errors="replace")
+            except ComfyUIConnectionError:
+                if last:
+                    raise
+                continue
+            if status in (502, 503, 504) and not last:
+                continue
+            break
+        if status == 413:
+            raise JobFailed(
+                f"{self.url} refuses the upload of {path} ({size_bytes / 1e6:.1f} MB) as too large (HTTP 413). "
+                "Raise the limit: ComfyUI's --max-upload-size, or client_max_body_size of a proxy before it."
+            )
+        if status != 200:
+            raise JobFailed(f"{self.url} refused the upload of {path} (HTTP {status}: {self.access.hide(text[:200])}).")
+        try:
+            answer = json.loads(text)
+            return "/".join(str(part) for part in (answer.get("subfolder"), answer["name"]) if part)
+        except (ValueError, KeyError, AttributeError, TypeError):
+            raise JobFailed(f"{self.url} did not say where it put {path}: {self.access.hide(text[:200])}") from None
 
-    async def run(self, graph: ApiGraph, on_event: OnEvent) -> PromptRun:
-        """Queues a graph and follows it to its end. `on_event(kind, data)` gets the server's progress messages.
+    async def submit(self, graph: ApiGraph, *, prompt_id: str, workflow: dict[str, Any] | None = None) -> str:
+        """Queues a graph under `prompt_id`, once, however often this is called; gives the id that the server uses.
 
-        Raises JobFailed: refused by validation, failed in a node, interrupted. ComfyUIConnectionError: server lost.
+        `workflow`, in the editor's form, goes into the files that it saves, as the editor would send it.
+        Raises JobFailed: refused by validation, wholly or in a part.
         """
-        websocket = await self._open_websocket()
-        run: PromptRun | None = None
-        try:
-            run = PromptRun(prompt_id=await self._queue(graph))
-            await self._follow(websocket, run, on_event)
-            return self._finish(run, await self._history(run.prompt_id), graph)
-        except asyncio.CancelledError:
-            if run is not None:
-                await asyncio.shield(self.cancel(run.prompt_id))
-            raise
-        finally:
-            await websocket.close()
+        extra: dict[str, Any] = {JOB_MARK: prompt_id}
+        if workflow is not None:
+            extra["extra_pnginfo"] = {"workflow": workflow}
+        client_id = self._events.client_id
+        body = {"prompt": graph, "prompt_id": prompt_id, "client_id": client_id, "extra_data": extra}
+        data = json.dumps(body).encode()
+        async for last in self._http.tries():
+            there = await self.find(prompt_id)
+            if there is not None:
+                return there
+            try:
+                headers = {"Content-Type": "application/json"}
+                async with self._http.once("POST", "/prompt", data=data, headers=headers) as response:
+                    status, text = response.status, await response.text(errors="replace")
+            except ComfyUIConnectionError:
+                if last:
+                    raise
+                continue  # it may have arrived or not: the next try looks
+            if status in (429, 502, 503, 504) and not last:
+                continue
+            break
+        return await self._accepted(status, text, graph)
 
-    async def cancel(self, prompt_id: str) -> None:
-        """Takes a prompt from the queue, or interrupts it when it runs."""
-        for path, body in (("/queue", {"delete": [prompt_id]}), ("/interrupt", {"prompt_id": prompt_id})):
-            async with self._request("POST", path, json=body):
-                pass
-
-    async def download(self, file: ServerFile, target: Path) -> tuple[str, int]:
-        """Fetches a file to `target`, whole or not at all. Gives (sha256, size in bytes)."""
-        query = {"filename": file.filename, "subfolder": file.subfolder, "type": file.kind}
-        part = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")
-        digest, size_bytes = hashlib.sha256(), 0
-        try:
-            async with self._request("GET", "/view", params=query) as response:
-                if response.status != 200:
-                    raise JobFailed(
-                        f"{self.url} no longer has {file.filename} (HTTP {response.status}). Run the job again."
-                    )
-                with part.open("wb") as out:
-                    async for block in response.content.iter_chunked(1 << 20):
-                        digest.update(block)
-                        size_bytes += len(block)
-                        out.write(block)
-                    out.flush()
-                    os.fsync(out.fileno())
-            part.replace(target)
-        except (aiohttp.ClientError, asyncio.TimeoutError) as error:
-            raise self._lost(error) from error
-        finally:
-            part.unlink(missing_ok=True)
-        return digest.hexdigest(), size_bytes
-
-    async def _queue(self, graph: ApiGraph) -> str:
-        body = {"prompt": graph, "client_id": self.client_id}
-        async with self._request("POST", "/prompt", json=body) as response:
-            text = await response.text()
+    async def _accepted(self, status: int, text: str, graph: ApiGraph) -> str:
         try:
             answer = json.loads(text)
         except ValueError:
-            raise JobFailed(f"{self.url} answered HTTP {response.status} to the job: {text[:200]}") from None
-        if response.status != 200 or "prompt_id" not in answer:
-            raise _refusal(answer, graph)
-        return str(answer["prompt_id"])
+            if status == 413:
+                raise JobFailed(
+                    f"{self.url} refuses the job as too large (HTTP 413). Raise its proxy's limit."
+                ) from None
+            shown = self.access.hide(text[:200])
+            raise JobFailed(f"{self.url} answered HTTP {status} to the job: {shown}") from None
+        given = answer.get("prompt_id") if isinstance(answer, dict) else None
+        if status != 200 or not given:
+            raise refusal(answer, graph)
+        if answer.get("node_errors"):  # it would render the rest, and call that a success
+            await self.cancel(str(given))
+            raise refusal(answer, graph)
+        return str(given)
 
-    async def _follow(
-        self,
-        websocket: aiohttp.ClientWebSocketResponse[bool],
-        run: PromptRun,
-        on_event: OnEvent,
-    ) -> None:
-        """Reads messages until the server says that this prompt has ended."""
-        current: tuple[str, float] | None = None
-        while True:
+    async def find(self, prompt_id: str) -> str | None:
+        """The id under which a prompt that was submitted as `prompt_id` is known to the server; None: it is not."""
+        if await self.history(prompt_id) is not None:
+            return prompt_id
+        view = await self.queue()
+        if prompt_id in view.running or prompt_id in view.pending:
+            return prompt_id
+        return view.marks.get(prompt_id)
+
+    async def find_in_history(self, prompt_id: str) -> str | None:
+        """As `find`, also where the server gave an id of its own and has ended the prompt since."""
+        found = await self.find(prompt_id)
+        if found is not None:
+            return found
+        entries = await self._http.json("/history")
+        for known, entry in entries.items() if isinstance(entries, dict) else ():
+            queued = entry.get("prompt") if isinstance(entry, dict) else None
+            extra = queued[3] if isinstance(queued, list) and len(queued) > 3 else None
+            if isinstance(extra, dict) and extra.get(JOB_MARK) == prompt_id:
+                return str(known)
+        return None
+
+    async def history(self, prompt_id: str) -> Any | None:
+        """The history's entry of a prompt, or None while there is none."""
+        entries = await self._http.json(f"/history/{prompt_id}")
+        return entries.get(prompt_id) if isinstance(entries, dict) else None
+
+    async def queue(self) -> QueueView:
+        data = await self._http.json("/queue")
+        data = data if isinstance(data, dict) else {}
+        marks: dict[str, str] = {}
+        ids: list[tuple[str, ...]] = []
+        for key in ("queue_running", "queue_pending"):
+            items = [i for i in data.get(key) or [] if isinstance(i, list) and len(i) > 1]
+            items.sort(key=lambda item: item[0] if isinstance(item[0], (int, float)) else 0)
+            ids.append(tuple(str(item[1]) for item in items))
+            for item in items:
+                extra = item[3] if len(item) > 3 else None
+                if isinstance(extra, dict) and JOB_MARK in extra:
+                    marks[str(extra[JOB_MARK])] = str(item[1])
+        return QueueView(*ids, marks=marks)
+
+    async def follow(self, run: PromptRun, on_event: OnEvent) -> Any:
+        """Waits for a prompt's end; gives its history entry, and notes in `run` which nodes ran for how long.
+
+        Raises PromptGone: neither in the queue nor in the history. ComfyUIConnectionError: the server is lost.
+        """
+        ended = asyncio.Event()
+        note = _Notes(run, ended, on_event)
+        missed_since: float | None = None
+        quiet_sec = _POLL_WITHOUT_EVENTS_SEC
+        with self._events.listening(run.prompt_id, note):
+            while True:
+                entry = await self.history(run.prompt_id)
+                if entry is not None:
+                    return entry
+                view = await self.queue()
+                if run.prompt_id in view.running or run.prompt_id in view.pending:
+                    missed_since = None
+                elif missed_since is None:
+                    missed_since = time.monotonic()
+                elif time.monotonic() - missed_since > _GONE_AFTER_SEC:
+                    raise PromptGone(
+                        f"{self.url} has no record of prompt {run.prompt_id}: it was restarted, or its history cleared."
+                    )
+                poll_sec = _POLL_SEC if note.heard and self._events.connected.is_set() else quiet_sec
+                quiet_sec = min(1.5 * quiet_sec, _LONGEST_POLL_WITHOUT_EVENTS_SEC)
+                if missed_since is not None:
+                    poll_sec = min(poll_sec, _POLL_WITHOUT_EVENTS_SEC / 2)
+                if not ended.is_set():
+                    with contextlib.suppress(asyncio.TimeoutError):
+                        await asyncio.wait_for(ended.wait(), poll_sec)
+                ended.clear()
+
+    async def listen(self, timeout_sec: float = 2.0) -> bool:
+        """Opens the stream of events; whether it came up in time. Without it, ends are found by asking."""
+        return await self._events.open(timeout_sec)
+
+    async def cancel(self, prompt_id: str) -> None:
+        """Takes a prompt from the queue, or interrupts it when it runs; those of others stay."""
+        async with self._http.once("POST", "/queue", json={"delete": [prompt_id]}):
+            pass
+        # A server of before 2025 interrupts whatever runs.
+        if prompt_id in (await self.queue()).running:
+            async with self._http.once("POST", "/interrupt", json={"prompt_id": prompt_id}):
+                pass
+
+    async def forget_cached(self) -> None:
+        """Makes the server compute again what it has in its cache: files of cached nodes are not written twice."""
+        async with self._http.once("POST", "/free", json={"free_memory": True}):
+            pass
+
+    async def view(self, file: ServerFile, out: BinaryIO) -> tuple[str, int]:
+        """Writes a file's content to `out`, from its start. Gives (sha256, size in bytes).
+
+        Raises JobFailed: the server does not have it, or never sends it whole.
+        """
+        query = {"filename": file.filename, "subfolder": file.subfolder, "type": file.kind}
+        reason = ""
+        for wait_sec in [0.2 * 3**i for i in range(_VIEW_TRIES - 1)] + [None]:
+            out.seek(0)
+            out.truncate()
+            digest, size_bytes = hashlib.sha256(), 0
             try:
-                message = await asyncio.wait_for(websocket.receive(), _POLL_SEC)
-            except asyncio.TimeoutError:
-                if await self._ended(run.prompt_id):
-                    return
-                continue
-            if message.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR):
-                websocket = await self._open_websocket()  # raises when the server is gone
-                if await self._ended(run.prompt_id):
-                    return
-                continue
-            if message.type != aiohttp.WSMsgType.TEXT:
-                continue  # preview pictures
-            event = json.loads(message.data)
-            kind, data = event.get("type", ""), event.get("data") or {}
-            if data.get("prompt_id") not in (None, run.prompt_id):
-                continue
-            if kind == "execution_cached":
-                run.cached_nodes = [str(node) for node in data.get("nodes", [])]
-            if kind == "executing":
-                now = time.monotonic()
-                if current is not None:
-                    run.node_seconds[current[0]] = run.node_seconds.get(current[0], 0.0) + now - current[1]
-                current = (shown_node(data), now) if data.get("node") is not None else None
-                if current is None and data.get("prompt_id") == run.prompt_id:
-                    return
-            on_event(kind, data)
-
-    def _finish(self, run: PromptRun, entry: dict[str, Any], graph: ApiGraph) -> PromptRun:
-        """Reads files and shown values from the history entry. Raises JobFailed as the history tells it."""
-        status = entry.get("status") or {}
-        if status.get("status_str") != "success":
-            raise _failure(status.get("messages") or [], graph)
-        places = entry.get("meta") or {}
-        for inner_id, output in (entry.get("outputs") or {}).items():
-            node_id = shown_node({"node": inner_id, **places.get(inner_id, {})})
-            for key, items in output.items():
-                files = [i for i in items if isinstance(i, dict) and "filename" in i] if isinstance(items, list) else []
-                for item in files:
-                    kind = item.get("type", "output")
-                    run.files.append(ServerFile(node_id, item["filename"], item.get("subfolder", ""), kind))
-                if not files and key != "animated":
-                    run.shown.setdefault(node_id, {})[key] = items
-        return run
-
-    async def _history(self, prompt_id: str) -> dict[str, Any]:
-        for _ in range(_HISTORY_TRIES):
-            entry = (await self._get_json(f"/history/{prompt_id}")).get(prompt_id)
-            if entry is not None:
-                found: dict[str, Any] = entry
-                return found
-            await asyncio.sleep(0.25)
-        raise JobFailed(f"{self.url} has no record of prompt {prompt_id}; its history was cleared. Run it again.")
-
-    async def _ended(self, prompt_id: str) -> bool:
-        """True when the prompt is in the history, or nowhere any more (then _history tells so)."""
-        if prompt_id in await self._get_json(f"/history/{prompt_id}"):
-            return True
-        queue = await self._get_json("/queue")
-        waiting = [*queue.get("queue_running", []), *queue.get("queue_pending", [])]
-        return not any(len(item) > 1 and item[1] == prompt_id for item in waiting)
-
-    async def _open_websocket(self) -> aiohttp.ClientWebSocketResponse[bool]:
-        address = self.url.replace("http", "ws", 1) + f"/ws?clientId={self.client_id}"
-        try:
-            # 0: ComfyUI sends preview pictures of any size.
-            return await self._open_session.ws_connect(address, max_msg_size=0, heartbeat=30)
-        except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
-            raise self._lost(error) from error
-
-    async def _get_json(self, path: str) -> Any:
-        async with self._request("GET", path) as response:
-            text = await response.text()
-        try:
-            return json.loads(text)
-        except ValueError:
-            raise ComfyUIConnectionError(
-                f"{self.url}{path} did not answer with JSON (HTTP {response.status}); is it ComfyUI? Check --server."
-            ) from None
-
-    @asynccontextmanager
-    async def _request(self, method: str, path: str, **options: Any) -> AsyncIterator[aiohttp.ClientResponse]:
-        try:
-            async with self._open_session.request(method, self.url + path, **options) as response:
-                yield response
-        except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
-            raise self._lost(error) from error
-
-    @property
-    def _open_session(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            raise ComfyUIConnectionError("The client is not open: use it as an async context manager.")
-        return self._session
-
-    def _lost(self, error: BaseException) -> ComfyUIConnectionError:
-        return ComfyUIConnectionError(
-            f"No answer from ComfyUI at {self.url} ({error or type(error).__name__}). Check that it runs there."
-        )
+                async with self._http.once("GET", "/view", params=query) as response:
+                    if response.status == 200:
+                        async for block in response.content.iter_chunked(1 << 20):
+                            digest.update(block)
+                            size_bytes += len(block)
+                            out.write(block)
+                        return digest.hexdigest(), size_bytes
+                    reason = f"HTTP {response.status}"
+                    if response.status == 404:
+                        raise ResultsGone(f"{self.url} no longer has {file.filename} (HTTP 404). Run the job again.")
+                    if response.status == 400:
+                        wait_sec = None
+            except ComfyUIConnectionError as error:
+                reason = str(error)
+            if wait_sec is None:
+                break
+            await asyncio.sleep(wait_sec)
+        raise JobFailed(f"{self.url} does not give {file.filename} ({reason}). Run the job again.")
 
 
-def _node_name(node_id: str, graph: ApiGraph) -> str:
-    node = graph.get(node_id, {})
-    title = node.get("_meta", {}).get("title") or node.get("class_type") or "?"
-    return f"node {node_id} ({title})"
+class _Notes:
+    """Keeps what the events tell of one prompt."""
 
+    def __init__(self, run: PromptRun, ended: asyncio.Event, on_event: Callable[[str, dict[str, Any]], None]) -> None:
+        self.run, self.ended, self.on_event = run, ended, on_event
+        self.current: tuple[str, float] | None = None
+        self.heard = False
 
-def _refusal(answer: dict[str, Any], graph: ApiGraph) -> JobFailed:
-    """The server's validation answer as one readable message."""
-    errors = []
-    for node_id, node in (answer.get("node_errors") or {}).items():
-        for error in node.get("errors", []):
-            text = ": ".join(part for part in (error.get("message"), error.get("details")) if part)
-            errors.append({"node": str(node_id), "class": node.get("class_type", ""), "message": text})
-    if not errors:
-        error = answer.get("error")
-        text = error.get("message", "unknown reason") if isinstance(error, dict) else str(error or "unknown reason")
-        return JobFailed(f"ComfyUI refused the job: {text}.")
-    listed = "; ".join(f"{_node_name(error['node'], graph)}: {error['message']}" for error in errors)
-    return JobFailed(f"ComfyUI refused the job: {listed}", node_errors=errors)
-
-
-def _failure(messages: list[Any], graph: ApiGraph) -> JobFailed:
-    """What the history's messages say about the end of a prompt that did not succeed."""
-    for kind, data in reversed(messages):
-        if kind == "execution_error":
-            node_id, text = str(data.get("node_id")), str(data.get("exception_message", "")).strip()
-            kind_of_error = str(data.get("exception_type", "")).rpartition(".")[2]
-            error = {"node": node_id, "class": str(data.get("node_type")), "type": kind_of_error, "message": text}
-            return JobFailed(f"{_node_name(node_id, graph)} failed: {text or kind_of_error}", node_errors=[error])
-        if kind == "execution_interrupted":
-            return JobFailed(f"Interrupted at {_node_name(str(data.get('node_id')), graph)} by someone at the server.")
-    return JobFailed("ComfyUI reported an error without saying which; see its log.")
+    def __call__(self, kind: str, data: dict[str, Any]) -> None:
+        self.heard = True
+        if kind == "execution_cached" and isinstance(data.get("nodes"), list):
+            self.run.cached_nodes = [str(node) for node in data["nodes"]]
+        if kind == "executing":
+            now = time.monotonic()
+            if self.current is not None:
+                node, since = self.current
+                self.run.node_seconds[node] = self.run.node_seconds.get(node, 0.0) + now - since
+            self.current = (shown_node(data), now) if data.get("node") is not None else None
+        if kind in ("execution_success", "execution_error", "execution_interrupted") or (
+            kind == "executing" and data.get("node") is None
+        ):
+            self.ended.set()
+        self.on_event(kind, data)

@@ -78,7 +78,7 @@ class ComfyUIServer:
         app = working_copy(self.install, self._cache)
         prepare_base(self.base, app=app, link_checkout=self.install.from_package or not _holds_checkout(app))
         environment = {**_PATIENT_THREADS, **os.environ, **self._environment, "PYTHONUNBUFFERED": "1"}
-        with self.log_path.open("wb") as log:
+        with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
                 self._command(app),
                 cwd=app,
@@ -97,8 +97,24 @@ class ComfyUIServer:
             raise
         return self
 
+    def restart(self) -> None:
+        """Starts again, with its folders as they are, on another port: the old one may still be in use.
+
+        Raises ComfyUIStartError.
+        """
+        self._end_process()
+        self.port = _free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.start()
+
     def stop(self) -> None:
         """Ends the process and its children: asks, waits a little, then kills. Safe to call twice."""
+        self._end_process()
+        atexit.unregister(self.stop)
+        if self._scratch is not None:
+            self._scratch.cleanup()
+
+    def _end_process(self) -> None:
         process, self._process = self._process, None
         if process is not None and process.poll() is None:
             _end_group(process, forcibly=False)
@@ -109,9 +125,6 @@ class ComfyUIServer:
         if process is not None:
             _end_group(process, forcibly=True)
             process.wait()
-        atexit.unregister(self.stop)
-        if self._scratch is not None:
-            self._scratch.cleanup()
 
     @property
     def running(self) -> bool:

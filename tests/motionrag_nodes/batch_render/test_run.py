@@ -57,16 +57,21 @@ def test_results_are_collected_with_what_made_them(server: TinyComfyUI, workflow
         VERSION,
         {"Result.filename_prefix": "cat"},
     )
-    saved, shown = job["outputs"]
-    assert (saved["file"], saved["kind"], saved["node"], saved["title"]) == ("invert.txt", "output", "3", "Result")
-    assert (shown["file"], shown["kind"]) == ("invert_preview.png", "preview")
-    content = (workflow.parent / "results" / "invert.txt").read_bytes()
+    shown, saved = job["outputs"]
+    assert (saved["file"], saved["kind"], saved["node"], saved["title"]) == (
+        "invert/Result_1.txt",
+        "output",
+        "3",
+        "Result",
+    )
+    assert (shown["file"], shown["kind"]) == ("invert/Invert_Image_1.png", "preview")
+    content = (workflow.parent / "results" / "invert/Result_1.txt").read_bytes()
     assert saved["sha256"] == hashlib.sha256(content).hexdigest()
     assert saved["size_bytes"] == len(content)
     assert job["shown"] == {"2": {"neighbours": [{"rank": 1}]}}
     assert set(job["node_seconds"]) == {"2", "3"}
     assert job["cached_nodes"] == ["1"]
-    assert not list((workflow.parent / "results").glob(".*"))
+    assert not list((workflow.parent / "results" / ".motionrag" / "parts").iterdir())
 
 
 def test_a_second_run_repeats_nothing(server: TinyComfyUI, workflow: Path) -> None:
@@ -81,7 +86,7 @@ def test_a_second_run_repeats_nothing(server: TinyComfyUI, workflow: Path) -> No
 @pytest.mark.parametrize("change", ["value", "file edited", "file gone", "version", "force"])
 def test_what_changed_is_rendered_again(server: TinyComfyUI, workflow: Path, change: str) -> None:
     _render(server, workflow)
-    result = workflow.parent / "results" / "invert.txt"
+    result = workflow.parent / "results" / "invert/Result_1.txt"
     options: dict[str, Any] = {}
     if change == "value":
         options["assignments"] = ["3.filename_prefix=other"]
@@ -142,11 +147,11 @@ def test_a_silent_server_is_asked_for_its_history(
 
 
 def test_a_server_that_dies_leaves_the_rest_not_run(server: TinyComfyUI, workflow: Path) -> None:
-    report = _render(server, workflow, rows="name,3.filename_prefix\na,first\nb,vanish\nc,last\n")
+    report = _render(server, workflow, rows="name,3.filename_prefix\na,first\nb,vanish\nc,last\n", patience_sec=0.5)
     assert [record.status for record in report.records] == ["done", "failed", "not run"]
     assert "No answer from ComfyUI" in (report.records[1].error or "")
     assert "server was lost" in (report.records[2].error or "")
-    assert (workflow.parent / "results" / "a.txt").is_file()
+    assert (workflow.parent / "results" / "a" / "Result_1.txt").is_file()
 
 
 def test_an_interrupted_run_cancels_on_the_server_and_says_so(server: TinyComfyUI, workflow: Path) -> None:

@@ -30,6 +30,7 @@ class TinyComfyUI:
     version: str = VERSION
     queued: list[dict[str, Any]] = field(default_factory=list)
     uploads: dict[str, bytes] = field(default_factory=dict)
+    inputs: dict[str, bytes] = field(default_factory=lambda: {"example.png": b"example"})
     cancelled: list[str] = field(default_factory=list)
     step_sec: float = 0.0
     generations: dict[str, int] | None = None  # of motion databases; None: a server without our nodes
@@ -88,6 +89,8 @@ class TinyComfyUI:
         return web.json_response({prompt_id: self._history[prompt_id]} if prompt_id in self._history else {})
 
     async def _view(self, request: web.Request) -> web.StreamResponse:
+        if request.query["type"] == "input":  # as if every server came with the example pictures
+            return web.Response(body=self.inputs[request.query["filename"]])
         path = self.folder / request.query["filename"]
         return web.FileResponse(path) if path.is_file() else web.Response(status=404)
 

@@ -47,7 +47,7 @@ def test_a_report_for_programs(server: TinyComfyUI, workflow: Path) -> None:
 def test_a_table_for_people(server: TinyComfyUI, workflow: Path) -> None:
     result = CliRunner().invoke(app, _arguments(workflow, server))
     assert result.exit_code == 0
-    assert "invert.txt" in result.stderr
+    assert "invert/Result_1.txt" in result.stderr
     assert result.stdout == ""
 
 

@@ -1,0 +1,108 @@
+"""A server as the jobs of this process see it: one prompt of ours at a time, uploads once, our own one restarted."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from motionrag_nodes.batch_render.server.access import Access
+from motionrag_nodes.batch_render.server.client import DEFAULT_PATIENCE_SEC, ComfyUIClient
+
+OWN_KEY = "own"
+
+
+class OwnServer(Protocol):
+    """A ComfyUI that this program started, and may start again."""
+
+    url: str
+
+    @property
+    def running(self) -> bool: ...
+
+    def restart(self) -> None: ...
+
+    def log_tail(self) -> str: ...
+
+
+def queue_key(url: str) -> str:
+    """Name of a server's queue: the same on every machine that writes its address the same way."""
+    return f"server-{hashlib.sha256(url.encode()).hexdigest()[:16]}"
+
+
+@dataclass
+class Lane:
+    """One server. What it holds of asyncio belongs to the event loop in which jobs run."""
+
+    access: Access
+    key: str
+    patience_sec: float = DEFAULT_PATIENCE_SEC
+    own: OwnServer | None = None
+    on_event: Callable[[str, str, dict[str, Any]], None] | None = None  # job name, kind, data
+    on_start: Callable[[str], None] | None = None
+    on_end: Callable[[], None] | None = None
+    current: dict[str, str] = field(default_factory=dict)  # job name -> prompt id, of what stands at the server
+    stopping: bool = False
+    _client: ComfyUIClient | None = None
+    _turn: asyncio.Lock | None = None
+    _uploaded: dict[str, str] = field(default_factory=dict)
+    _loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def client(self) -> ComfyUIClient:
+        if self._client is None:
+            self._loop = asyncio.get_running_loop()
+            self._client = ComfyUIClient(self.access, patience_sec=self.patience_sec, gone=self._own_has_stopped)
+        return self._client
+
+    @property
+    def turn(self) -> asyncio.Lock:
+        """Held from a prompt's submission until its files are fetched: many nodes write the same file every time."""
+        if self._turn is None:
+            self._turn = asyncio.Lock()
+        return self._turn
+
+    async def upload(self, path: Path, sha256: str) -> str:
+        """The name of a local file on the server, put there once."""
+        if sha256 not in self._uploaded:
+            self._uploaded[sha256] = await self.client.upload(path, sha256=sha256)
+        return self._uploaded[sha256]
+
+    async def stand_up(self) -> None:
+        """Starts our own server again where it has stopped. Raises ComfyUIStartError."""
+        if self.own is None or self.own.running or self.stopping:
+            return
+        await self._close_client()
+        await asyncio.to_thread(self.own.restart)
+        self.access = Access(self.own.url)
+        self._uploaded.clear()
+
+    def stop(self) -> None:
+        """From another thread: takes back what stands at the server, and closes the connection."""
+        self.stopping = True
+        loop = self._loop
+        if loop is not None and loop.is_running():
+            asyncio.run_coroutine_threadsafe(self._stop(), loop).result(15)
+
+    async def _stop(self) -> None:
+        if self._client is not None:
+            for prompt_id in list(self.current.values()):
+                try:
+                    await asyncio.wait_for(self._client.cancel(prompt_id), 5)
+                except Exception:  # the server may be what has ended
+                    break
+        await self._close_client()
+
+    async def _close_client(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+
+    def _own_has_stopped(self) -> bool:
+        return self.own is not None and not self.own.running
+
+
+LANES: dict[str, Lane] = {}  # of this process, by key: a durable job finds its server here

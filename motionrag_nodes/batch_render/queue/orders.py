@@ -1,0 +1,59 @@
+"""What a server's queue holds of a job: all that is needed to render it, on this machine or another one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from motionrag_nodes.batch_render.errors import JobFailed
+from motionrag_nodes.batch_render.workflow_file import ApiGraph
+
+FOLDER_MARK = "folder_id"  # a file in the state folder: a folder that is mounted elsewhere is known by it
+
+
+@dataclass(frozen=True)
+class OrderFile:
+    """A local file among a job's inputs. `path` is absolute, or relative to the output folder."""
+
+    node_id: str
+    input_name: str
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class JobOrder:
+    """One rendering of one job. `run` is a UUID of this rendering: prompts are named after it."""
+
+    name: str
+    server: str  # key of the server's queue
+    run: str
+    graph: ApiGraph
+    files: tuple[OrderFile, ...]
+    output_nodes: tuple[str, ...]  # that the server must accept
+    saving_nodes: tuple[str, ...]  # that must give a file each
+    workflow_file: str | None  # the workflow in the editor's form, for the files that the server saves
+    output: str
+    template: str
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.output)
+
+    def place(self, path: str) -> Path:
+        """Where a file lies on this machine. Raises JobFailed: not here."""
+        found = Path(self.output) / path
+        if not found.is_file():
+            raise JobFailed(f"{found} is not on this machine: expected the file that the job names. Share its folder.")
+        return found
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @staticmethod
+    def from_dict(data: Mapping[str, Any]) -> JobOrder:
+        files = tuple(OrderFile(**file) for file in data["files"])
+        nodes = {key: tuple(data[key]) for key in ("output_nodes", "saving_nodes")}
+        return JobOrder(**{**data, "files": files, **nodes})
