@@ -3,6 +3,10 @@
 from index_builder.errors import MotionRAGError
 
 
+class BackboneUnknown(MotionRAGError):
+    """There is no backbone of this name."""
+
+
 class ShapeMismatch(MotionRAGError):
     """A tensor's shape does not fit the module or product that it was given to."""
 

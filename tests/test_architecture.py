@@ -1,15 +1,19 @@
 """The one arrow of imports and ComfyUI's boundary, read from the code itself."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
 
 from motionrag_nodes import STAGES
+from motionrag_nodes.backbones.backbone import backbone_names
 
 ROOT = Path(__file__).resolve().parents[1]
+BACKBONES = ROOT / "motionrag_nodes" / "backbones"
 OUTERMOST = ("training", "benchmarks", "editor_pictures")
 PACKAGES = ("index_builder", "motionrag_nodes", *OUTERMOST)
+COMFYUI_NODES = {"SVD_img2vid_Conditioning"}  # ComfyUI's own, by their ids
 COMFYUI = {"comfy", "comfy_api", "comfy_execution", "comfy_extras", "folder_paths", "nodes", "server", "execution"}
 
 
@@ -47,8 +51,8 @@ def test_nothing_imports_what_is_outermost(path: Path) -> None:
 @pytest.mark.parametrize(
     "path", [p for folder in PACKAGES for p in files_of(folder)], ids=lambda p: str(p.relative_to(ROOT))
 )
-def test_only_nodes_import_comfyui(path: Path) -> None:
-    if path.is_relative_to(ROOT / "motionrag_nodes" / "nodes"):
+def test_only_nodes_and_the_backbones_native_loaders_import_comfyui(path: Path) -> None:
+    if path.is_relative_to(ROOT / "motionrag_nodes" / "nodes") or path in BACKBONES.glob("*/native.py"):
         return
     assert not {m for m in imports_of(path) if m.split(".")[0] in COMFYUI}
 
@@ -59,6 +63,41 @@ def test_only_nodes_import_comfyui(path: Path) -> None:
 def test_only_the_ray_engine_imports_ray(path: Path) -> None:
     if path != ROOT / "index_builder" / "engines" / "ray_engine.py":
         assert not {m for m in imports_of(path) if m.split(".")[0] == "ray"}
+
+
+@pytest.mark.parametrize("path", files_of("motionrag_nodes/backbones"), ids=lambda p: str(p.relative_to(ROOT)))
+def test_backbones_stand_before_the_stages(path: Path) -> None:
+    own = ("motionrag_nodes.backbones", "motionrag_nodes.errors")
+    found = {m for m in imports_of(path) if m.split(".")[0] == "motionrag_nodes" and not m.startswith(own)}
+    assert found <= {"motionrag_nodes.state_check"}
+    if path.parent == BACKBONES:
+        assert not {m for m in imports_of(path) if len(m.split(".")) > 2 and m.split(".")[2] in backbone_names()}
+
+
+def words_of(path: Path) -> set[str]:
+    """Words of the names in a file's code: identifiers, modules and strings that are no text (texts have spaces)."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Attribute) and ast.unparse(node) == "np.linalg.svd":  # linear algebra
+            continue
+        if isinstance(node, ast.Name | ast.Attribute):
+            names.add(node.id if isinstance(node, ast.Name) else node.attr)
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef | ast.arg | ast.keyword | ast.alias):
+            names.add(getattr(node, "name", None) or getattr(node, "arg", None) or "")
+        elif isinstance(node, ast.ImportFrom):
+            names.add(node.module or "")
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and not set(node.value) & set(" \n"):
+            names |= {node.value} - COMFYUI_NODES
+    return {word.lower() for name in names for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)}
+
+
+@pytest.mark.parametrize(
+    "path", [p for folder in PACKAGES for p in files_of(folder)], ids=lambda p: str(p.relative_to(ROOT))
+)
+def test_a_backbone_is_named_in_its_folder_alone(path: Path) -> None:
+    # Training makes one small model and says in one place of which kind.
+    if BACKBONES not in path.parents and path != ROOT / "training" / "sizes.py":
+        assert not words_of(path) & set(backbone_names())
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -19,16 +19,16 @@ from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModelWi
 from index_builder.features.encoders import EncoderSpec, fingerprint_encoder
 from index_builder.features.preprocessing import Preprocessing
 from motionrag_nodes.adapted_tokens.context_transformer import ContextTransformer
-from motionrag_nodes.attention.svd import svd_site_dims
+from motionrag_nodes.backbones.backbone import get_backbone
 from motionrag_nodes.checkpoints.pack import write_pack
-from motionrag_nodes.checkpoints.pack_config import AdapterConfig, GenerationDefaults, PackConfig
+from motionrag_nodes.checkpoints.pack_config import AdapterConfig, PackConfig
 from training import sizes
 from training.stage1 import MotionInjection
 
 # Noise above this drowns 256 latents of unit spread entirely; SVD's own 700 would waste a tiny model's few steps.
 SIGMA_MAX = 80.0
 CARD = Path(__file__).with_name("card.md")
-GENERATION = GenerationDefaults(
+GENERATION = get_backbone(sizes.BACKBONE).settings(
     width=sizes.SIZE_PIXELS, height=sizes.SIZE_PIXELS, frames=sizes.FRAMES, fps=sizes.FPS, steps=20,
     min_guidance=1.5, max_guidance=1.5, motion_bucket_id=127, noise_aug_strength=0.02,
 )  # fmt: skip
@@ -161,11 +161,11 @@ def assemble(models: TrainedModels, target: Path, *, record: dict[str, Any], plo
             target,
             config=PackConfig(
                 name="tiny",
-                backbone="svd",
+                backbone=sizes.BACKBONE,
                 motion_resampler=sizes.MOTION_RESAMPLER,
                 appearance_resampler=sizes.APPEARANCE_RESAMPLER,
                 context_transformer=sizes.CONTEXT_TRANSFORMER,
-                adapter=AdapterConfig(token_dim=sizes.TOKEN_DIM, sites=svd_site_dims(models.unet)),
+                adapter=AdapterConfig(token_dim=sizes.TOKEN_DIM, sites=sizes.site_dims(models.unet)),
                 encoders=specs,
                 base="base",
                 references=sizes.REFERENCES,

@@ -17,14 +17,14 @@ from diffusers import AutoencoderKL, UNetSpatioTemporalConditionModel
 from torch import Tensor
 
 from index_builder.features.preprocessing import prepare_frames
-from motionrag_nodes.attention.injection import attach_motion
+from motionrag_nodes.attention.injection import Entering, attach
 from training.data import MIXED_MOTIONS, draw_clips
 from training.demo_world.motions import MOTIONS
 from training.demo_world.world import ClipSpec
 from training.encoders.codec import to_pixels
 from training.runner import Loss, Recipe, autocast
 from training.scripts import ScriptedBase, write_scripts
-from training.sizes import FPS, FRAMES, RETRIEVAL_PREPROCESSING
+from training.sizes import FPS, FRAMES, RETRIEVAL_PREPROCESSING, hosts
 
 RECIPE = Recipe(steps=5500, batch=8, lr=1e-3, ema_decay=0.998)
 SIGMA_LOG_MEAN, SIGMA_LOG_STD = 0.7, 1.6  # arXiv 2509.26391
@@ -142,9 +142,9 @@ def make_loss(model: ScriptedBase, frozen: Frozen) -> Loss:
 
     def loss(rng: np.random.Generator, count: int) -> dict[str, Tensor]:
         batch = draw_batch(frozen, rng, count, told=True)
-        with attach_motion(model.unet, model.scripts) as injection:
+        with attach(hosts(model.unet)) as injection:
             with autocast():
-                injection.set_tokens(batch.scripts)
+                injection.enter(Entering.of(model.scripts, batch.scripts))
             return {"denoising": denoising_error(model.unet, batch, draw_noise(rng, batch.latents)).mean()}
 
     return loss

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,6 @@ from PIL import Image
 from motionrag_nodes.adapted_tokens.adapt import AdaptedMotion
 from motionrag_nodes.checkpoints.pack import load_pack
 from motionrag_nodes.frames.generate import generate_video
-from motionrag_nodes.frames.settings import GenerateSettings
 from motionrag_nodes.frames.video_model import load_video_model
 from motionrag_nodes.motion_tokens.pack_encoder import PackClipEncoder
 from training.demo_world.motions import MOTIONS
@@ -25,7 +25,7 @@ def write_preview(pack_folder: Path, target: Path, *, seed: int = 11) -> None:
     """Write a picture with a row for each motion kind: truth | base | own motion | adapted references."""
     pack = load_pack(pack_folder)
     encoder, model = PackClipEncoder(pack), load_video_model(None, pack=pack)
-    settings = GenerateSettings.from_defaults(pack.config.generation, seed=seed)
+    settings = replace(pack.config.generation, seed=seed)
     rng = np.random.default_rng(seed)
     rows = []
     for motion in MOTIONS:

@@ -15,9 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from motionrag_nodes.attention.adapter import MotionAdapter
-from motionrag_nodes.attention.svd import svd_site_dims
 from training.demo_world.world import ClipSpec
-from training.sizes import FRAMES, base_unet
+from training.sizes import FRAMES, base_unet, site_dims
 
 # What one unit of a script means: places in frame widths, log scale, angle in radians.
 UNITS = np.array([0.1, 0.1, 0.2, 0.4])
@@ -36,4 +35,4 @@ class ScriptedBase(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.unet = base_unet()
-        self.scripts = MotionAdapter(token_dim=SCRIPT_DIM, site_dims=svd_site_dims(self.unet))
+        self.scripts = MotionAdapter(token_dim=SCRIPT_DIM, site_dims=site_dims(self.unet))

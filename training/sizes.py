@@ -9,8 +9,11 @@ from transformers import Dinov2Config, Dinov2Model, VideoMAEConfig, VideoMAEMode
 
 from index_builder.features.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 from motionrag_nodes.adapted_tokens.context_transformer import ContextTransformerConfig
+from motionrag_nodes.backbones.backbone import AttentionHost, get_backbone
 from motionrag_nodes.motion_tokens.resampler import ResamplerConfig
 
+# The kind of video model that is trained here.
+BACKBONE = "svd"
 SIZE_PIXELS = 64
 FRAMES = 8  # generated: every second frame of a 16-frame clip
 FPS = 4
@@ -77,6 +80,16 @@ def base_unet() -> UNetSpatioTemporalConditionModel:
         layers_per_block=1, cross_attention_dim=TOKEN_DIM, transformer_layers_per_block=1,
         num_attention_heads=(3, 6), num_frames=FRAMES,
     )  # fmt: skip
+
+
+def hosts(unet: UNetSpatioTemporalConditionModel) -> dict[str, AttentionHost]:
+    """The attentions of `base_unet` that motion enters, by site."""
+    return get_backbone(BACKBONE).hosts(unet)
+
+
+def site_dims(unet: UNetSpatioTemporalConditionModel) -> dict[str, int]:
+    """Each site's width."""
+    return {site: host.width for site, host in hosts(unet).items()}
 
 
 MOTION_RESAMPLER = ResamplerConfig(

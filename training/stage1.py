@@ -11,13 +11,12 @@ from torch import Tensor, nn
 
 from index_builder.features.preprocessing import prepare_clips
 from motionrag_nodes.attention.adapter import MotionAdapter
-from motionrag_nodes.attention.injection import attach_motion
-from motionrag_nodes.attention.svd import svd_site_dims
+from motionrag_nodes.attention.injection import Entering, attach
 from motionrag_nodes.motion_tokens.resampler import Resampler
 from training.base import Frozen, denoising_error, draw_batch, draw_noise
 from training.demo_world.world import CLIP_FRAMES
 from training.runner import Loss, Recipe, autocast
-from training.sizes import MOTION_PREPROCESSING, MOTION_RESAMPLER, SIZE_PIXELS, TOKEN_DIM
+from training.sizes import MOTION_PREPROCESSING, MOTION_RESAMPLER, SIZE_PIXELS, TOKEN_DIM, hosts, site_dims
 
 RECIPE = Recipe(steps=1000, batch=8, lr=4e-4, ema_decay=0.998)
 DROPPED_SHARE = 0.15
@@ -29,7 +28,7 @@ class MotionInjection(nn.Module):
     def __init__(self, unet: UNetSpatioTemporalConditionModel) -> None:
         super().__init__()
         self.resampler = Resampler(MOTION_RESAMPLER)
-        self.adapter = MotionAdapter(token_dim=TOKEN_DIM, site_dims=svd_site_dims(unet))
+        self.adapter = MotionAdapter(token_dim=TOKEN_DIM, site_dims=site_dims(unet))
 
 
 @torch.no_grad()
@@ -57,9 +56,9 @@ def make_loss(
         batch = draw_batch(frozen, rng, count, clip_frames=CLIP_FRAMES)
         kept = batch.conditional & torch.from_numpy(rng.random(count) >= DROPPED_SHARE)
         features = torch.where(kept.view(-1, 1, 1), motion_features(encoder, list(batch.clips)), zeros)
-        with attach_motion(unet, model.adapter) as injection:
+        with attach(hosts(unet)) as injection:
             with autocast():
-                injection.set_tokens(model.resampler(features))
+                injection.enter(Entering.of(model.adapter, model.resampler(features)))
             return {"denoising": denoising_error(unet, batch, draw_noise(rng, batch.latents)).mean()}
 
     return loss

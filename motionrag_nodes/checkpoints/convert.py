@@ -9,32 +9,32 @@ from pathlib import Path
 
 import torch
 
-from motionrag_nodes.checkpoints.pack import build_modules, write_pack
-from motionrag_nodes.checkpoints.pack_config import BACKBONE_ROOTS, PackConfig
-from motionrag_nodes.checkpoints.published import (
+from motionrag_nodes.backbones.published import (
     ADAPTER,
     BASE_ATTENTION,
+    BASE_WEIGHTS,
     CONTEXT_TRANSFORMER,
-    FRAMES_17,
-    KEY_TABLES,
     MOTION_ADAPTER,
     MOTION_PROJ,
     MOTION_RESAMPLER,
     MOTION_TRANSFORMER,
     KeyRule,
-    base_attention_shapes,
-    published_config,
+    Shapes,
 )
+from motionrag_nodes.checkpoints.pack import build_modules, write_pack
+from motionrag_nodes.checkpoints.pack_config import PackConfig
+from motionrag_nodes.checkpoints.published import key_table, published_backbones, published_config, published_facts
 from motionrag_nodes.checkpoints.unpickle import read_checkpoint
 from motionrag_nodes.errors import CheckpointInvalid
 
 logger = logging.getLogger(__name__)
 
 State = Mapping[str, torch.Tensor]
-Shapes = Mapping[str, tuple[int, ...]]
 
 # Copies of frozen weights may have been saved in bfloat16: 8 bits of mantissa.
 COPY_TOLERANCE = 2**-7
+# The command line's option for `base_weights`, for messages.
+OPTION = "--frames-17"
 
 
 @dataclass(frozen=True)
@@ -53,34 +53,38 @@ def convert_checkpoints(
     motion_transformer: Path,
     adapter: Path,
     output: Path,
-    frames_17: Path | None = None,
+    base_weights: Path | None = None,
     name: str | None = None,
     config: PackConfig | None = None,
     overwrite: bool = False,
 ) -> Conversion:
-    """Convert the published .ckpt files of one backbone ("svd" or "cogvideox") into a pack at `output`.
+    """Convert the published .ckpt files of one backbone into a pack at `output`.
 
-    `frames_17` is CogVideoX's 17_frames.ckpt. `config` replaces the published sizes, for other trainings of the method.
-    Weights keep their precision.
+    `base_weights` is the file of weights that replace some of the base's, where the backbone has one. `config` replaces
+    the published sizes, for other trainings of the method. Weights keep their precision.
 
     Raises:
         CheckpointInvalid: files are missing or damaged, or keys or shapes differ; every one of all files is listed.
         CheckpointRefused: a file wants to run code on loading.
         PackInvalid: the output exists.
     """
-    if backbone not in KEY_TABLES:
-        raise CheckpointInvalid(f"Expected a backbone of {', '.join(KEY_TABLES)}, received {backbone!r}: choose one.")
+    if backbone not in published_backbones():
+        raise CheckpointInvalid(
+            f"Expected a backbone of {', '.join(published_backbones())}, received {backbone!r}: choose one."
+        )
     paths = {MOTION_PROJ: motion_proj, MOTION_TRANSFORMER: motion_transformer, ADAPTER: adapter}
-    if frames_17 is not None:
-        paths[FRAMES_17] = frames_17
-    needed = {rule.file for rule in KEY_TABLES[backbone]}
-    if needed - paths.keys():
-        raise CheckpointInvalid(f"{backbone} expects 17_frames.ckpt as well, received none: give it with --frames-17.")
-    if paths.keys() - needed:
-        raise CheckpointInvalid(f"{backbone} has no 17_frames.ckpt, received {frames_17}: leave --frames-17 out.")
+    file = published_facts(backbone).base_weights_file
+    if file is None and base_weights is not None:
+        raise CheckpointInvalid(
+            f"Expected no file of the base's weights for {backbone}, received {base_weights}: leave {OPTION} out."
+        )
+    if file is not None and base_weights is None:
+        raise CheckpointInvalid(f"Expected {file} as well for {backbone}, received none: give it with {OPTION}.")
+    if base_weights is not None:
+        paths[BASE_WEIGHTS] = base_weights
     config = config or published_config(backbone, name=name or output.name)
     files = {role: read_checkpoint(Path(path)) for role, path in paths.items()}
-    parts = _sort_keys(KEY_TABLES[backbone], files, paths, part_shapes(config))
+    parts = _sort_keys(key_table(backbone), files, paths, part_shapes(config))
     config = write_pack(
         output,
         config=config,
@@ -103,8 +107,9 @@ def part_shapes(config: PackConfig) -> dict[str, Shapes]:
         name: {key: tuple(value.shape) for key, value in module.state_dict().items()}
         for name, module in zip(names, modules, strict=True)
     }
-    if BACKBONE_ROOTS[config.backbone] == "transformer":
-        shapes[BASE_ATTENTION] = base_attention_shapes(config)
+    base_weights_shapes = published_facts(config.backbone).base_weights_shapes
+    if base_weights_shapes is not None:
+        shapes[BASE_ATTENTION] = base_weights_shapes(config.adapter.sites)
     return shapes
 
 

@@ -27,25 +27,24 @@ from index_builder.features.encoders import (
 from index_builder.features.sentence_encoder import SentenceEncoder, load_sentence_encoder
 from motionrag_nodes.adapted_tokens.context_transformer import ContextTransformer
 from motionrag_nodes.attention.adapter import MotionAdapter
+from motionrag_nodes.backbones.backbone import get_backbone
 from motionrag_nodes.checkpoints.fingerprints import fingerprint_folder, require_base, require_encoder
 from motionrag_nodes.checkpoints.pack_config import (
     ADAPTER_FILE,
     APPEARANCE_RESAMPLER_FILE,
-    BACKBONE_ROOTS,
     BASE_ATTENTION_FILE,
     CONTEXT_TRANSFORMER_FILE,
     MOTION_RESAMPLER_FILE,
     PACK_FILE,
     AdapterConfig,
-    GenerationDefaults,
     PackConfig,
     PackFile,
 )
-from motionrag_nodes.checkpoints.state_check import state_problems
 from motionrag_nodes.errors import PackInvalid, PackNotFound
 from motionrag_nodes.motion_tokens.resampler import Resampler
+from motionrag_nodes.state_check import state_problems
 
-__all__ = ["AdapterConfig", "GenerationDefaults", "MotionPack", "PackConfig", "load_pack", "write_pack"]
+__all__ = ["AdapterConfig", "MotionPack", "PackConfig", "load_pack", "write_pack"]
 
 PACKAGED_FOLDER = Path(__file__).resolve().parents[1] / "packs"
 APPEARANCE_PREFIX = "condition_proj."
@@ -114,7 +113,7 @@ class MotionPack:
         return folder if folder.is_dir() else self.config.base
 
     def base_attention_state(self) -> dict[str, torch.Tensor]:
-        """Weights that replace attentions of the base model (CogVideoX for 17 frames); empty if the pack has none."""
+        """Weights that replace attentions of the base model, as some backbones need; empty if the pack has none."""
         return _read_file(self.folder, self.config, BASE_ATTENTION_FILE) if self._has(BASE_ATTENTION_FILE) else {}
 
     def _has(self, name: str) -> bool:
@@ -129,7 +128,7 @@ def build_modules(config: PackConfig) -> tuple[Resampler, ContextTransformer, Mo
         MotionAdapter(
             token_dim=config.adapter.token_dim,
             site_dims=config.adapter.sites,
-            root=BACKBONE_ROOTS[config.backbone],
+            root=get_backbone(config.backbone).root,
         ).eval(),
     )
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from index_builder.features.encoders import EncoderSpec
 from motionrag_nodes.adapted_tokens.context_transformer import ContextTransformerConfig
+from motionrag_nodes.backbones.backbone import backbone_names, get_backbone
+from motionrag_nodes.backbones.settings import Settings
 from motionrag_nodes.errors import PackInvalid, PackTooNew
 from motionrag_nodes.motion_tokens.resampler import ResamplerConfig
 
@@ -20,8 +22,6 @@ FORMAT = "motionrag-pack"
 # of version 2 is written as version 1.
 VERSION, FIRST_VERSION = 2, 1
 
-# backbone -> name of the adapted model in the published adapter keys
-BACKBONE_ROOTS = {"svd": "unet", "cogvideox": "transformer"}
 ENCODER_KINDS = {"retrieval": "open_clip", "motion": "videomae", "appearance": "dinov2"}
 OPTIONAL_ENCODER_KINDS = {"captions": "sentence"}
 
@@ -43,21 +43,6 @@ class AdapterConfig:
 
     token_dim: int
     sites: Mapping[str, int]
-
-
-@dataclass(frozen=True)
-class GenerationDefaults:
-    """What the base model was trained for: pixels, frames, frames per second, and how to sample it."""
-
-    width: int
-    height: int
-    frames: int
-    fps: int
-    steps: int
-    min_guidance: float
-    max_guidance: float
-    motion_bucket_id: int = 127
-    noise_aug_strength: float = 0.02
 
 
 @dataclass(frozen=True)
@@ -87,7 +72,7 @@ class PackConfig:
     encoders: Mapping[str, EncoderSpec]
     base: str
     references: int
-    generation: GenerationDefaults
+    generation: Settings
     files: Mapping[str, PackFile] = field(default_factory=dict)
     base_fingerprint: str | None = None
 
@@ -131,6 +116,7 @@ class PackConfig:
         """A JSON-ready dictionary with format and version."""
         values = asdict(self)
         values["encoders"] = {role: spec.to_dict() for role, spec in self.encoders.items()}
+        values["generation"] = self.generation.to_stored()
         fingerprint = values.pop("base_fingerprint")
         values["base"] = {"source": self.base, **({"fingerprint": fingerprint} if fingerprint else {})}
         return {"format": FORMAT, "version": self.version, **values}
@@ -161,7 +147,7 @@ class PackConfig:
         return [
             *self._identity_problems(),
             *self._size_problems(),
-            *self._generation_problems(),
+            *(f"generation.{problem}" for problem in self.generation.problems()),
             *(self._file_problems() if with_files else ()),
         ]
 
@@ -169,8 +155,8 @@ class PackConfig:
         problems = []
         if not _NAME.fullmatch(self.name):
             problems.append(f"name: expected letters, digits, '.', '_' and '-', received {self.name!r}")
-        if self.backbone not in BACKBONE_ROOTS:
-            problems.append(f"backbone: expected one of {', '.join(BACKBONE_ROOTS)}, received {self.backbone!r}")
+        if self.backbone not in backbone_names():
+            problems.append(f"backbone: expected one of {', '.join(backbone_names())}, received {self.backbone!r}")
         for role, kind in (ENCODER_KINDS | OPTIONAL_ENCODER_KINDS).items():
             spec = self.encoders.get(role)
             if spec is None:
@@ -231,25 +217,6 @@ class PackConfig:
             problems.append(f"references: expected 1 to {room}, the positions' room, received {self.references}")
         return problems
 
-    def _generation_problems(self) -> list[str]:
-        defaults, problems = self.generation, []
-        for name in ("width", "height"):
-            if getattr(defaults, name) < 8 or getattr(defaults, name) % 8:
-                problems.append(f"generation.{name}: expected a multiple of 8, received {getattr(defaults, name)}")
-        problems += [
-            f"generation.{name}: expected at least 1, received {getattr(defaults, name)}"
-            for name in ("frames", "fps", "steps")
-            if getattr(defaults, name) < 1
-        ]
-        if not 0 <= defaults.min_guidance <= defaults.max_guidance:
-            problems.append(
-                "generation: expected 0 <= min_guidance <= max_guidance, "
-                f"received {defaults.min_guidance} and {defaults.max_guidance}"
-            )
-        if defaults.noise_aug_strength < 0 or defaults.motion_bucket_id < 0:
-            problems.append("generation: expected motion_bucket_id and noise_aug_strength of at least 0")
-        return problems
-
     def _file_problems(self) -> list[str]:
         problems = [f"files.{name}: missing" for name in REQUIRED_FILES if name not in self.files]
         problems += [
@@ -286,9 +253,9 @@ def _read_config(values: dict[str, Any], problems: list[str]) -> PackConfig | No
         ("appearance_resampler", ResamplerConfig),
         ("context_transformer", ContextTransformerConfig),
         ("adapter", AdapterConfig),
-        ("generation", GenerationDefaults),
     ):
         parts[name] = _read_dataclass(kind, values.get(name, {}), name, problems) if name in values else None
+    parts["generation"] = _read_generation(values, problems)
     for name, kind in (("name", str), ("backbone", str), ("references", int)):
         parts[name] = values.get(name)
         if name in values and type(parts[name]) is not kind:
@@ -309,6 +276,16 @@ def _read_config(values: dict[str, Any], problems: list[str]) -> PackConfig | No
     if not isinstance(files, dict):
         problems.append("files: expected an object of file names")
     return None if problems else PackConfig(**parts)
+
+
+def _read_generation(values: Mapping[str, Any], problems: list[str]) -> Settings | None:
+    """The settings in the backbone's own class; None where either is missing or wrong."""
+    if values.get("backbone") not in backbone_names():
+        problems.append(f"backbone: expected one of {', '.join(backbone_names())}, received {values.get('backbone')!r}")
+        return None
+    kind = get_backbone(values["backbone"]).settings
+    settings = values.get("generation")
+    return _read_dataclass(kind, settings, "generation", problems, names=kind.stored_names()) if settings else None
 
 
 def _read_encoders(values: Any, problems: list[str]) -> dict[str, EncoderSpec]:
@@ -332,19 +309,25 @@ _JSON_TYPES: dict[str, tuple[type, ...]] = {
 }
 
 
-def _read_dataclass(kind: type, values: Any, where: str, problems: list[str]) -> Any:
-    """An instance of a flat dataclass from JSON values, or None with the reasons added to `problems`."""
+def _read_dataclass(
+    kind: type, values: Any, where: str, problems: list[str], *, names: Collection[str] | None = None
+) -> Any:
+    """An instance of a flat dataclass from JSON values, or None with the reasons added to `problems`.
+
+    `names` are the fields that JSON may hold; left out, all.
+    """
     if not isinstance(values, dict):
         problems.append(f"{where}: expected an object, received {values!r}")
         return None
     found = len(problems)
-    for entry in fields(kind):
+    known = [entry for entry in fields(kind) if names is None or entry.name in names]
+    for entry in known:
         if entry.name not in values:
             if entry.default is MISSING:
                 problems.append(f"{where}.{entry.name}: missing")
         elif type(values[entry.name]) not in _JSON_TYPES[str(entry.type)]:
             problems.append(f"{where}.{entry.name}: expected {entry.type}, received {values[entry.name]!r}")
-    problems += [f"{where}.{name}: unexpected" for name in sorted(values.keys() - {e.name for e in fields(kind)})]
+    problems += [f"{where}.{name}: unexpected" for name in sorted(values.keys() - {entry.name for entry in known})]
     if isinstance(values.get("sites"), dict) and not all(type(width) is int for width in values["sites"].values()):
         problems.append(f"{where}.sites: expected the hidden width of each site as a whole number")
     return kind(**values) if len(problems) == found else None

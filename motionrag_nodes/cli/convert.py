@@ -7,16 +7,28 @@ from typing import Annotated
 
 import typer
 
+from motionrag_nodes.backbones.backbone import all_backbones
+
+_PUBLISHED = [backbone for backbone in all_backbones() if backbone.published is not None]
+_BASE_WEIGHTS = " ".join(
+    f"{backbone.published.base_weights_file}, which {backbone.name} needs as well."
+    for backbone in _PUBLISHED
+    if backbone.published.base_weights_file
+)
+
 
 def convert(
-    backbone: Annotated[str, typer.Option(help="Which video model the checkpoints are for: svd or cogvideox.")],
+    backbone: Annotated[
+        str,
+        typer.Option(
+            help=f"Which video model the checkpoints are for: {', '.join(backbone.name for backbone in _PUBLISHED)}."
+        ),
+    ],
     motion_proj: Annotated[Path, typer.Option(help="motion_proj.ckpt: the motion resampler.")],
     motion_transformer: Annotated[Path, typer.Option(help="motion_transformer.ckpt: the context transformer.")],
     adapter: Annotated[Path, typer.Option(help="Motion-Adapter.ckpt: the attention adapters.")],
     output: Annotated[Path, typer.Option(help="Folder of the new pack; it must not exist yet.")],
-    frames_17: Annotated[
-        Path | None, typer.Option("--frames-17", help="17_frames.ckpt, which CogVideoX needs as well.")
-    ] = None,
+    base_weights: Annotated[Path | None, typer.Option("--frames-17", help=_BASE_WEIGHTS)] = None,
     name: Annotated[str | None, typer.Option(help="The pack's name; else that of its folder.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a pack that is there.")] = False,
 ) -> None:
@@ -37,7 +49,7 @@ def convert(
             motion_proj=motion_proj,
             motion_transformer=motion_transformer,
             adapter=adapter,
-            frames_17=frames_17,
+            base_weights=base_weights,
             output=output,
             name=name,
             overwrite=overwrite,

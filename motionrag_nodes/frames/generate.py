@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,16 +13,15 @@ import torch
 from PIL import Image
 
 from motionrag_nodes.adapted_tokens.adapt import AdaptedMotion
-from motionrag_nodes.attention.injection import Injection, attach_motion
+from motionrag_nodes.attention.applied_motion import AppliedMotion
+from motionrag_nodes.backbones.settings import Settings
 from motionrag_nodes.errors import (
     GenerationFailed,
     GenerationInterrupted,
-    GenerationSettingInvalid,
     MotionMismatch,
     ShapeMismatch,
 )
 from motionrag_nodes.frames.run_control import StepClock, controlled_run
-from motionrag_nodes.frames.settings import GenerateSettings
 from motionrag_nodes.frames.video_model import VideoModel
 
 
@@ -44,7 +43,7 @@ def generate_video(
     *,
     image: np.ndarray,
     motion: AdaptedMotion | None,
-    settings: GenerateSettings,
+    settings: Settings,
     strength: float = 1.0,
     start: float = 0.0,
     end: float = 1.0,
@@ -65,39 +64,58 @@ def generate_video(
         AdapterBypassed: the model's attention did not pass through the adapter.
         GenerationFailed: the result is not finite, as half precision may make it.
     """
-    settings.validate(pixel_multiple=max(8, model.pipeline.vae_scale_factor))
-    _check_injection(strength, start, end)
-    picture = fit_picture(image, width=settings.width, height=settings.height)
-    injected = motion if strength > 0 and start < end else None
-    if motion is not None:
-        _check_motion(model, motion)
-    interrupted, began, clock = False, time.perf_counter(), StepClock()
+    applied = None if motion is None else _applied(model, motion, strength, start, end)
+    began = time.perf_counter()
+    frames, clock = generate_frames(
+        model,
+        pictures=[image],
+        motion=applied,
+        settings=settings,
+        seeds=[settings.seed],
+        on_step=on_step,
+        should_stop=should_stop,
+    )
+    return GeneratedVideo(frames=frames[0].contiguous(), fps=settings.fps, seconds=_seconds(began, clock))
+
+
+def generate_frames(
+    model: VideoModel,
+    *,
+    pictures: Sequence[np.ndarray],
+    motion: AppliedMotion | None,
+    settings: Settings,
+    seeds: Sequence[int],
+    on_step: Callable[[int, int], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> tuple[torch.Tensor, StepClock]:
+    """B videos float32 RGB [B, T, H, W, 3] in [0, 1] on the CPU, in one run of the model, each with its own seed.
+
+    pictures: B of uint8 RGB [H, W, 3]; motion for B clips. Raises as `generate_video`.
+    """
+    settings.validate(pixel_multiple=model.backbone.pixel_multiple(model.pipeline))
+    fitted = [fit_picture(picture, width=settings.width, height=settings.height) for picture in pictures]
+    entering = None if motion is None or motion.never else motion
+    interrupted, clock = False, StepClock(model.backbone.calls(settings))
     try:
-        with ExitStack() as stack:
-            stack.enter_context(_codec_restored(model.pipeline))
-            injection = None if injected is None else stack.enter_context(_motion_set(model, injected, settings))
-            clock = stack.enter_context(
-                controlled_run(
-                    model.pipeline,
-                    should_stop=should_stop,
-                    injection=injection,
-                    strength=strength,
-                    start=start,
-                    end=end,
-                )
-            )
-            frames = _run_pipeline(model, picture, settings, on_step)
+        with (
+            torch.no_grad(),
+            _codec_restored(model.pipeline),
+            controlled_run(
+                model.backbone, model.pipeline, settings, motion=entering, on_step=on_step, should_stop=should_stop
+            ) as clock,
+        ):
+            frames = model.backbone.run(model.pipeline, fitted, settings, seeds).float().cpu()
     except GenerationInterrupted:
         interrupted = True
     if interrupted:
-        # Raised anew, outside the handler: the first error's traceback holds the pipeline's tensors.
+        # Raised here, outside the handler: the first error's traceback holds the pipeline's tensors.
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         raise GenerationInterrupted(
             f"The generation was stopped as asked, in step {clock.step + 1} of {settings.steps}."
         )
     _require_finite(frames, model)
-    return GeneratedVideo(frames=frames, fps=settings.fps, seconds=_seconds(began, clock))
+    return frames, clock
 
 
 def fit_picture(image: np.ndarray, *, width: int, height: int) -> Image.Image:
@@ -123,21 +141,12 @@ def fit_picture(image: np.ndarray, *, width: int, height: int) -> Image.Image:
 def _require_finite(frames: torch.Tensor, model: VideoModel) -> None:
     if not torch.isfinite(frames).all():
         raise GenerationFailed(
-            f"Expected finite pixels, received some that are not numbers: {model.pipeline.unet.dtype} may be too "
-            "narrow for this model; load it in bfloat16 or float32."
+            f"Expected finite pixels, received some that are not numbers: {model.pipeline.dtype} may be too narrow for "
+            "this model; load it in bfloat16 or float32."
         )
 
 
-def _check_injection(strength: float, start: float, end: float) -> None:
-    if not 0 <= strength < float("inf"):
-        raise GenerationSettingInvalid(f"Expected a strength of at least 0, received {strength}: 1 is as trained.")
-    if not 0 <= start <= end <= 1:
-        raise GenerationSettingInvalid(
-            f"Expected 0 <= start <= end <= 1, fractions of the steps, received start {start} and end {end}."
-        )
-
-
-def _check_motion(model: VideoModel, motion: AdaptedMotion) -> None:
+def _applied(model: VideoModel, motion: AdaptedMotion, strength: float, start: float, end: float) -> AppliedMotion:
     if model.adapter is None:
         raise MotionMismatch("Motion was given, but the video model was loaded without a pack: load it with the pack.")
     if motion.pack_name != model.pack_name:
@@ -145,19 +154,14 @@ def _check_motion(model: VideoModel, motion: AdaptedMotion) -> None:
             f"The video model was loaded with pack {model.pack_name}, the motion was adapted with {motion.pack_name}: "
             "use one pack for both."
         )
-
-
-@contextmanager
-def _motion_set(model: VideoModel, motion: AdaptedMotion, settings: GenerateSettings) -> Iterator[Injection]:
-    """The adapter attached, keys and values projected once, in the order of the pipeline's branches."""
-    guided = settings.max_guidance > 1
-    branches = [motion.unconditional, motion.tokens] if guided else [motion.tokens]
-    parameter = next(model.adapter.parameters())
-    tokens = torch.cat(branches).to(parameter.device, parameter.dtype)
-    with attach_motion(model.pipeline.unet, model.adapter) as injection:
-        with torch.no_grad():
-            injection.set_tokens(tokens)
-        yield injection
+    return AppliedMotion(
+        adapter=model.adapter,
+        tokens=motion.tokens,
+        unconditional=motion.unconditional,
+        strength=strength,
+        start=start,
+        end=end,
+    )
 
 
 @contextmanager
@@ -170,35 +174,6 @@ def _codec_restored(pipeline: Any) -> Iterator[None]:
         if pipeline.vae.dtype != dtype:
             pipeline.vae.to(dtype=dtype)
         pipeline.maybe_free_model_hooks()
-
-
-def _run_pipeline(
-    model: VideoModel, picture: Image.Image, settings: GenerateSettings, on_step: Callable[[int, int], None] | None
-) -> torch.Tensor:
-    def report(pipeline: Any, step: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-        if on_step is not None:
-            on_step(step + 1, pipeline.num_timesteps)
-        return tensors
-
-    made = model.pipeline(
-        picture,
-        height=settings.height,
-        width=settings.width,
-        num_frames=settings.frames,
-        num_inference_steps=settings.steps,
-        min_guidance_scale=settings.min_guidance,
-        max_guidance_scale=settings.max_guidance,
-        fps=settings.fps,
-        motion_bucket_id=settings.motion_bucket_id,
-        noise_aug_strength=settings.noise_aug_strength,
-        decode_chunk_size=settings.decode_chunk_size,
-        # On the CPU whatever the device: a seed gives the same noise everywhere.
-        generator=torch.Generator("cpu").manual_seed(settings.seed),
-        output_type="pt",
-        callback_on_step_end=report,
-    )
-    # [1, T, 3, H, W] -> [T, H, W, 3]
-    return made.frames[0].permute(0, 2, 3, 1).float().cpu().contiguous()
 
 
 def _seconds(began: float, clock: StepClock) -> dict[str, float]:

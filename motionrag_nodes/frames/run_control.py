@@ -1,85 +1,115 @@
-"""Control over a running pipeline through hooks: which steps get motion, and stopping in the middle of one."""
+"""Control over a running pipeline through hooks: which calls get which motion, every step told, stopping within one."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
 from torch import nn
 
-from motionrag_nodes.attention.injection import Injection
-from motionrag_nodes.attention.steps import motion_steps
+from motionrag_nodes.attention.applied_motion import AppliedMotion
+from motionrag_nodes.attention.injection import Entering, attach, require_fit
+from motionrag_nodes.backbones.backbone import Backbone, Branch, Calls
 from motionrag_nodes.errors import GenerationInterrupted
-
-if TYPE_CHECKING:
-    from diffusers import StableVideoDiffusionPipeline
 
 
 class StepClock:
-    """Counts the UNet's calls, one a step, and notes when the first began and the last ended (seconds)."""
+    """Counts the denoisers' calls, and notes when the first began and the last ended (seconds)."""
 
-    def __init__(self) -> None:
-        self.step = 0
+    def __init__(self, calls: Calls) -> None:
+        self.calls = calls
+        self.made = 0
         self.first_began: float | None = None
         self.last_ended: float | None = None
+
+    @property
+    def step(self) -> int:
+        """The step under way, counted from 0."""
+        return self.made // len(self.calls)
+
+    @property
+    def branches(self) -> tuple[Branch, ...]:
+        """The branches of guidance that the call under way computes."""
+        return self.calls[self.made % len(self.calls)]
 
 
 @contextmanager
 def controlled_run(
-    pipeline: StableVideoDiffusionPipeline,
+    backbone: Backbone,
+    pipeline: Any,
+    settings: Any,
     *,
+    motion: AppliedMotion | None,
+    on_step: Callable[[int, int], None] | None,
     should_stop: Callable[[], bool] | None,
-    injection: Injection | None,
-    strength: float,
-    start: float,
-    end: float,
 ) -> Iterator[StepClock]:
-    """Within the block the pipeline injects motion at steps start <= i / steps < end, and stops when asked.
+    """Within the block the pipeline injects `motion` at its steps, tells each step, and stops when asked.
 
-    `should_stop` is asked before every block of the UNet and of the codec; GenerationInterrupted is then raised from
-    inside the model. Everything registered here is gone afterwards.
+    `should_stop` is asked before every block of the models; GenerationInterrupted is then raised from inside them.
+    Everything registered here is gone afterwards.
     """
-    clock = StepClock()
+    clock = StepClock(backbone.calls(settings))
+    with ExitStack() as stack:
+        for denoiser in backbone.denoisers(pipeline):
+            if motion is not None:
+                _inject(stack, backbone, denoiser, pipeline, clock, motion)
+            _count(stack, denoiser, pipeline, clock, on_step)
+        if should_stop is not None:
+            _watch(stack, backbone.stops(pipeline), should_stop)
+        yield clock
 
-    def before_step(_module: nn.Module, _args: Any) -> None:
+
+def _inject(
+    stack: ExitStack, backbone: Backbone, denoiser: nn.Module, pipeline: Any, clock: StepClock, motion: AppliedMotion
+) -> None:
+    hosts = backbone.hosts(denoiser)
+    require_fit(hosts, motion.adapter)
+    injection = stack.enter_context(attach(hosts))
+    # Keys and values of the tokens are the same in every step.
+    projected: dict[tuple[Branch, ...], Entering] = {}
+
+    def before_call(_module: nn.Module, _args: Any) -> None:
+        if not motion.enters(clock.step, total=pipeline.num_timesteps):
+            injection.enter()
+            return
+        if clock.branches not in projected:
+            projected[clock.branches] = motion.entering(clock.branches)
+        injection.enter(projected[clock.branches])
+
+    def after_call(_module: nn.Module, _args: Any, _output: Any) -> None:
+        injection.require_passes()
+
+    stack.callback(denoiser.register_forward_pre_hook(before_call).remove)
+    stack.callback(denoiser.register_forward_hook(after_call).remove)
+
+
+def _count(
+    stack: ExitStack,
+    denoiser: nn.Module,
+    pipeline: Any,
+    clock: StepClock,
+    on_step: Callable[[int, int], None] | None,
+) -> None:
+    def before_call(_module: nn.Module, _args: Any) -> None:
         if clock.first_began is None:
             clock.first_began = time.perf_counter()
-        if injection is not None:
-            injected = motion_steps(start, end, total=pipeline.num_timesteps)
-            injection.scale = strength if clock.step in injected else 0.0
 
-    def after_step(_module: nn.Module, _args: Any, _output: Any) -> None:
-        clock.step += 1
+    def after_call(_module: nn.Module, _args: Any, _output: Any) -> None:
+        clock.made += 1
         clock.last_ended = time.perf_counter()
-        if injection is not None and clock.step == 1:
-            injection.require_passes()
+        if on_step is not None and clock.made % len(clock.calls) == 0:
+            on_step(clock.step, pipeline.num_timesteps)
 
+    stack.callback(denoiser.register_forward_pre_hook(before_call).remove)
+    stack.callback(denoiser.register_forward_hook(after_call).remove)
+
+
+def _watch(stack: ExitStack, blocks: list[nn.Module], should_stop: Callable[[], bool]) -> None:
     def before_block(_module: nn.Module, _args: Any) -> None:
-        if should_stop is not None and should_stop():
+        if should_stop():
             raise GenerationInterrupted("The generation was stopped as asked.")
 
-    handles = [
-        pipeline.unet.register_forward_pre_hook(before_step),
-        pipeline.unet.register_forward_hook(after_step),
-        *(block.register_forward_pre_hook(before_block) for block in _blocks(pipeline)),
-    ]
-    try:
-        yield clock
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-def _blocks(pipeline: StableVideoDiffusionPipeline) -> list[nn.Module]:
-    """The parts of the models between which a stop is noticed: a fraction of a step each."""
-    blocks: list[nn.Module] = [pipeline.image_encoder]
-    for model in (pipeline.unet, pipeline.vae.encoder, pipeline.vae.decoder):
-        blocks += [*getattr(model, "down_blocks", ()), model.mid_block, *getattr(model, "up_blocks", ())]
-    # Within a block, layers: a block of the published UNet takes seconds on a small machine.
-    return [layer for block in blocks for layer in [block, *_layers(block)]]
-
-
-def _layers(block: nn.Module) -> list[nn.Module]:
-    return [*(getattr(block, "resnets", None) or ()), *(getattr(block, "attentions", None) or ())]
+    for block in blocks:
+        stack.callback(block.register_forward_pre_hook(before_block).remove)

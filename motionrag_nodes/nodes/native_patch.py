@@ -1,4 +1,4 @@
-"""Patches ComfyUI's own SVD MODEL with adapted motion; ComfyUI loads and offloads the adapter's weights."""
+"""Patches ComfyUI's own MODEL with adapted motion; ComfyUI loads and offloads the adapter's weights."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import WrappersMP
 
 from motionrag_nodes.attention.adapter import MotionAdapter
+from motionrag_nodes.attention.applied_motion import AppliedMotion
 from motionrag_nodes.attention.block_weights import site_weights
-from motionrag_nodes.attention.native_injection import AppliedMotion, NativeInjection, native_sites
+from motionrag_nodes.attention.injection import require_fit
+from motionrag_nodes.attention.native_injection import NativeInjection
+from motionrag_nodes.backbones.backbone import Backbone, get_backbone
 from motionrag_nodes.errors import MotionMismatch
 
 if TYPE_CHECKING:
@@ -36,14 +39,14 @@ def apply_motion(
     same_unconditional: bool = False,
     block_weights: str = "",
 ) -> ModelPatcher:
-    """A clone of `model` that adds `motion` at its spatial cross-attentions, beside what it adds already.
+    """A clone of `model` that adds `motion` at its adapted attentions, beside what it adds already.
 
     The unconditional branch of guidance gets the tokens of the all-zeros clip, or with `same_unconditional` the same
     ones as the conditional. At strength 0 the model computes bit for bit what it did.
 
     Raises:
         MotionMismatch: the motion was adapted with another pack.
-        AdapterMismatch: the model is no SVD, or not the one that the pack is for.
+        AdapterMismatch: the model is not the one that the pack is for.
         GenerationSettingInvalid, BlockWeightsInvalid: a setting is impossible.
     """
     if motion.pack_name != pack.name:
@@ -51,12 +54,12 @@ def apply_motion(
             f"Expected motion adapted with pack {pack.name}, received motion of {motion.pack_name}: "
             "use one pack for both nodes."
         )
-    sites = native_sites(model.get_model_object("diffusion_model"), pack.adapter)
+    backbone = get_backbone(pack.config.backbone)
+    require_fit(backbone.hosts(model.get_model_object("diffusion_model")), pack.adapter)
     adapter = _adapter_in(pack, model.model.manual_cast_dtype or model.model_dtype())
     applied = AppliedMotion(
         adapter=adapter.model,
-        sites=sites,
-        weights=site_weights(block_weights, pack.adapter.sites),
+        weights=site_weights(block_weights, {site: backbone.blocks_of(site) for site in pack.adapter.sites}),
         tokens=motion.tokens,
         unconditional=motion.tokens if same_unconditional else motion.unconditional,
         strength=strength,
@@ -65,15 +68,15 @@ def apply_motion(
     )
     patched = model.clone()
     if strength:
-        _add(patched, applied, adapter)
+        _add(patched, backbone, applied, adapter)
     return patched
 
 
-def _add(patched: ModelPatcher, applied: AppliedMotion, adapter: ModelPatcher) -> None:
+def _add(patched: ModelPatcher, backbone: Backbone, applied: AppliedMotion, adapter: ModelPatcher) -> None:
     present = patched.get_wrappers(WrappersMP.DIFFUSION_MODEL, _KEY)
     earlier = tuple(motion for injection in present for motion in injection.motions)
     patched.remove_wrappers_with_key(WrappersMP.DIFFUSION_MODEL, _KEY)
-    patched.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, _KEY, NativeInjection((*earlier, applied)))
+    patched.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, _KEY, NativeInjection(backbone.hosts, (*earlier, applied)))
     loaded = patched.get_additional_models_with_key(_KEY)
     if not any(adapter.is_clone(other) for other in loaded):
         patched.set_additional_models(_KEY, [*loaded, adapter])

@@ -1,7 +1,8 @@
-"""Load Video Model (ComfyUI): loads a diffusers SVD folder as ComfyUI's own MODEL, CLIP_VISION and VAE."""
+"""Load Video Model (ComfyUI): loads a diffusers folder as ComfyUI's own MODEL, CLIP_VISION and VAE."""
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,12 +52,18 @@ class LoadNativeVideoModel(io.ComfyNode):
 
     @classmethod
     def execute(cls, pack: MotionPack, model: str) -> io.NodeOutput:
-        from motionrag_nodes.nodes.native_base import load_native_base
+        from motionrag_nodes.backbones.backbone import get_backbone
 
+        backbone = get_backbone(pack.config.backbone)
+        if backbone.native_loader is None:
+            raise ChoiceNotFound(
+                f"Pack {pack.name} is for {backbone.title}, which ComfyUI loads by nodes of its own: use those for the "
+                "MODEL, and Apply Motion with this pack."
+            )
         folder = model_folders.base_model(model) or pack.base_source
         if not isinstance(folder, Path):
             raise ChoiceNotFound(
                 f"Pack {pack.name} names its video model {folder} without holding it. Use Image Only Checkpoint "
                 "Loader with that model's checkpoint, or put its diffusers folder into models/diffusers and choose it."
             )
-        return io.NodeOutput(*load_native_base(folder))
+        return io.NodeOutput(*importlib.import_module(backbone.native_loader).load_native_base(folder))

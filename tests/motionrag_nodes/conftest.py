@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,8 +17,10 @@ from index_builder.features.encoders import EncoderSpec, fingerprint_encoder
 from index_builder.features.preprocessing import Preprocessing
 from motionrag_nodes.adapted_tokens.context_transformer import ContextTransformer, ContextTransformerConfig
 from motionrag_nodes.attention.adapter import MotionAdapter
+from motionrag_nodes.backbones.svd.settings import SVDSettings
+from motionrag_nodes.batch_render.server.install import find_comfyui
 from motionrag_nodes.checkpoints.pack import MotionPack, build_modules, load_pack, write_pack
-from motionrag_nodes.checkpoints.pack_config import AdapterConfig, GenerationDefaults, PackConfig
+from motionrag_nodes.checkpoints.pack_config import AdapterConfig, PackConfig
 from motionrag_nodes.motion_tokens.resampler import Resampler, ResamplerConfig
 from tests.index_builder.sentence_folder import save_tiny_sentence_encoder
 
@@ -63,6 +66,21 @@ def golden() -> Callable[[str], Golden]:
     return load
 
 
+@pytest.fixture(scope="session")
+def comfy() -> Any:
+    """ComfyUI's package `comfy`, on the processor; its folder goes last on the path, where it hides nothing."""
+    folder = str(find_comfyui().folder)
+    if folder not in sys.path:
+        sys.path.append(folder)
+    import comfy.cli_args
+
+    comfy.cli_args.args.cpu = True
+    import comfy.sample
+    import comfy.sd
+
+    return comfy
+
+
 @pytest.fixture
 def tiny_pack_config() -> PackConfig:
     """A pack's configuration as small as the modules allow, for the tiny UNet of `tiny_pipeline`."""
@@ -86,9 +104,7 @@ def tiny_pack_config() -> PackConfig:
         },
         base="base",
         references=4,
-        generation=GenerationDefaults(
-            width=64, height=64, frames=4, fps=4, steps=3, min_guidance=1.0, max_guidance=2.0
-        ),
+        generation=SVDSettings(width=64, height=64, frames=4, fps=4, steps=3, min_guidance=1.0, max_guidance=2.0),
     )
 
 

@@ -3,9 +3,10 @@
 import numpy as np
 import torch
 
-from motionrag_nodes.attention.injection import attach_motion
+from motionrag_nodes.attention.injection import Entering, attach
 from training.demo_world.world import draw_spec
 from training.scripts import SCRIPT_DIM, UNITS, ScriptedBase, write_scripts
+from training.sizes import hosts
 
 
 def test_a_script_says_where_the_sprite_is_at_every_frame() -> None:
@@ -32,10 +33,10 @@ def test_zeros_tell_nothing_and_a_script_something() -> None:
     sample, embedding, ids = torch.randn(1, 8, 8, 8, 8), torch.randn(1, 1, 128), torch.zeros(1, 3)
     told = {"none": None, "zeros": torch.zeros(1, 1, SCRIPT_DIM), "ones": torch.ones(1, 1, SCRIPT_DIM)}
     answers = {}
-    with attach_motion(base.unet, base.scripts) as injection:
+    with attach(hosts(base.unet)) as injection:
         for name, script in told.items():
             if script is not None:
-                injection.set_tokens(script)
+                injection.enter(Entering.of(base.scripts, script))
             answers[name] = base.unet(sample, torch.tensor(1.0), embedding, added_time_ids=ids).sample
     assert torch.allclose(answers["zeros"], answers["none"], atol=1e-6)
     assert (answers["ones"] - answers["none"]).abs().max() > 1e-3

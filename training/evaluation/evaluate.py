@@ -8,8 +8,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+from motionrag_nodes.backbones.settings import Settings
 from motionrag_nodes.checkpoints.pack import load_pack
-from motionrag_nodes.frames.settings import GenerateSettings
 from motionrag_nodes.motion_tokens.pack_encoder import PackClipEncoder
 from training.evaluation.errors import EvaluationInvalid
 from training.evaluation.protocol.cases import draw_cases
@@ -32,7 +32,7 @@ class Evaluation:
 
     pack: str
     clips: int
-    settings: GenerateSettings
+    settings: Settings
     classifier: str
     rows: dict[str, RowFigures]
     targets: list[Target]

@@ -7,9 +7,13 @@ import pytest
 from motionrag_nodes.attention.block_weights import site_weights
 from motionrag_nodes.errors import BlockWeightsInvalid
 
-BLOCKS = ("down_blocks.0.attentions.0", "down_blocks.1.attentions.0", "mid_block.attentions.0",
-          "up_blocks.0.attentions.0", "up_blocks.0.attentions.1")  # fmt: skip
-SITES = [f"{block}.transformer_blocks.0.attn2" for block in BLOCKS]
+BLOCKS = {
+    "first": ("down.0.0", "down.0", "down"),
+    "second": ("down.1.0", "down.1", "down"),
+    "third": ("mid",),
+    "fourth": ("up.0.0", "up.0", "up"),
+    "fifth": ("up.0.1", "up.0", "up"),
+}
 
 
 @pytest.mark.parametrize(
@@ -23,8 +27,8 @@ SITES = [f"{block}.transformer_blocks.0.attn2" for block in BLOCKS]
     ],
 )
 def test_weights(text: str, weights: list[float]) -> None:
-    assert list(site_weights(text, SITES).values()) == weights
-    assert list(site_weights(text, SITES)) == SITES
+    assert list(site_weights(text, BLOCKS).values()) == weights
+    assert list(site_weights(text, BLOCKS)) == list(BLOCKS)
 
 
 @pytest.mark.parametrize(
@@ -43,9 +47,9 @@ def test_what_cannot_be_read_is_told(text: str, problem: str) -> None:
         BlockWeightsInvalid,
         match=rf"Expected block weights such as .*{problem}\. The blocks are down, mid, up, down\.0",
     ):
-        site_weights(text, SITES)
+        site_weights(text, BLOCKS)
 
 
 def test_every_problem_is_told_at_once() -> None:
     with pytest.raises(BlockWeightsInvalid, match="'x' is no block=number; there is no block 'left'"):
-        site_weights("x, left=1, mid=1", SITES)
+        site_weights("x, left=1, mid=1", BLOCKS)

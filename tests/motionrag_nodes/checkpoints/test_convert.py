@@ -6,6 +6,7 @@ import pytest
 import torch
 from packaging.version import Version
 
+from motionrag_nodes.backbones.cogvideox.settings import CogVideoXSettings
 from motionrag_nodes.checkpoints.convert import convert_checkpoints
 from motionrag_nodes.checkpoints.pack import build_modules, load_pack
 from motionrag_nodes.checkpoints.pack_config import AdapterConfig
@@ -126,7 +127,9 @@ def test_an_existing_pack_is_kept_unless_asked(published):
 
 def test_cogvideox_round_trip_with_17_frames(tmp_path, tiny_pack_config):
     sites = {"transformer_blocks.0.attn1": 32, "transformer_blocks.1.attn1": 32}
-    config = replace(tiny_pack_config, backbone="cogvideox", adapter=AdapterConfig(token_dim=32, sites=sites))
+    settings = CogVideoXSettings(width=64, height=64, frames=5, fps=4, steps=3)
+    adapter = AdapterConfig(token_dim=32, sites=sites)
+    config = replace(tiny_pack_config, backbone="cogvideox", adapter=adapter, generation=settings)
     torch.manual_seed(0)
     resampler, transformer, adapter = (module.state_dict() for module in build_modules(config))
     attention = {
@@ -139,7 +142,7 @@ def test_cogvideox_round_trip_with_17_frames(tmp_path, tiny_pack_config):
         "motion_proj": resampler,
         "motion_transformer": transformer,
         "adapter": {key: value + 1 for key, value in adapter.items()},
-        "frames_17": attention,
+        "base_weights": attention,
     }
     run = published_folder(tmp_path, states, config, "cogvideox")
     run()
@@ -148,15 +151,15 @@ def test_cogvideox_round_trip_with_17_frames(tmp_path, tiny_pack_config):
     base = pack.base_attention_state()
     assert base.keys() == attention.keys() and all(torch.equal(base[key], attention[key]) for key in base)
     broken = {key: value for key, value in attention.items() if "1.attn1.to_v" not in key}
-    with pytest.raises(CheckpointInvalid, match=r"frames_17.ckpt: missing transformer.transformer_blocks.1.attn1.to_v"):
-        run({"frames_17": broken}, output=tmp_path / "other")
+    with pytest.raises(CheckpointInvalid, match=r"base_weights.ckpt: missing .*blocks.1.attn1.to_v"):
+        run({"base_weights": broken}, output=tmp_path / "other")
 
 
 def test_17_frames_belongs_to_cogvideox_alone(published, tmp_path, tiny_pack_config):
-    with pytest.raises(CheckpointInvalid, match=r"svd has no 17_frames.ckpt, .*leave --frames-17 out"):
-        published(frames_17=tmp_path / "motion_proj.ckpt")
+    with pytest.raises(CheckpointInvalid, match=r"no file of the base's weights for svd, .*: leave --frames-17 out"):
+        published(base_weights=tmp_path / "motion_proj.ckpt")
     files = {role: tmp_path / f"{role}.ckpt" for role in published.states}
-    with pytest.raises(CheckpointInvalid, match=r"cogvideox expects 17_frames.ckpt as well.*--frames-17"):
+    with pytest.raises(CheckpointInvalid, match=r"Expected 17_frames.ckpt as well for cogvideox.*--frames-17"):
         convert_checkpoints("cogvideox", **files, output=tmp_path / "pack")
     with pytest.raises(CheckpointInvalid, match=r"Expected a backbone of svd, cogvideox, received 'vhs'"):
         convert_checkpoints("vhs", **files, output=tmp_path / "pack")

@@ -102,15 +102,15 @@ def test_every_contradiction_is_reported_at_once(config):
     text = str(error.value)
     for part in (
         "name: expected letters",
-        "backbone: expected one of svd, cogvideox, received 'vhs'",
+        "backbone: expected one of cogvideox, svd, received 'vhs'",
         "base.source: expected a folder in the pack or a hub name, received '../base'",
         "references: expected 1 to 9, the positions' room, received 10",
         "adapter.token_dim: expected 32",
         "motion_resampler.num_queries: expected 3",
         "context_transformer.heads: 3 does not divide token_dim 32",
-        "generation.width: expected a multiple of 8, received 60",
+        "generation.width: expected a positive multiple of 8, received 60",
         "generation.fps: expected at least 1",
-        "expected 0 <= min_guidance <= max_guidance",
+        "generation.max_guidance: expected at least min_guidance 3.0, received 2.0",
         "encoders.retrieval.source: expected a folder in the pack",
         "encoders.motion.kind: expected videomae, received 'dinov2'",
         "encoders.appearance: missing",

@@ -3,7 +3,7 @@
 import pytest
 
 from motionrag_nodes.checkpoints.convert import part_shapes
-from motionrag_nodes.checkpoints.published import KEY_TABLES, published_config
+from motionrag_nodes.checkpoints.published import published_backbones, published_config
 
 
 def resampler_shapes(embedding_dim):
@@ -72,11 +72,12 @@ def test_the_svd_sites_and_widths_are_those_of_the_published_unet():
     import torch
     from diffusers import UNetSpatioTemporalConditionModel
 
-    from motionrag_nodes.attention.svd import svd_site_dims
+    from motionrag_nodes.backbones.backbone import get_backbone
 
     with torch.device("meta"):
         unet = UNetSpatioTemporalConditionModel(num_attention_heads=(5, 10, 20, 20))
-    assert svd_site_dims(unet) == dict(published_config("svd", name="published").adapter.sites)
+    widths = {site: host.width for site, host in get_backbone("svd").hosts(unet).items()}
+    assert widths == dict(published_config("svd", name="published").adapter.sites)
 
 
 def test_the_cogvideox_adapter_and_17_frames_have_the_published_keys():
@@ -89,4 +90,4 @@ def test_the_cogvideox_adapter_and_17_frames_have_the_published_keys():
 
 
 def test_every_backbone_has_a_table():
-    assert sorted(KEY_TABLES) == ["cogvideox", "svd"]
+    assert published_backbones() == ["svd", "cogvideox"]

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from motionrag_nodes.adapted_tokens.adapt import AdaptedMotion
+from motionrag_nodes.backbones.svd.settings import SVDSettings
 from motionrag_nodes.checkpoints.pack import load_pack
 from motionrag_nodes.errors import (
     AdapterBypassed,
@@ -21,10 +22,9 @@ from motionrag_nodes.errors import (
     UnsupportedProcessor,
 )
 from motionrag_nodes.frames.generate import fit_picture, generate_video
-from motionrag_nodes.frames.settings import GenerateSettings
 from motionrag_nodes.frames.video_model import load_video_model
 
-SETTINGS = GenerateSettings(
+SETTINGS = SVDSettings(
     width=64, height=64, frames=3, fps=4, steps=4, min_guidance=1.0, max_guidance=2.0, decode_chunk_size=2, seed=7
 )
 IMAGE = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
@@ -243,7 +243,7 @@ def test_foreign_attention_is_an_error_and_not_a_silent_loss(model, motion):
             return hidden_states
 
     site.set_processor(AttnProcessor2_0())
-    with pytest.raises(AdapterBypassed, match=r"Expected 7 attention sites .* 1 did not \(mid_block"):
+    with pytest.raises(AdapterBypassed, match=r"Expected 7 attention sites .* 1 were not \(mid_block"):
         run(model, motion)
     AttnProcessor2_0.__name__ = "SomeonesLoRA"
     with pytest.raises(UnsupportedProcessor, match=r"mid_block.* received SomeonesLoRA"):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,8 +13,7 @@ import torch
 
 from motionrag_nodes.adapted_tokens.adapt import AdaptedMotion
 from motionrag_nodes.attention.adapter import MotionAdapter
-from motionrag_nodes.attention.svd import svd_site_dims
-from motionrag_nodes.batch_render.server.install import find_comfyui
+from motionrag_nodes.backbones.backbone import get_backbone
 
 TOKEN_DIM, TOKENS, CONTEXT_DIM = 24, 3, 32
 SIGMA_MIN, SIGMA_MAX = 0.002, 80.0
@@ -43,6 +42,7 @@ class PackOfAdapter:
 
     name: str
     adapter: MotionAdapter
+    config: Any = field(default_factory=lambda: SimpleNamespace(backbone="svd"))
 
 
 @dataclass(frozen=True)
@@ -53,21 +53,6 @@ class BothLayouts:
     folder: Path
     model: Any  # ModelPatcher
     pack: PackOfAdapter
-
-
-@pytest.fixture(scope="session")
-def comfy() -> Any:
-    """ComfyUI's package `comfy`, on the processor; its folder goes last on the path, where it hides nothing."""
-    folder = str(find_comfyui().folder)
-    if folder not in sys.path:
-        sys.path.append(folder)
-    import comfy.cli_args
-
-    comfy.cli_args.args.cpu = True
-    import comfy.sample
-    import comfy.sd
-
-    return comfy
 
 
 @pytest.fixture(scope="session")
@@ -89,7 +74,7 @@ def tiny(unets: dict[str, BothLayouts]) -> BothLayouts:
 def make_unet(config: dict[str, Any], folder: Path) -> BothLayouts:
     from diffusers import UNetSpatioTemporalConditionModel
 
-    from motionrag_nodes.nodes.native_base import load_native_unet
+    from motionrag_nodes.backbones.svd.native import load_native_unet
 
     torch.manual_seed(0)
     theirs = UNetSpatioTemporalConditionModel(
@@ -105,7 +90,9 @@ def make_unet(config: dict[str, Any], folder: Path) -> BothLayouts:
             torch.nn.init.normal_(parameter)
     theirs.save_pretrained(folder / "unet")
     write_scheduler(folder)
-    adapter = MotionAdapter(token_dim=TOKEN_DIM, site_dims=svd_site_dims(theirs))
+    adapter = MotionAdapter(
+        token_dim=TOKEN_DIM, site_dims={site: host.width for site, host in get_backbone("svd").hosts(theirs).items()}
+    )
     for parameter in adapter.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
     return BothLayouts(

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from motionrag_nodes.attention.injection import attach_motion
+from motionrag_nodes.attention.injection import Entering, attach
 from motionrag_nodes.attention.steps import motion_steps
+from motionrag_nodes.backbones.backbone import get_backbone
 from motionrag_nodes.errors import SamplerUnsupported
 from tests.motionrag_nodes.nodes.conftest import CONTEXT_DIM, SIGMA_MAX, SIGMA_MIN, BothLayouts, motion
 
@@ -64,11 +65,12 @@ def theirs(both: BothLayouts, start: dict[str, torch.Tensor], moved: Any, begin:
     pictures = torch.stack([torch.zeros_like(start["picture"]), start["picture"]]).expand(-1, FRAMES, -1, -1, -1)
     context = torch.cat([torch.zeros_like(start["context"]), start["context"]])
     time_ids = torch.tensor([[SETTINGS["fps"] - 1.0, 127.0, 0.02]] * 2)
-    with attach_motion(both.theirs, both.pack.adapter) as injection:
+    with attach(get_backbone("svd").hosts(both.theirs)) as injection:
         for step, time in enumerate(scheduler.timesteps):
-            injection.clear()
+            injection.enter()
             if step in motion_steps(begin, end, total=STEPS):
-                injection.set_tokens(torch.cat([moved.unconditional, moved.tokens]))
+                tokens = torch.cat([moved.unconditional, moved.tokens])
+                injection.enter(Entering.of(both.pack.adapter, tokens))
             scaled = scheduler.scale_model_input(torch.cat([latents] * 2), time)
             noise = both.theirs(torch.cat([scaled, pictures], dim=2), time, context, time_ids, return_dict=False)[0]
             without, given = noise.chunk(2)

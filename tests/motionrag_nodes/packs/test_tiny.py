@@ -1,5 +1,7 @@
 """The pack that ships: references move the picture their way. Floors lie well below what was seen when it was made."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,6 @@ import torch
 from motionrag_nodes.adapted_tokens.adapt import AdaptedMotion, adapt_motion
 from motionrag_nodes.checkpoints.pack import MotionPack, load_pack
 from motionrag_nodes.frames.generate import generate_video
-from motionrag_nodes.frames.settings import GenerateSettings
 from motionrag_nodes.frames.video_model import VideoModel, load_video_model
 from motionrag_nodes.motion_tokens.pack_encoder import PackClipEncoder
 from motionrag_nodes.neighbours.reference_videos import encode_reference_videos
@@ -51,7 +52,7 @@ def shape_of(frame: torch.Tensor) -> tuple[float, float, float]:
 
 def change(pack: MotionPack, model: VideoModel, picture: np.ndarray, motion: str) -> np.ndarray:
     """How the sprite's place (x, y) and area ratio differ between first and last frame."""
-    settings = GenerateSettings.from_defaults(pack.config.generation, seed=1)
+    settings = replace(pack.config.generation, seed=1)
     frames = generate_video(model, image=picture, motion=adapted(pack, picture, motion), settings=settings).frames
     (x0, y0, area0), (x1, y1, area1) = shape_of(frames[0]), shape_of(frames[-1])
     return np.array([x1 - x0, y1 - y0, area1 / area0])
@@ -73,7 +74,7 @@ def test_references_decide_how_large_it_gets(pack: MotionPack, model: VideoModel
 
 
 def test_first_frame_is_the_picture(pack: MotionPack, model: VideoModel, picture: np.ndarray) -> None:
-    settings = GenerateSettings.from_defaults(pack.config.generation, seed=1)
+    settings = replace(pack.config.generation, seed=1)
     frames = generate_video(model, image=picture, motion=adapted(pack, picture, "up"), settings=settings).frames
     squared = ((frames[0].numpy() - picture / 255) ** 2).mean()
     assert 10 * np.log10(1 / squared) > 17

@@ -10,9 +10,9 @@ import numpy as np
 from PIL import Image
 
 from motionrag_nodes.adapted_tokens.adapt import AdaptedMotion, adapt_motion
+from motionrag_nodes.backbones.settings import Settings
 from motionrag_nodes.checkpoints.pack import MotionPack
 from motionrag_nodes.frames.generate import generate_video
-from motionrag_nodes.frames.settings import GenerateSettings
 from motionrag_nodes.frames.video_model import VideoModel
 from motionrag_nodes.neighbours.neighbours import Neighbours
 from motionrag_nodes.neighbours.reference_videos import encode_reference_videos
@@ -62,17 +62,15 @@ def adapted_motion(pack: MotionPack, scene: Scene) -> AdaptedMotion:
     return adapt_motion(pack, scene.neighbours(pack), image=scene.picture)
 
 
-def render_scene(
-    model: VideoModel, scene: Scene, motion: AdaptedMotion | None, settings: GenerateSettings
-) -> np.ndarray:
+def render_scene(model: VideoModel, scene: Scene, motion: AdaptedMotion | None, settings: Settings) -> np.ndarray:
     """uint8 RGB [T, H, W, 3]."""
     frames = generate_video(model, image=scene.picture, motion=motion, settings=settings).frames
     return (frames.numpy() * 255).round().astype(np.uint8)
 
 
-def scene_settings(pack: MotionPack, scene: Scene, **changes: float) -> GenerateSettings:
+def scene_settings(pack: MotionPack, scene: Scene, **changes: float) -> Settings:
     """The pack's own settings, but for `changes`."""
-    return replace(GenerateSettings.from_defaults(pack.config.generation, seed=scene.seed), **changes)
+    return replace(pack.config.generation, seed=scene.seed, **changes)
 
 
 def save_frames(path: Path, scenes: list[np.ndarray]) -> None:

@@ -10,8 +10,8 @@ import torch
 
 from index_builder.database.search.reader import MotionDatabase
 from motionrag_nodes.adapted_tokens.adapt import adapt_motion
+from motionrag_nodes.backbones.settings import Settings
 from motionrag_nodes.checkpoints.pack import MotionPack
-from motionrag_nodes.frames.settings import GenerateSettings
 from motionrag_nodes.frames.video_model import VideoModel
 from motionrag_nodes.motion_tokens.pack_encoder import PackClipEncoder
 from motionrag_nodes.neighbours.neighbours import Neighbours
@@ -45,9 +45,9 @@ class Chain:
         return PackClipEncoder(self.pack)
 
     @property
-    def settings(self) -> GenerateSettings:
+    def settings(self) -> Settings:
         """The pack's, with fewer steps."""
-        return replace(GenerateSettings.from_defaults(self.pack.config.generation), steps=STEPS)
+        return replace(self.pack.config.generation, steps=STEPS)
 
 
 def measure_videos(chain: Chain, *, clips: int = CLIPS) -> dict[str, float]:

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from motionrag_nodes.backbones.settings import Settings
 from motionrag_nodes.checkpoints.pack import load_pack
-from motionrag_nodes.frames.settings import GenerateSettings
 from motionrag_nodes.frames.video_model import VideoModel
 from training.evaluation.videos.batched import generate_videos
 from training.evaluation.videos.loading import load_quietly
@@ -41,7 +41,7 @@ class Batch:
     unconditional: np.ndarray
 
 
-def in_batches(batch: Batch, settings: GenerateSettings) -> Iterator[Batch]:
+def in_batches(batch: Batch, settings: Settings) -> Iterator[Batch]:
     """The same videos in batches that are quick enough for a stop to lose little."""
     # A codec that mixes frames in time must not decode those of two videos in one chunk.
     size = 1 if settings.frames % settings.decode_chunk_size else BATCH
@@ -60,11 +60,11 @@ class _Worker:
     """What a process holds: the model, loaded once."""
 
     model: VideoModel
-    settings: GenerateSettings
+    settings: Settings
     store: VideoStore
 
     @classmethod
-    def start(cls, pack: Path, folder: Path, settings: GenerateSettings, threads: int | None) -> None:
+    def start(cls, pack: Path, folder: Path, settings: Settings, threads: int | None) -> None:
         if threads is not None:
             torch.set_num_threads(threads)
         cls.model = load_quietly(load_pack(pack))
@@ -102,7 +102,7 @@ def generate_batches(
     *,
     pack: Path,
     folder: Path,
-    settings: GenerateSettings,
+    settings: Settings,
     workers: int,
     on_videos: Callable[[int], None] = lambda count: None,
 ) -> None:

@@ -9,8 +9,8 @@ from statistics import median
 
 from index_builder.database.search.reader import MotionDatabase
 from motionrag_nodes.adapted_tokens.adapt import adapt_motion
+from motionrag_nodes.backbones.settings import Settings
 from motionrag_nodes.frames.generate import generate_video
-from motionrag_nodes.frames.settings import GenerateSettings
 from motionrag_nodes.motion_tokens.pack_encoder import PackClipEncoder
 from motionrag_nodes.neighbours.retrieve import retrieve_neighbours
 from training.evaluation.protocol.cases import Case
@@ -37,7 +37,7 @@ class Timing:
 
 
 def measure_timing(
-    cases: Sequence[Case], *, encoder: PackClipEncoder, database: MotionDatabase, settings: GenerateSettings
+    cases: Sequence[Case], *, encoder: PackClipEncoder, database: MotionDatabase, settings: Settings
 ) -> Timing:
     """Each part in turn for each case; the first case warms up and does not count."""
     model = load_quietly(encoder.pack)

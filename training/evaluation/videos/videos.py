@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from index_builder.database.search.reader import MotionDatabase
+from motionrag_nodes.backbones.settings import Settings
 from motionrag_nodes.checkpoints.pack import PACK_FILE, MotionPack
-from motionrag_nodes.frames.settings import GenerateSettings
 from motionrag_nodes.motion_tokens.pack_encoder import PackClipEncoder
 from training.evaluation.errors import EvaluationInvalid
 from training.evaluation.protocol.cases import CASE_SETS, EVALUATION_SEED, Case, draw_cases
@@ -37,7 +37,7 @@ class Videos:
     store: VideoStore
     cases: dict[str, Sequence[Case]]
     databases: dict[str, MotionDatabase]
-    settings: GenerateSettings
+    settings: Settings
 
     def generated(self, row: Row) -> tuple[list[np.ndarray], list[float]]:
         """A row's videos uint8 RGB [T, H, W, 3], and the seconds each took."""
@@ -82,7 +82,7 @@ def make_videos(
     return videos
 
 
-def fingerprint(pack: MotionPack, settings: GenerateSettings) -> str:
+def fingerprint(pack: MotionPack, settings: Settings) -> str:
     """12 hex digits of all that the videos depend on: another pack, world or setting begins anew, beside the old."""
     protocol = (EVALUATION_SEED, DATABASE_SEED, CLIPS_PER_MOTION, WRONG_CAPTION_SHARE, sorted(asdict(settings).items()))
     digest = hashlib.sha256(repr(protocol).encode())
@@ -98,8 +98,8 @@ def fingerprint(pack: MotionPack, settings: GenerateSettings) -> str:
     return digest.hexdigest()[:12]
 
 
-def _settings(pack: MotionPack, steps: int | None) -> GenerateSettings:
-    defaults = GenerateSettings.from_defaults(pack.config.generation)
+def _settings(pack: MotionPack, steps: int | None) -> Settings:
+    defaults = pack.config.generation
     settings = replace(defaults, steps=steps or defaults.steps)
     if settings.width != settings.height:
         raise EvaluationInvalid(

@@ -20,9 +20,9 @@ from comfy.model_patcher import ModelPatcher
 from safetensors.torch import load_file
 from torch import nn
 
-from motionrag_nodes.attention.native_names import UNetLayout
-from motionrag_nodes.checkpoints.state_check import state_problems
+from motionrag_nodes.backbones.svd.native_names import UNetLayout
 from motionrag_nodes.errors import VideoModelNotFound
+from motionrag_nodes.state_check import state_problems
 
 _VISION_PREFIX = "vision_model."
 

@@ -10,10 +10,12 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-
-from torch import nn
+from typing import TYPE_CHECKING
 
 from motionrag_nodes.errors import AdapterMismatch
+
+if TYPE_CHECKING:
+    from torch import nn
 
 _RESNET_PARTS = {
     "norm1": "in_layers.0",
@@ -94,6 +96,19 @@ class UNetLayout:
             attention_up=tuple(f"output_blocks.{block}.1.proj_in.weight" in keys for block in first_of_level),
         )
 
+    def site_of(self, path: str) -> str:
+        """An attention's path in ComfyUI's UNet, `native_attentions` -> its path in diffusers'."""
+        transformers = ["mid_block.attentions.0"]
+        for side, layers, extra in (("down", self.layers, 0), ("up", self.layers[::-1], 1)):
+            transformers += [
+                f"{side}_blocks.{level}.attentions.{layer}"
+                for level, count in enumerate(layers)
+                for layer in range(count + extra)
+            ]
+        theirs = {self.native_name(f"{name}.norm").removesuffix(".norm"): name for name in transformers}
+        transformer, _, rest = path.partition(".transformer_blocks.")
+        return f"{theirs[transformer]}.transformer_blocks.{rest}"
+
     def native_name(self, name: str) -> str:
         """A module's or parameter's name in diffusers' UNet -> its name in ComfyUI's.
 
@@ -124,24 +139,19 @@ class UNetLayout:
         return f"{block}.{_renamed(name, rest, _RESNET if kind == 'resnets' else _ATTENTION)}"
 
 
-def native_svd_site_dims(unet: nn.Module) -> dict[str, int]:
-    """Each spatial cross-attention's path in ComfyUI's SVD UNet -> its hidden width; 16 in the published model.
+def is_native(unet: nn.Module) -> bool:
+    """Whether it is a UNet of ComfyUI's own layout."""
+    return hasattr(unet, "input_blocks")
 
-    Raises:
-        AdapterMismatch: the model is no SVD UNet, such as one that makes single images.
-    """
+
+def native_attentions(unet: nn.Module) -> dict[str, nn.Module]:
+    """Each spatial cross-attention of ComfyUI's SVD UNet by its path; 16 in the published model, none in others."""
     modules = dict(unet.named_modules())
-    dims = {
-        name: module.heads * module.dim_head
+    return {
+        name: module
         for name, module in modules.items()
         if (match := _SPATIAL_ATTENTION.fullmatch(name)) and f"{match['transformer']}.time_stack" in modules
     }
-    if not dims:
-        raise AdapterMismatch(
-            f"Expected a Stable Video Diffusion MODEL, received {type(unet).__name__} without its layers over time: "
-            "load one with Image Only Checkpoint Loader, or with Load Video Model (ComfyUI)."
-        )
-    return dims
 
 
 def _renamed(name: str, rest: str, table: dict[str, str]) -> str:

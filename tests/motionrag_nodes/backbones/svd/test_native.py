@@ -13,7 +13,6 @@ from safetensors.torch import load_file, save_file
 
 from motionrag_nodes.checkpoints.pack import PACKAGED_FOLDER
 from motionrag_nodes.errors import VideoModelNotFound
-from tests.motionrag_nodes.nodes.conftest import BothLayouts
 
 pytestmark = pytest.mark.comfyui
 
@@ -26,7 +25,7 @@ def no_gradients():
 
 @pytest.fixture(scope="module")
 def load(comfy: Any) -> Any:
-    from motionrag_nodes.nodes.native_base import load_native_base
+    from motionrag_nodes.backbones.svd.native import load_native_base
 
     return load_native_base
 
@@ -159,11 +158,11 @@ def test_memory_is_estimated_as_for_svd_s_codec(load, folder: Path) -> None:
     assert vae.model_size() == sum(p.nbytes for p in vae.first_stage_model.parameters())
 
 
-def test_previews_are_for_svd_s_own_latents_alone(comfy: Any, tiny: BothLayouts) -> None:
-    from motionrag_nodes.nodes.native_base import load_native_unet
+def test_previews_are_for_svd_s_own_latents_alone(comfy: Any, tiny_pipeline_folder: Path) -> None:
+    from motionrag_nodes.backbones.svd.native import load_native_unet
 
-    published = load_native_unet(tiny.folder, latent_scale=0.18215).model.latent_format
-    other = load_native_unet(tiny.folder, latent_scale=0.5).model.latent_format
+    published = load_native_unet(tiny_pipeline_folder, latent_scale=0.18215).model.latent_format
+    other = load_native_unet(tiny_pipeline_folder, latent_scale=0.5).model.latent_format
     assert published.latent_rgb_factors is not None
     assert other.latent_rgb_factors is None
     assert (published.scale_factor, other.scale_factor) == (0.18215, 0.5)

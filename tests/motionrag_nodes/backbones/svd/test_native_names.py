@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from torch import nn
 
-from motionrag_nodes.attention.native_names import UNetLayout, native_svd_site_dims
+from motionrag_nodes.backbones.svd.native_names import UNetLayout
 from motionrag_nodes.errors import AdapterMismatch
 
 PUBLISHED = UNetLayout((2, 2, 2, 2), (False, True, True, True))
@@ -79,6 +78,8 @@ def test_layouts_are_read_from_either_side_s_keys() -> None:
     assert UNetLayout.of_native(ours) == rising
 
 
-def test_a_module_without_sites_is_refused() -> None:
-    with pytest.raises(AdapterMismatch, match=r"Expected a Stable Video Diffusion MODEL, received Linear without"):
-        native_svd_site_dims(nn.Linear(2, 2))
+def test_attentions_of_comfyui_get_their_sites() -> None:
+    sites = [f"down_blocks.{i}.attentions.{j}" for i in range(3) for j in range(2)]
+    sites += ["mid_block.attentions.0"] + [f"up_blocks.{i}.attentions.{j}" for i in (1, 2, 3) for j in range(3)]
+    for site in (f"{name}.transformer_blocks.0.attn2" for name in sites):
+        assert PUBLISHED.site_of(PUBLISHED.native_name(site)) == site

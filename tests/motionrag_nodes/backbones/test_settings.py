@@ -4,14 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from motionrag_nodes.backbones.svd.settings import SVDSettings
 from motionrag_nodes.errors import GenerationSettingInvalid
-from motionrag_nodes.frames.settings import GenerateSettings
 
-GOOD = GenerateSettings(width=64, height=64, frames=4, fps=4, steps=3, min_guidance=1.0, max_guidance=2.0)
-
-
-def test_defaults_come_from_the_pack(tiny_pack_config):
-    assert GenerateSettings.from_defaults(tiny_pack_config.generation, seed=5) == replace(GOOD, seed=5)
+GOOD = SVDSettings(width=64, height=64, frames=4, fps=4, steps=3, min_guidance=1.0, max_guidance=2.0)
 
 
 def test_every_problem_is_listed_at_once():

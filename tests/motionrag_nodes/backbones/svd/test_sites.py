@@ -10,9 +10,14 @@ from diffusers.models.attention_processor import Attention, AttnProcessor, AttnP
 from torch import nn
 
 from motionrag_nodes.attention.adapter import MotionAdapter
-from motionrag_nodes.attention.injection import attach_motion
-from motionrag_nodes.attention.svd import svd_site_dims, svd_sites
+from motionrag_nodes.attention.injection import Entering, attach
+from motionrag_nodes.backbones.diffusers_models import attention_host
+from motionrag_nodes.backbones.svd.sites import PROCESSORS, hosts
 from motionrag_nodes.errors import AdapterMismatch
+
+
+def widths(unet):
+    return {site: host.width for site, host in hosts(unet).items()}
 
 
 def attention_of(config):
@@ -34,8 +39,9 @@ def test_one_attention_equals_the_published_module(golden, scale, processor):
     adapter = MotionAdapter(token_dim=64, site_dims={"attn2": 64})
     adapter.load_state_dict({f"unet.attn2.{k}": v for k, v in weights.items() if k.startswith("processor.")})
     inputs = data.group("inputs")
-    with attach_motion(model, adapter) as injection:
-        injection.set_tokens(inputs["motion_tokens"], scale=float(scale))
+    host = attention_host("attn2", model["attn2"], PROCESSORS, context="encoder_hidden_states")
+    with attach({"attn2": host}) as injection:
+        injection.enter(Entering.of(adapter, inputs["motion_tokens"], scale=float(scale)))
         hidden = model["attn2"](inputs["hidden_states"], encoder_hidden_states=inputs["encoder_hidden_states"])
     torch.testing.assert_close(hidden, data.tensors[f"outputs.hidden_scale_{scale}"], atol=1e-5, rtol=0)
 
@@ -51,7 +57,7 @@ def golden_unet(golden):
         up_block_types=("UpBlockSpatioTemporal",) + ("CrossAttnUpBlockSpatioTemporal",) * (levels - 1),
     ).eval()
     unet.load_state_dict(data.group("base"), strict=True)
-    adapter = MotionAdapter(token_dim=data.config["cross_attention_dim"], site_dims=svd_site_dims(unet))
+    adapter = MotionAdapter(token_dim=data.config["cross_attention_dim"], site_dims=widths(unet))
     adapter.load_state_dict(data.group("adapter"), strict=True)
     return data, unet, adapter
 
@@ -79,8 +85,8 @@ def predict(data, unet, *, dtype=torch.float32, tokens=None, adapter=None, scale
     )
     if tokens is None:
         return forward()[0]
-    with attach_motion(model, copy.deepcopy(adapter).to(dtype)) as injection:
-        injection.set_tokens(tokens.to(dtype), scale=scale)
+    with attach(hosts(model)) as injection:
+        injection.enter(Entering.of(copy.deepcopy(adapter).to(dtype), tokens.to(dtype), scale=scale))
         sample = forward()[0]
         injection.require_passes()
     return sample
@@ -110,15 +116,15 @@ def test_scale_zero_and_leaving_the_block_leave_the_model_bit_identical(golden_u
     data, unet, adapter = golden_unet
     tokens = data.tensors["inputs.motion_tokens"]
     plain = predict(data, unet)
-    with attach_motion(unet, adapter) as injection:
+    with attach(hosts(unet)) as injection:
         assert torch.equal(predict(data, unet), plain)  # no tokens yet
-        injection.set_tokens(tokens, scale=0.0)
+        injection.enter(Entering.of(adapter, tokens, scale=0.0))
         assert torch.equal(predict(data, unet), plain)
-        injection.set_tokens(tokens)
+        injection.enter(Entering.of(adapter, tokens))
         assert not torch.equal(predict(data, unet), plain)
-        injection.clear()
+        injection.enter()
         assert torch.equal(predict(data, unet), plain)
-        injection.set_tokens(tokens)
+        injection.enter(Entering.of(adapter, tokens))
     assert torch.equal(predict(data, unet), plain)
 
 
@@ -134,15 +140,15 @@ def test_a_clip_of_the_batch_sees_only_its_own_tokens(golden_unet):
 
 def test_the_published_layout_has_sixteen_spatial_sites(golden_unet):
     _, unet, _ = golden_unet
-    sites = svd_sites(unet)
+    sites = hosts(unet)
     blocks = [f"down_blocks.{i}.attentions.{j}" for i in range(3) for j in range(2)]
     blocks += ["mid_block.attentions.0"] + [f"up_blocks.{i}.attentions.{j}" for i in (1, 2, 3) for j in range(3)]
     assert sorted(sites) == sorted(f"{block}.transformer_blocks.0.attn2" for block in blocks)
 
 
 def test_a_model_without_sites_is_refused():
-    with pytest.raises(AdapterMismatch, match=r"Expected a UNetSpatioTemporalConditionModel.*received Linear"):
-        svd_sites(nn.Linear(2, 2))
+    with pytest.raises(AdapterMismatch, match=r"Expected a Stable Video Diffusion model, received Linear without"):
+        hosts(nn.Linear(2, 2))
     image_unet = UNet2DConditionModel(
         block_out_channels=(32,),
         down_block_types=("DownBlock2D",),
@@ -151,4 +157,4 @@ def test_a_model_without_sites_is_refused():
         cross_attention_dim=8,
     )
     with pytest.raises(AdapterMismatch, match="received UNet2DConditionModel"):
-        svd_site_dims(image_unet)
+        hosts(image_unet)

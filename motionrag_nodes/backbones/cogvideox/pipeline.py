@@ -1,0 +1,84 @@
+"""CogVideoX in diffusers: how it is loaded and run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from motionrag_nodes.backbones.backbone import TOGETHER, UNGUIDED, Calls
+from motionrag_nodes.backbones.cogvideox.settings import CogVideoXSettings
+from motionrag_nodes.backbones.diffusers_models import load_pipeline
+
+if TYPE_CHECKING:
+    import torch
+    from diffusers import CogVideoXImageToVideoPipeline
+    from PIL import Image
+    from torch import nn
+
+PARTS = ("transformer", "vae", "text_encoder", "tokenizer", "scheduler")
+
+
+def load(source: str | Path, *, dtype: torch.dtype) -> CogVideoXImageToVideoPipeline:
+    """See `Backbone.load`; its steps are DPM's, its codec works by slices and tiles. Raises VideoModelNotFound."""
+    from diffusers import CogVideoXDPMScheduler, CogVideoXImageToVideoPipeline
+
+    pipeline = load_pipeline(CogVideoXImageToVideoPipeline, source, dtype=dtype, title="CogVideoX", parts=PARTS)
+    pipeline.scheduler = CogVideoXDPMScheduler.from_config(pipeline.scheduler.config, timestep_spacing="trailing")
+    pipeline.vae.enable_slicing()
+    pipeline.vae.enable_tiling()
+    return pipeline
+
+
+def defaults(pipeline: CogVideoXImageToVideoPipeline) -> CogVideoXSettings:
+    """What CogVideoX-5B-I2V was trained for: 49 frames without weights that make them 17."""
+    return CogVideoXSettings(width=720, height=480, frames=49, fps=8, steps=50, guidance=6.0)
+
+
+def run(
+    pipeline: CogVideoXImageToVideoPipeline,
+    pictures: Sequence[Image.Image],
+    settings: CogVideoXSettings,
+    seeds: Sequence[int],
+) -> torch.Tensor:
+    """See `Backbone.run`."""
+    import torch
+
+    made = pipeline(
+        list(pictures),
+        prompt=[settings.prompt] * len(pictures),
+        negative_prompt=[settings.negative_prompt] * len(pictures),
+        height=settings.height,
+        width=settings.width,
+        num_frames=settings.frames,
+        num_inference_steps=settings.steps,
+        guidance_scale=settings.guidance,
+        # On the CPU whatever the device: a seed gives the same noise everywhere.
+        generator=[torch.Generator("cpu").manual_seed(seed) for seed in seeds],
+        output_type="pt",
+    )
+    return made.frames.permute(0, 1, 3, 4, 2)  # [B, T, 3, H, W] -> [B, T, H, W, 3]
+
+
+def denoisers(pipeline: CogVideoXImageToVideoPipeline) -> tuple[nn.Module, ...]:
+    """See `Backbone.denoisers`."""
+    return (pipeline.transformer,)
+
+
+def calls(settings: CogVideoXSettings) -> Calls:
+    """Both branches in one batch, or without guidance the conditional alone."""
+    return TOGETHER if settings.guidance > 1 else UNGUIDED
+
+
+def pixel_multiple(pipeline: CogVideoXImageToVideoPipeline) -> int:
+    """The codec's scale times the transformer's patches."""
+    return pipeline.vae_scale_factor_spatial * pipeline.transformer.config.patch_size
+
+
+def stops(pipeline: CogVideoXImageToVideoPipeline) -> list[nn.Module]:
+    """Blocks of the transformer, the text encoder and the codec."""
+    found: list[nn.Module] = [*pipeline.text_encoder.encoder.block, *pipeline.transformer.transformer_blocks]
+    for coder in (pipeline.vae.encoder, pipeline.vae.decoder):
+        blocks = [*getattr(coder, "down_blocks", ()), coder.mid_block, *getattr(coder, "up_blocks", ())]
+        found += [layer for block in blocks for layer in [block, *block.resnets]]
+    return found

@@ -1,0 +1,121 @@
+"""What the pipelines of diffusers have in common: loading one from this machine, and an attention as a host."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from motionrag_nodes.backbones.backbone import AttentionHost
+from motionrag_nodes.errors import UnsupportedProcessor, VideoModelNotFound
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+WEIGHTS_STEM = "diffusion_pytorch_model"
+INDEX_FILE = "model_index.json"
+
+
+def attention_host(path: str, attention: nn.Module, processors: Collection[str], *, context: str = "") -> AttentionHost:
+    """diffusers' attention at `path` as a host; `processors` names those that hand softmax(QK^T)V to to_out[0].
+
+    By class name, since importing them all would need every attention backend.
+
+    Raises:
+        UnsupportedProcessor: it has another processor, whose inside is unknown here.
+    """
+    processor = type(attention.processor).__name__
+    if processor not in processors:
+        raise UnsupportedProcessor(
+            f"Expected one of {', '.join(sorted(processors))} at {path}, received {processor}: "
+            "call set_default_attn_processor() on the model first, or fuse the LoRA into its weights."
+        )
+    return AttentionHost(
+        width=attention.inner_dim,
+        heads=attention.heads,
+        output=attention.to_out[0],
+        path=path,
+        attention=attention if context else None,
+        context=context,
+    )
+
+
+def load_pipeline(kind: type, source: str | Path, *, dtype: torch.dtype, title: str, parts: Collection[str]) -> Any:
+    """A pipeline of class `kind` from a local folder or, by its name, from the local hub cache.
+
+    Nothing is downloaded, and only safetensors files are read.
+
+    Raises:
+        VideoModelNotFound: there is no such model on this machine, or it is of another kind.
+    """
+    folder = locate(source)
+    received = pipeline_class(folder, parts=parts)
+    if received != kind.__name__:
+        raise VideoModelNotFound(f"Expected a {kind.__name__} at {folder}, found {received}: choose a {title} model.")
+    try:
+        with warnings.catch_warnings():
+            # Newer diffusers call it dtype; the older versions that users have with ComfyUI know only this name.
+            warnings.filterwarnings("ignore", message=".*torch_dtype.*")
+            pipeline = kind.from_pretrained(
+                str(folder),
+                torch_dtype=dtype,
+                local_files_only=True,
+                use_safetensors=True,
+                variant=_variant(folder),
+            )
+    except (OSError, ValueError) as error:
+        raise VideoModelNotFound(
+            f"Expected the video model {source} as a diffusers folder with safetensors files, or in the local hub "
+            f"cache; it could not be loaded: {error}. Fetch it once: huggingface-cli download {source}"
+        ) from error
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def locate(source: str | Path) -> Path:
+    """The folder of a model: its own, or that of its name in the local hub cache.
+
+    Raises:
+        VideoModelNotFound: there is none on this machine.
+    """
+    folder = Path(source)
+    if folder.is_dir():
+        return folder
+    if folder.is_absolute() or str(source).startswith("."):
+        raise VideoModelNotFound(f"Expected a folder in diffusers' layout at {source}, found none: correct the path.")
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(str(source), local_files_only=True))
+    except (HFValidationError, LocalEntryNotFoundError) as error:
+        raise VideoModelNotFound(
+            f"Expected the video model {source} as a diffusers folder with safetensors files, or in the local hub "
+            f"cache, found neither. Fetch it once: huggingface-cli download {source}"
+        ) from error
+
+
+def pipeline_class(folder: Path, *, parts: Collection[str]) -> str | None:
+    """The class that a folder's model_index.json names.
+
+    Raises:
+        VideoModelNotFound: there is no such file, or none that can be read.
+    """
+    try:
+        values = json.loads((folder / INDEX_FILE).read_text(encoding="utf-8"))
+        name: str | None = values.get("_class_name")
+    except (OSError, ValueError, AttributeError) as error:
+        raise VideoModelNotFound(
+            f"Expected a diffusers folder with {INDEX_FILE} at {folder}, found none: choose the folder that holds "
+            f"{', '.join(parts)}."
+        ) from error
+    return name
+
+
+def _variant(folder: Path) -> str | None:
+    """ "fp16" for a folder that holds half-precision files only."""
+    halves = list(folder.glob(f"*/{WEIGHTS_STEM}.fp16*.safetensors"))
+    return "fp16" if halves and not list(folder.glob(f"*/{WEIGHTS_STEM}*[!6].safetensors")) else None

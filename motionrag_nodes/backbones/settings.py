@@ -1,0 +1,88 @@
+"""How to generate: settings that every backbone has, how one of its own is declared, and their checks.
+
+A setting is declared once, with its checks and with how the node Generate Video offers it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any
+
+from motionrag_nodes.errors import GenerationSettingInvalid
+
+_FACTS = "setting"
+
+
+@dataclass(frozen=True)
+class SettingFacts:
+    """What is known of a setting beside its type.
+
+    least, most: the smallest value that is possible, the largest that the widget offers. unset: the widget's value that
+    takes the model's own. input_id: the widget's name where it is not the setting's. stored: whether pack.json may hold
+    it. A setting without a tooltip has no widget.
+    """
+
+    tooltip: str = ""
+    least: float | None = None
+    most: float | None = None
+    step: float = 1
+    unset: float | str = 0
+    input_id: str = ""
+    stored: bool = True
+
+
+def setting(tooltip: str = "", *, default: Any = MISSING, **facts: Any) -> Any:
+    """A dataclass field with its SettingFacts."""
+    return field(default=default, metadata={_FACTS: SettingFacts(tooltip=tooltip, **facts)})
+
+
+def facts_of(kind: type[Settings]) -> dict[str, SettingFacts]:
+    """Each setting of a class, in its order, with what is known of it."""
+    return {entry.name: entry.metadata[_FACTS] for entry in fields(kind)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Settings of one generation that every backbone has: frames per second `fps`, sizes in pixels."""
+
+    steps: int = setting("Denoising steps: more are slower and cleaner.", least=1, most=200)
+    frames: int = setting("How many frames to make.", least=1, most=256, input_id="frame_count")
+    fps: int = setting("Frames per second of the video.", least=1, most=60)
+    width: int = setting("Width in pixels.", least=1, most=4096, step=8)
+    height: int = setting("Height in pixels.", least=1, most=4096, step=8)
+    seed: int = setting(default=0, least=0, stored=False)
+
+    @classmethod
+    def stored_names(cls) -> list[str]:
+        """The settings that pack.json holds."""
+        return [name for name, facts in facts_of(cls).items() if facts.stored]
+
+    def to_stored(self) -> dict[str, Any]:
+        """What pack.json holds of it."""
+        return {name: getattr(self, name) for name in self.stored_names()}
+
+    def problems(self, *, pixel_multiple: int = 8) -> list[str]:
+        """Everything that is impossible, one sentence each; a subclass adds its own."""
+        found = [
+            f"{name}: expected a positive multiple of {pixel_multiple}, received {getattr(self, name)}; "
+            f"the nearest is {max(pixel_multiple, round(getattr(self, name) / pixel_multiple) * pixel_multiple)}"
+            for name in ("width", "height")
+            if getattr(self, name) < 1 or getattr(self, name) % pixel_multiple
+        ]
+        found += [
+            f"{name}: expected at least {facts.least}, received {getattr(self, name)}"
+            for name, facts in facts_of(type(self)).items()
+            if facts.least is not None and name not in ("width", "height") and not getattr(self, name) >= facts.least
+        ]
+        return found
+
+    def validate(self, *, pixel_multiple: int = 8) -> None:
+        """Check every setting.
+
+        Raises:
+            GenerationSettingInvalid: lists every problem at once.
+        """
+        problems = self.problems(pixel_multiple=pixel_multiple)
+        if problems:
+            listed = "\n".join(f"  - {problem}" for problem in problems)
+            raise GenerationSettingInvalid(f"The generation settings have {len(problems)} problem(s):\n{listed}")

@@ -1,0 +1,91 @@
+"""Stable Video Diffusion in diffusers: how it is loaded and run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from motionrag_nodes.backbones.backbone import TOGETHER, UNGUIDED, Calls
+from motionrag_nodes.backbones.diffusers_models import load_pipeline
+from motionrag_nodes.backbones.svd.settings import SVDSettings
+
+if TYPE_CHECKING:
+    import torch
+    from diffusers import StableVideoDiffusionPipeline
+    from PIL import Image
+    from torch import nn
+
+PARTS = ("unet", "vae", "image_encoder", "scheduler", "feature_extractor")
+
+
+def load(source: str | Path, *, dtype: torch.dtype) -> StableVideoDiffusionPipeline:
+    """See `Backbone.load`. Raises VideoModelNotFound."""
+    from diffusers import StableVideoDiffusionPipeline
+
+    return load_pipeline(StableVideoDiffusionPipeline, source, dtype=dtype, title="Stable Video Diffusion", parts=PARTS)
+
+
+def defaults(pipeline: StableVideoDiffusionPipeline) -> SVDSettings:
+    """The pipeline's own defaults."""
+    return SVDSettings(
+        width=1024,
+        height=576,
+        frames=pipeline.unet.config.num_frames,
+        fps=7,
+        steps=25,
+        min_guidance=1.0,
+        max_guidance=3.0,
+    )
+
+
+def run(
+    pipeline: StableVideoDiffusionPipeline,
+    pictures: Sequence[Image.Image],
+    settings: SVDSettings,
+    seeds: Sequence[int],
+) -> torch.Tensor:
+    """See `Backbone.run`."""
+    import torch
+
+    made = pipeline(
+        list(pictures),
+        height=settings.height,
+        width=settings.width,
+        num_frames=settings.frames,
+        num_inference_steps=settings.steps,
+        min_guidance_scale=settings.min_guidance,
+        max_guidance_scale=settings.max_guidance,
+        fps=settings.fps,
+        motion_bucket_id=settings.motion_bucket_id,
+        noise_aug_strength=settings.noise_aug_strength,
+        decode_chunk_size=settings.decode_chunk_size,
+        # On the CPU whatever the device: a seed gives the same noise everywhere.
+        generator=[torch.Generator("cpu").manual_seed(seed) for seed in seeds],
+        output_type="pt",
+    )
+    return made.frames.permute(0, 1, 3, 4, 2)  # [B, T, 3, H, W] -> [B, T, H, W, 3]
+
+
+def denoisers(pipeline: StableVideoDiffusionPipeline) -> tuple[nn.Module, ...]:
+    """See `Backbone.denoisers`."""
+    return (pipeline.unet,)
+
+
+def calls(settings: SVDSettings) -> Calls:
+    """Both branches in one batch, or without guidance the conditional alone."""
+    return TOGETHER if settings.max_guidance > 1 else UNGUIDED
+
+
+def pixel_multiple(pipeline: StableVideoDiffusionPipeline) -> int:
+    """See `Backbone.pixel_multiple`."""
+    return max(8, pipeline.vae_scale_factor)
+
+
+def stops(pipeline: StableVideoDiffusionPipeline) -> list[nn.Module]:
+    """Blocks, and the layers in them: a block of the published UNet takes seconds on a small machine."""
+    blocks: list[nn.Module] = [pipeline.image_encoder]
+    for model in (pipeline.unet, pipeline.vae.encoder, pipeline.vae.decoder):
+        blocks += [*getattr(model, "down_blocks", ()), model.mid_block, *getattr(model, "up_blocks", ())]
+    layers = [getattr(block, name, None) or () for block in blocks for name in ("resnets", "attentions")]
+    return [*blocks, *(layer for found in layers for layer in found)]

@@ -1,0 +1,22 @@
+"""What the method's authors published for Stable Video Diffusion."""
+
+from __future__ import annotations
+
+from motionrag_nodes.backbones.published import ADAPTER, MOTION_ADAPTER, KeyRule, Published
+from motionrag_nodes.backbones.svd.settings import SVDSettings
+
+
+def published_sites() -> dict[str, int]:
+    """The 16 spatial cross-attentions of stable-video-diffusion-img2vid and their widths."""
+    widths = {f"down_blocks.{i}.attentions.{j}": w for i, w in enumerate((320, 640, 1280)) for j in range(2)}
+    widths["mid_block.attentions.0"] = 1280
+    widths |= {f"up_blocks.{i}.attentions.{j}": w for i, w in ((1, 1280), (2, 640), (3, 320)) for j in range(3)}
+    return {f"{block}.transformer_blocks.0.attn2": width for block, width in widths.items()}
+
+
+PUBLISHED = Published(
+    base="stabilityai/stable-video-diffusion-img2vid",
+    sites=published_sites(),
+    settings=SVDSettings(width=1024, height=576, frames=16, fps=7, steps=25, min_guidance=1.0, max_guidance=3.0),
+    rules=(KeyRule(ADAPTER, "unet.", MOTION_ADAPTER, "unet."),),
+)

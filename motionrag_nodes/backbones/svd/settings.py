@@ -1,0 +1,50 @@
+"""How Stable Video Diffusion is sampled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from motionrag_nodes.backbones.settings import Settings, setting
+
+# Frames decoded at once at the published size, to bound memory; fewer cost a little smoothness at the seams.
+DECODE_CHUNK_FRAMES = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class SVDSettings(Settings):
+    """Settings of one generation.
+
+    fps in frames per second, which SVD also reads as a condition; guidance rises evenly from `min_guidance` at the
+    first frame to `max_guidance` at the last, and at most 1 turns it off (half the work); motion_bucket_id is SVD's own
+    amount of motion, noise_aug_strength the noise added to the image.
+    """
+
+    min_guidance: float = setting(
+        "How closely the first frame follows the picture and the motion.", least=0, most=20, step=0.1
+    )
+    max_guidance: float = setting(
+        "How closely the last frame follows them; between, it rises evenly.", least=0, most=20, step=0.1
+    )
+    motion_bucket_id: int = setting(
+        "How much SVD itself wants to move; higher is more.", default=127, least=0, most=1023, unset=-1
+    )
+    noise_aug_strength: float = setting(
+        "Noise added to the picture: more frees the motion and loses likeness.",
+        default=0.02,
+        least=0,
+        most=10,
+        step=0.01,
+        unset=-1,
+    )
+    decode_chunk_size: int = setting(
+        "Frames decoded at once: fewer save memory.", default=DECODE_CHUNK_FRAMES, least=1, most=256, stored=False
+    )
+
+    def problems(self, *, pixel_multiple: int = 8) -> list[str]:
+        """As its parent's, and guidance that falls."""
+        found = super().problems(pixel_multiple=pixel_multiple)
+        if self.min_guidance > self.max_guidance:
+            found.append(
+                f"max_guidance: expected at least min_guidance {self.min_guidance}, received {self.max_guidance}"
+            )
+        return found

@@ -1,0 +1,82 @@
+"""Widgets for the settings of every backbone, made from what the backbones say of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, replace
+from typing import Any
+
+from comfy_api.latest import io
+
+from motionrag_nodes.backbones.backbone import Backbone, all_backbones
+from motionrag_nodes.backbones.settings import SettingFacts, Settings, facts_of
+from motionrag_nodes.errors import GenerationSettingInvalid
+
+_INPUTS = {"int": io.Int.Input, "float": io.Float.Input}
+
+
+def setting_widgets() -> list[io.Input]:
+    """One widget for each setting that some backbone has; those of later backbones follow, and may be absent.
+
+    Saved workflows hold the values of widgets by their place, or hold those alone that there were: the order never
+    changes, and what was added is optional.
+    """
+    first = facts_of(all_backbones()[0].settings)
+    return [
+        _widget(input_id, kind, facts, optional=name not in first)
+        for input_id, (name, kind, facts) in _offered().items()
+    ]
+
+
+def settings_from_widgets(backbone: Backbone, defaults: Settings, chosen: Mapping[str, Any], *, seed: int) -> Settings:
+    """The model's own settings, changed by the widgets that are set. Texts that a model does not read are left out.
+
+    Raises:
+        GenerationSettingInvalid: a number was set that this kind of model does not have; every one is listed.
+    """
+    offered, own = _offered(), facts_of(backbone.settings)
+    changed = {input_id: value for input_id, value in chosen.items() if value != offered[input_id][2].unset}
+    foreign = [input_id for input_id in changed if offered[input_id][0] not in own]
+    listed = ", ".join(
+        f"{input_id} {changed[input_id]} (leave it at {offered[input_id][2].unset})"
+        for input_id in foreign
+        if offered[input_id][1] != "str"
+    )
+    if listed:
+        raise GenerationSettingInvalid(f"Expected settings of {backbone.title}, which has no {listed}.")
+    values = {offered[input_id][0]: value for input_id, value in changed.items() if input_id not in foreign}
+    return replace(defaults, seed=seed, **values)
+
+
+def _offered() -> dict[str, tuple[str, str, SettingFacts]]:
+    """Input id -> the setting's name, type and facts, in the order of the widgets."""
+    found: dict[str, tuple[str, str, SettingFacts]] = {}
+    for backbone in all_backbones():
+        for name, kind, facts in _with_widgets(backbone.settings):
+            found.setdefault(facts.input_id or name, (name, kind, facts))
+    return found
+
+
+def _with_widgets(settings: type[Settings]) -> Iterator[tuple[str, str, SettingFacts]]:
+    facts = facts_of(settings)
+    for entry in fields(settings):
+        if facts[entry.name].tooltip:
+            yield entry.name, str(entry.type), facts[entry.name]
+
+
+def _widget(input_id: str, kind: str, facts: SettingFacts, *, optional: bool) -> io.Input:
+    if kind == "str":
+        return io.String.Input(input_id, default=facts.unset, multiline=True, optional=optional, tooltip=facts.tooltip)
+    return _INPUTS[kind](
+        input_id,
+        default=_as(kind, facts.unset),
+        min=_as(kind, facts.unset),
+        max=_as(kind, facts.most),
+        step=_as(kind, facts.step),
+        optional=optional,
+        tooltip=f"{facts.tooltip} {facts.unset:g} takes the model's own.",
+    )
+
+
+def _as(kind: str, value: float) -> float:
+    return int(value) if kind == "int" else float(value)
