@@ -218,7 +218,7 @@ class _Build:
                 self._skip(video, clip_id, REMOVED)
             elif committed_source is not None:
                 same = committed_source == video.source
-                self._skip(video, clip_id, ALREADY_INDEXED if same else f"same content as {committed_source}")
+                self._skip(video, clip_id, ALREADY_INDEXED if same else self._copy_of(committed_source))
             elif clip_id in self.first_source:
                 # How the first one ends decides how this one does.
                 self.duplicates.append((video.source, clip_id))
@@ -229,6 +229,11 @@ class _Build:
                 texts = caption.texts if caption else ()
                 planned.append(PlannedClip(video=video, window=window, row_id=clip_id, captions=texts))
         return planned
+
+    def _copy_of(self, source: str) -> str:
+        if Path(source).exists():
+            return f"same content as {source}"
+        return f"same content as {source}, which is gone: motionrag index relocate {self.writer.database} FOLDER"
 
     def _skip(self, video: VideoFile, clip_id: str, reason: str) -> None:
         self.ledger.end(video.source, "skipped", row_id=clip_id, reason=reason)

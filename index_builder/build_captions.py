@@ -10,6 +10,7 @@ from typing import get_args
 from index_builder.build_report import ALREADY_INDEXED, Ledger
 from index_builder.captions.captions import Captions
 from index_builder.captions.counts import CaptionCounts, Source
+from index_builder.clips.windows import ClipWindow
 from index_builder.database.maintain.writer import DatabaseWriter
 from index_builder.database.search.reader import MotionDatabase
 from index_builder.features.alternatives import joined_caption
@@ -34,5 +35,9 @@ def _outdated(captions: Captions, ledger: Ledger, writer: DatabaseWriter) -> int
     if captions.plan.table is None or not there:
         return 0
     rows = MotionDatabase(writer.database, writer.manifest).each_row("id", "source", "start_sec", "end_sec", "caption")
-    said = ((captions.of_row(*row), stored) for row_id, *row, stored in rows if row_id in there)
-    return sum(joined_caption(found.texts) != stored for found, stored in said if found)
+    outdated = 0
+    for row_id, source, start_sec, end_sec, stored in rows:
+        if row_id in there:
+            window = ClipWindow(round(start_sec * 1000), round(end_sec * 1000))
+            outdated += joined_caption(captions.table.of(source, window)) not in (None, stored)
+    return outdated

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from index_builder.captions.table import CaptionRow, CaptionTable
 from index_builder.clips.find import VideoFile
+from index_builder.clips.windows import ClipWindow
 
 # Stronger than any tail.
 WHOLE_PATH = 1 << 16
@@ -106,6 +107,26 @@ class Matches:
         for number, rows in found.items():
             rows.sort(key=lambda entry: -entry[0])
             self.of_video[videos[number].source] = [row for _, row in rows]
+
+    def rows_of(self, source: str, window: ClipWindow) -> list[CaptionRow]:
+        """Those of this very window (a video may end before its row does), else those of the whole video."""
+        rows = self.of_video.get(source, [])
+        own = [row for row in rows if row.window == window]
+        own = own or [row for row in rows if row.window is not None and row.window.start_ms == window.start_ms]
+        return own or [row for row in rows if row.window is None]
+
+
+def texts_of(rows: Sequence[CaptionRow]) -> tuple[str, ...]:
+    """Their captions, each once."""
+    return tuple(dict.fromkeys(row.caption for row in rows if row.caption))
+
+
+def several_captions(rows: Sequence[CaptionRow]) -> list[list[CaptionRow]]:
+    """The rows of each clip that has several different captions."""
+    clips: dict[ClipWindow | None, list[CaptionRow]] = {}
+    for row in rows:
+        clips.setdefault(row.window, []).append(row)
+    return [of_clip for of_clip in clips.values() if len(texts_of(of_clip)) > 1]
 
 
 def _composed(text: str) -> str:

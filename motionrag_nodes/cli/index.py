@@ -6,6 +6,7 @@ import typer
 
 from motionrag_nodes.cli.index_add import add
 from motionrag_nodes.cli.index_build import build
+from motionrag_nodes.cli.index_caption import caption, relocate
 from motionrag_nodes.cli.index_change import compact, merge, rebuild_index, remove, restore
 from motionrag_nodes.cli.index_export import export
 from motionrag_nodes.cli.index_inspect import inspect
@@ -20,6 +21,8 @@ app.command()(inspect)
 app.command()(verify)
 app.command()(remove)
 app.command()(restore)
+app.command()(caption)
+app.command()(relocate)
 app.command()(merge)
 app.command()(compact)
 app.command("rebuild-index")(rebuild_index)

@@ -111,7 +111,10 @@ def merge(
     for source in report.sources:
         counts = (source.added, source.already_there, source.removed_there, source.removed_here)
         table.add_row(escape(source.database), *map(str, counts))
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    if captioned := sum(source.captioned for source in report.sources):
+        console.print(f"{captioned} clips that were there without a caption took that of the same clip elsewhere")
 
 
 def compact(

@@ -9,15 +9,16 @@ from pathlib import Path
 import pyarrow.parquet
 
 from index_builder.build import build_database
-from index_builder.database.commit.publisher import writing
+from index_builder.database.commit.publisher import Publisher, writing
 from index_builder.database.maintain.compact import compact_database
 from index_builder.database.maintain.export import export_database
 from index_builder.database.maintain.merge import merge_databases
 from index_builder.database.maintain.remove import remove_rows, restore_rows
+from index_builder.database.maintain.rewrite_rows import RowChange, rewrite_rows
 from index_builder.database.search.index_commit import rebuild_indexes
 from index_builder.database.search.row_filter import RowFilter
 from tests.index_builder.projection_encoder import ProjectionEncoder
-from tests.index_builder.sample_rows import row_id, write_database
+from tests.index_builder.sample_rows import row_id, unit_vector, write_database
 
 Act = Callable[[Path], object]
 
@@ -60,6 +61,13 @@ def merge(folder: Path) -> None:
     merge_databases([folder / "one", folder / "two"], output=folder / "db")
 
 
+def caption(folder: Path) -> None:
+    """Two rows of two segments get other captions."""
+    changes = {row_id(number): RowChange(values={"caption": "new"}, text=unit_vector(0, 9)) for number in (1, 5)}
+    with writing(folder / "db", remedy="run it again"), Publisher.open(folder / "db") as publisher:
+        rewrite_rows(publisher, changes)
+
+
 def export(folder: Path) -> None:
     export_database(folder / "db", folder / "out.parquet", tokens=True)
 
@@ -79,6 +87,7 @@ JOBS: Mapping[str, Job] = {
     "restore": Job(prepare=used_database, act=lambda folder: restore_rows(folder / "db", RowFilter())),
     "merge": Job(prepare=and_others, act=merge),
     "compact": Job(prepare=used_database, act=lambda folder: compact_database(folder / "db")),
+    "caption": Job(prepare=used_database, act=caption),
     "rebuild-index": Job(prepare=used_database, act=lambda folder: rebuild_indexes(folder / "db")),
     "export": Job(prepare=used_database, act=export, problems=half_an_export),
     # What others do meanwhile.

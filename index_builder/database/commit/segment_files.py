@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from index_builder.database.commit import durable_files
-from index_builder.database.format.manifest import Segment, StoredFile, TokensFile
+from index_builder.database.format.manifest import Segment, StoredFile, TokensFile, locate
 from index_builder.database.format.rows import ClipRow, encode_rows
 from index_builder.database.format.tokens import StoredTokens, encode_tokens, tokens_file_name
 from index_builder.errors import InvalidSetting
+
+ROWS_FILE = "rows.arrow"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,23 +66,37 @@ class SegmentTicket:
         """Brings the files in place; the segment belongs to the database once a manifest lists it."""
         temporary = self.database / "segments" / self.temporary
         durable_files.make_folder(temporary)
-        contents = {
-            "rows.arrow": memoryview(encode_rows(batch.rows, text=batch.text, frame=batch.frame)),
-            tokens_file_name(self.fingerprint): memoryview(encode_tokens(batch.tokens, fingerprint=self.fingerprint)),
-        }
-        files = []
-        for file_name, content in contents.items():
-            durable_files.write_new(temporary / file_name, content)
-            durable_files.fsync_file(temporary / file_name)
-            path = f"segments/{self.name}/{file_name}"
-            digest = hashlib.sha256(content).hexdigest()
-            files.append(StoredFile(path=path, sha256=digest, size_bytes=content.nbytes))
-        durable_files.fsync_folder(temporary)
-        durable_files.rename(temporary, self.database / "segments" / self.name)
-        durable_files.fsync_folder(self.database / "segments")
-        tokens = TokensFile(**vars(files[1]), fingerprint=self.fingerprint)
-        rows = len(batch.rows)
-        return Segment(name=self.name, row_count=rows, rows=files[0], tokens=(tokens,), sampling=dict(self.sampling))
+        rows = self._write(temporary, ROWS_FILE, encode_rows(batch.rows, text=batch.text, frame=batch.frame))
+        content = encode_tokens(batch.tokens, fingerprint=self.fingerprint)
+        tokens = vars(self._write(temporary, tokens_file_name(self.fingerprint), content))
+        return self._bring_in_place(len(batch.rows), rows, (TokensFile(**tokens, fingerprint=self.fingerprint),))
+
+    def write_over(self, old: Segment, rows: Sequence[ClipRow], *, text: np.ndarray, frame: np.ndarray) -> Segment:
+        """As `write`, with other rows for the tokens of `old`, one for each of its own: the token files are linked, not
+        copied, where the file system can."""
+        temporary = self.database / "segments" / self.temporary
+        durable_files.make_folder(temporary)
+        file = self._write(temporary, ROWS_FILE, encode_rows(rows, text=text, frame=frame))
+        tokens = []
+        for stored in old.tokens:
+            name = stored.path.rsplit("/", 1)[-1]
+            durable_files.link(locate(self.database, stored), temporary / name)
+            tokens.append(replace(stored, path=f"segments/{self.name}/{name}"))
+        return self._bring_in_place(len(rows), file, tuple(tokens))
+
+    def _write(self, temporary: Path, name: str, data: Any) -> StoredFile:
+        content = memoryview(data)
+        durable_files.write_new(temporary / name, content)
+        durable_files.fsync_file(temporary / name)
+        digest = hashlib.sha256(content).hexdigest()
+        return StoredFile(path=f"segments/{self.name}/{name}", sha256=digest, size_bytes=content.nbytes)
+
+    def _bring_in_place(self, row_count: int, rows: StoredFile, tokens: tuple[TokensFile, ...]) -> Segment:
+        folder = self.database / "segments"
+        durable_files.fsync_folder(folder / self.temporary)
+        durable_files.rename(folder / self.temporary, folder / self.name)
+        durable_files.fsync_folder(folder)
+        return Segment(name=self.name, row_count=row_count, rows=rows, tokens=tokens, sampling=dict(self.sampling))
 
     def discard(self) -> None:
         """Removes what a worker that died has left of the segment."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from index_builder.database.commit.segment_files import RowBatch
 from index_builder.database.format.manifest import Manifest, Segment, locate
-from index_builder.database.format.rows import RowsFile
+from index_builder.database.format.rows import ClipRow, RowsFile
 from index_builder.database.format.stored_hash import require_hash
 from index_builder.database.format.tokens import StoredTokens, TokensFile
 from index_builder.errors import DatabaseDamaged, DatabaseMismatch
@@ -43,6 +43,18 @@ def read_rows(database: Path, manifest: Manifest, segment: Segment, keep: np.nda
         frame=rows.embeddings_at("frame", keep),
         tokens=tokens.rows(keep),
     )
+
+
+def read_embedded_rows(
+    database: Path, manifest: Manifest, segment: Segment
+) -> tuple[list[ClipRow], np.ndarray, np.ndarray]:
+    """All rows with their embeddings of captions and of frames [rows, E]; tokens stay where they are. Raises
+    DatabaseDamaged."""
+    require_hash(database, segment.rows)
+    rows = _rows_file(database, manifest, segment)
+    every = np.arange(segment.row_count)
+    read = [rows.row(int(place)) for place in every]
+    return read, rows.embeddings_at("text", every), rows.embeddings_at("frame", every)
 
 
 def joined(batches: Sequence[RowBatch]) -> RowBatch:

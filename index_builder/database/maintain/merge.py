@@ -14,6 +14,7 @@ from index_builder.database.commit.publisher import emptied, writing
 from index_builder.database.commit.segment_rows import read_rows, rows_per_segment, segment_ids
 from index_builder.database.format.manifest import list_generations, newest_manifest
 from index_builder.database.format.same_kind import check_same_kind
+from index_builder.database.maintain.rewrite_rows import RowChange, rewrite_rows
 from index_builder.database.maintain.writer import DatabaseWriter
 from index_builder.database.search.certified_index import IndexPlan
 from index_builder.database.search.reader import MotionDatabase
@@ -25,14 +26,16 @@ REMEDY = "merge only databases that one pack has made"
 
 @dataclass(frozen=True, kw_only=True)
 class MergedSource:
-    """What came of one database's rows: `added`, `already_there`, `removed_there` (removed from the output earlier,
-    which stands); `removed_here` were removed from the source and are left behind."""
+    """What came of one database's rows: `added`, `already_there` (`captioned` of these had no caption there and took
+    the one from here), `removed_there` (removed from the output earlier, which stands); `removed_here` were removed
+    from the source and are left behind."""
 
     database: str
     added: int
     already_there: int
     removed_there: int
     removed_here: int
+    captioned: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,12 +97,14 @@ def merge_databases(
 
 def _merge_one(writer: DatabaseWriter, database: MotionDatabase, tell: Callable[[int], None]) -> MergedSource:
     seen, added, already, removed_there = 0, 0, 0, 0
+    there: set[str] = set()
     limit, gone = rows_per_segment(database.manifest), database.removed_rows()
     for segment in database.manifest.segments:
         ids = segment_ids(database.path, database.manifest, segment)
         offered = {row_id: place for place, row_id in enumerate(ids) if not gone[seen + place]}
         present, removed = writer.known.present(offered), writer.known.removed & offered.keys()
         removed_there, already = removed_there + len(removed), already + len(present - removed)
+        there |= present - removed
         places = [place for row_id, place in offered.items() if row_id not in present | removed]
         for part in np.split(np.array(places, dtype=np.int64), range(limit, len(places), limit)):
             if len(part):
@@ -114,4 +119,25 @@ def _merge_one(writer: DatabaseWriter, database: MotionDatabase, tell: Callable[
         already_there=already,
         removed_there=removed_there,
         removed_here=int(gone.sum()),
+        captioned=_fill_captions(writer, database, there),
     )
+
+
+def _fill_captions(writer: DatabaseWriter, database: MotionDatabase, there: set[str]) -> int:
+    """Gives rows of the output that have no caption the one that `database` has; returns how many."""
+    bare = {
+        row_id
+        for row_id, caption in MotionDatabase(writer.database, writer.manifest).each_row("id", "caption")
+        if caption is None and row_id in there
+    }
+    known = {row_id: caption for row_id, caption in database.each_row("id", "caption") if caption and row_id in bare}
+    if not known:
+        return 0
+    embeddings = database.embeddings(list(known), "text")
+    changes = {
+        row_id: RowChange(values={"caption": caption}, text=embedding)
+        for (row_id, caption), embedding in zip(known.items(), embeddings, strict=True)
+    }
+    changed = rewrite_rows(writer, changes)
+    writer.known.absorb(writer.manifest)
+    return changed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,14 +19,17 @@ MAX_UNCOVERED_ROWS = FLAT_ROWS // 4
 
 
 def commit_indexes(publisher: Publisher, plan: IndexPlan, *, anew: bool = False) -> bool:
-    """Indexes over all rows of the newest generation, `anew` or unless those that are stored will do; whether any were
-    built. Raises RecallBelowTarget, and then changes nothing."""
+    """Indexes over all rows of the newest generation, `anew` or of those fields whose stored one will not do; whether
+    any were built. Raises RecallBelowTarget, and then changes nothing."""
 
-    def will_do(manifest: Manifest) -> bool:
-        return not manifest.segments or (not anew and indexes_will_do(publisher.database, manifest))
+    def wanted(manifest: Manifest) -> tuple[str, ...]:
+        if not manifest.segments:
+            return ()
+        return FIELDS if anew else fields_to_index(publisher.database, manifest)
 
     def make(base: Manifest):
-        return None if will_do(base) else write_indexes(publisher, base, plan)
+        fields = wanted(base)
+        return write_indexes(publisher, base, plan, fields=fields) if fields else None
 
     made = publisher.on_newest(make)
     if made is None:
@@ -35,9 +38,12 @@ def commit_indexes(publisher: Publisher, plan: IndexPlan, *, anew: bool = False)
 
     def swap(newest: Manifest) -> Manifest | None:
         covered = set(indexes[0].segments) <= {segment.name for segment in newest.segments}
-        if newest.indexes == indexes or not covered or will_do(newest):
+        if set(indexes) <= set(newest.indexes) or not covered or not wanted(newest):
             return None
-        return replace(newest, indexes=indexes, index_facts=facts)
+        fields = {index.field for index in indexes}
+        kept = tuple(index for index in newest.indexes if index.field not in fields)
+        kept_facts = {index.path: newest.index_facts[index.path] for index in kept if index.path in newest.index_facts}
+        return replace(newest, indexes=(*kept, *indexes), index_facts={**kept_facts, **facts})
 
     if publisher.publish(swap) is None:
         publisher.discard(indexes)
@@ -78,23 +84,24 @@ def rebuild_indexes(database: Path, *, plan: IndexPlan | None = None) -> IndexRe
     return IndexReport(database=str(database), generation=manifest.generation, indexes=indexes)
 
 
-def indexes_will_do(database: Path, base: Manifest) -> bool:
-    """Whether each field has an index of all rows, or a graph of nearly all."""
+def fields_to_index(database: Path, base: Manifest) -> tuple[str, ...]:
+    """The fields that have neither an index of all rows nor a graph of nearly all."""
     lacking = {field: base.row_count for field in FIELDS}
     rows = {segment.name: segment.row_count for segment in base.segments}
     for index in base.indexes:
         if (database / index.path).is_file() and set(index.segments) <= set(rows):
             lacking[index.field] = min(lacking[index.field], base.row_count - index.row_count)
-    return max(lacking.values()) <= (MAX_UNCOVERED_ROWS if base.row_count > FLAT_ROWS else 0)
+    allowed = MAX_UNCOVERED_ROWS if base.row_count > FLAT_ROWS else 0
+    return tuple(field for field, rows in lacking.items() if rows > allowed)
 
 
 def write_indexes(
-    publisher: Publisher, manifest: Manifest, plan: IndexPlan
+    publisher: Publisher, manifest: Manifest, plan: IndexPlan, *, fields: Sequence[str] = FIELDS
 ) -> tuple[tuple[IndexFile, ...], Mapping[str, Mapping[str, Any]]]:
-    """Index files of both fields over all segments of `manifest`, in place but not published, and their facts."""
+    """Index files of these fields over all segments of `manifest`, in place but not published, and their facts."""
     reader = MotionDatabase(publisher.database, manifest)
     indexes, facts = [], {}
-    for field in FIELDS:
+    for field in fields:
         vectors = reader.vectors(field)
         built = build_index(vectors, plan)
         file = publisher.write_index(built.content)

@@ -55,6 +55,7 @@ def assert_nothing_lost(results: list[dict], *ends: str) -> None:
         ("compact", 40),
         ("rebuild-index", 15),
         ("export", 4),
+        ("caption", 15),
     ],
 )
 def test_killed_at_every_call(work_folder: Path, job: str, calls: int) -> None:

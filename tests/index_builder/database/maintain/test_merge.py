@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from index_builder.database.format.manifest import list_generations
@@ -69,3 +70,22 @@ def test_damage_of_a_source_is_not_copied(tmp_path: Path) -> None:
     with pytest.raises(DatabaseDamaged, match=r"its bytes changed|expected sound rows"):
         merge_databases([one], output=tmp_path / "all")
     assert not list_generations(tmp_path / "all") or verify_database(tmp_path / "all").sound
+
+
+def test_a_caption_on_either_side_is_kept(tmp_path: Path) -> None:
+    """Rows 0 and 3 have no caption where they are first; the same rows of another database have one."""
+    bare = write_database(tmp_path / "bare", segments=[(0, 1, 3)])
+    told = batch([0, 3, 1])
+    rows = [replace(row, caption=f"told {row.id[:32].lstrip('0') or 0}") for row in told.rows]
+    with DatabaseWriter(tmp_path / "told", template=TEMPLATE, sampling=SAMPLING) as writer:
+        writer.commit_rows(replace(told, rows=rows))
+    for name, sources in (("a", [bare, tmp_path / "told"]), ("b", [tmp_path / "told", bare])):
+        report = merge_databases(sources, output=tmp_path / name)
+        merged = MotionDatabase.open(tmp_path / name)
+        captions = dict(merged.each_row("id", "caption"))
+        assert (captions[row_id(0)], captions[row_id(3)]) == ("told 0", "told 3")
+        # What has a caption already keeps its own.
+        assert captions[row_id(1)] == ("caption 1" if name == "a" else "told 1")
+        assert [source.captioned for source in report.sources] == ([0, 2] if name == "a" else [0, 0])
+        assert np.array_equal(merged.embeddings([row_id(3)], "text")[0], told.text[1])
+        assert verify_database(tmp_path / name).sound and merged.search_kind("text") == "flat"
