@@ -43,7 +43,7 @@ def caption(
     captions = caption_plan(table, caption_column, several_captions)
     opened = MotionDatabase.open(database)
     encoder = index_options.load_encoder(pack)
-    check_encoder(opened, encoder)
+    check_encoder(opened, encoder, mode="text")
     with counting_bars("encoding", "indexing") as (progress, indexing):
         plan = index_plan(target_recall=target_recall, progress=indexing)
         report = recaption_database(database, captions, encoder=encoder, plan=plan, dry_run=dry_run, progress=progress)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,6 +19,7 @@ from motionrag_nodes.cli.index_options import AsJson, Database, Pack
 from motionrag_nodes.cli.index_selection import CaptionWords, MaxSeconds, MinSeconds, Sources, row_filter
 
 if TYPE_CHECKING:
+    from index_builder.database.search.reader import MotionDatabase
     from motionrag_nodes.neighbours.neighbours import Neighbours
 
 
@@ -33,6 +35,10 @@ def search(
     database: Database,
     prompt: Annotated[str | None, typer.Option("--prompt", "-p", help="The motion, in words.")] = None,
     image: Annotated[Path | None, typer.Option("--image", "-i", help="Picture to compare first frames with.")] = None,
+    like: Annotated[
+        str | None,
+        typer.Option("--like", help="Clip whose motion to look for: row id, path, file name or stem, or a video file."),
+    ] = None,
     mode: Annotated[
         SearchMode | None, typer.Option("--mode", help="[default: by what is given; both: text_then_image]")
     ] = None,
@@ -50,33 +56,38 @@ def search(
     pack: Pack = "tiny",
     as_json: AsJson = False,
 ) -> None:
-    """Find the clips whose motion fits a prompt, a picture or both.
+    """Find the clips whose motion fits a prompt, a picture, another clip, or several of these.
 
+    With --like the ranks by motion, prompt and picture are combined, each counting as much.
     With --source, --caption-words, --min-seconds or --max-seconds only among the clips that fit all of these.
     """
     from index_builder.database.search.reader import MotionDatabase
     from motionrag_nodes.neighbours.contact_sheet import contact_sheet
     from motionrag_nodes.neighbours.retrieve import retrieve_neighbours
 
-    if prompt is None and image is None:
-        raise InvalidSetting("expected --prompt or --image, received neither: say what to look for")
+    if prompt is None and image is None and like is None:
+        raise InvalidSetting("expected --prompt, --image or --like, received none: say what to look for")
+    if like is not None and (mode is not None or diversity):
+        raise InvalidSetting("expected no --mode and no --diversity beside --like, which ranks by all that is given")
     if sheet is not None and sheet.suffix.lower() not in (".png", ".jpg", ".jpeg"):
         raise InvalidSetting(f"expected a .png or .jpg file for --sheet, received {sheet}: rename it")
     where = row_filter(sources, None, caption_words, min_seconds, max_seconds)
     opened = MotionDatabase.open(database).narrowed(where)
     picture = _read_picture(image) if image is not None else None
     given = SearchMode.image if prompt is None else SearchMode.text if image is None else SearchMode.text_then_image
-    found = retrieve_neighbours(
-        opened,
-        encoder=index_options.load_encoder(pack),
-        prompt=prompt,
-        image=picture,
-        mode=(mode or given).value,
-        top_k=top_k,
-        min_score=min_score,
-        diversity=diversity,
-        exclude=exclude or (),
-    )
+    asked = {
+        "encoder": index_options.load_encoder(pack),
+        "prompt": prompt,
+        "image": picture,
+        "top_k": top_k,
+        "min_score": min_score,
+    }
+    if like is not None:
+        found = _like(opened, like, asked, exclude or ())
+    else:
+        found = retrieve_neighbours(
+            opened, mode=(mode or given).value, diversity=diversity, exclude=exclude or (), **asked
+        )
     if sheet is not None:
         from PIL import Image
 
@@ -86,6 +97,15 @@ def search(
         typer.echo(json.dumps(_listed(found), indent=2, ensure_ascii=False))
     else:
         _show_neighbours(found, Console())
+
+
+def _like(opened: MotionDatabase, name: str, asked: dict, exclude: Sequence[str]) -> Neighbours:
+    """The clips that move as the one of this name, which is not one of them."""
+    from motionrag_nodes.neighbours.like import clip_motion, retrieve_like
+
+    tokens, row_id = clip_motion(name, database=opened, encoder=asked["encoder"])
+    without = (*exclude, *([row_id] if row_id else ()))
+    return retrieve_like(opened, motion_tokens=tokens, exclude=without, **asked)
 
 
 def _read_picture(path: Path):
@@ -100,7 +120,8 @@ def _read_picture(path: Path):
 
 
 def _listed(found: Neighbours) -> list[dict[str, object]]:
-    names = ("rank", "row_id", "score", "text_score", "frame_score", "caption", "source", "start_sec", "end_sec")
+    scores = ("score", "text_score", "frame_score", "motion_score")
+    names = ("rank", "row_id", *scores, "caption", "source", "start_sec", "end_sec")
     return [{name: getattr(item, name) for name in names} for item in found.items]
 
 

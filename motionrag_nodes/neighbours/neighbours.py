@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Neighbour:
-    """A clip that was found. `rank` counts from 1; `score` is the similarity it was ranked by, in [-1, 1]; text_score
-    and frame_score are the parts that were computed; times in s; `thumbnail` is a JPEG strip of eight frames, or empty;
-    `pinned`: it was asked for by name.
+    """A clip that was found. `rank` counts from 1; `score` is the similarity it was ranked by, in [-1, 1]; text_score,
+    frame_score and motion_score are the parts that were computed; times in s; `thumbnail` is a JPEG strip of eight
+    frames, or empty; `pinned`: it was asked for by name.
     """
 
     rank: int
@@ -31,6 +31,7 @@ class Neighbour:
     end_sec: float
     thumbnail: bytes
     pinned: bool = False
+    motion_score: float | None = None
 
 
 @dataclass(frozen=True)

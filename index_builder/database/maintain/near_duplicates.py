@@ -14,6 +14,7 @@ import numpy as np
 
 from index_builder.database.format.manifest import list_generations
 from index_builder.database.format.rows import ClipRow
+from index_builder.database.search.motion_search import motion_direction
 from index_builder.database.search.reader import MotionDatabase
 from index_builder.errors import InvalidSetting
 
@@ -107,9 +108,3 @@ def motion_of(database: MotionDatabase, row_id: str) -> np.ndarray:
     """The direction of a stored row's motion tokens."""
     tokens = database.tokens([row_id], fingerprint=database.tokens_fingerprints[0])
     return motion_direction(tokens.motion_tokens[0])
-
-
-def motion_direction(tokens: np.ndarray) -> np.ndarray:
-    """Motion tokens [L, D] -> float32 [L * D] of length 1 (of zeros: zeros)."""
-    flat = np.asarray(tokens, dtype=np.float32).reshape(-1)
-    return flat / max(float(np.linalg.norm(flat)), 1e-12)

@@ -19,6 +19,7 @@ from index_builder.database.format.manifest import FIELDS, Manifest, check_size,
 from index_builder.database.format.rows import ClipRow, RowsFile
 from index_builder.database.format.tokens import StoredTokens, TokensFile
 from index_builder.database.search.certified_index import MEASURED, Vectors
+from index_builder.database.search.motion_search import motion_scores
 from index_builder.database.search.row_filter import RowFilter
 from index_builder.database.search.row_numbers import RowNumbers
 from index_builder.database.search.search_index import FieldSearch
@@ -176,6 +177,35 @@ class MotionDatabase:
             self._numbers.remember(row_id, int(number))
         return [Hit(row_id, float(score)) for row_id, score in zip(ids, scores, strict=True)]
 
+    def search_motion(
+        self,
+        query: np.ndarray,
+        *,
+        k: int,
+        fingerprint: str,
+        exclude_ids: Collection[str] = (),
+        exclude_sources: Collection[str] = (),
+    ) -> list[Hit]:
+        """The k rows whose motion is most like that of `query`, motion tokens [L, D] of the encoders `fingerprint`: by
+        cosine, best first. Every row's tokens are read. Raises InvalidSetting, TokensNotStored when any row lacks them.
+        """
+        space = next((space for space in self.manifest.tokens if space.fingerprint == fingerprint), None)
+        if space is None or any(fingerprint not in files for files in self._tokens):
+            raise self._tokens_not_stored(fingerprint, self.manifest.row_count)
+        if query.shape != (space.tokens_per_clip, space.token_dim) or not np.isfinite(query).all():
+            raise InvalidSetting(
+                f"expected finite motion tokens [{space.tokens_per_clip}, {space.token_dim}], received "
+                f"{list(query.shape)}: encode the clip with {space.encoder_name}"
+            )
+        counts = [segment.row_count for segment in self.manifest.segments]
+        files = [(files[fingerprint], count) for files, count in zip(self._tokens, counts, strict=True)]
+        scores = motion_scores(files, query)
+        excluded = self._excluded(exclude_ids, exclude_sources)
+        if excluded is not None:
+            scores[excluded] = -np.inf
+        best = np.argsort(-scores, kind="stable")[: max(k, 0)]
+        return [Hit(self._id_at(int(number)), float(scores[number])) for number in best if np.isfinite(scores[number])]
+
     def embeddings(self, ids: Sequence[str], field: Field) -> np.ndarray:
         """float32 [k, E] of the rows of `ids`; without a caption "text" gives the frame's embedding, or zeros where
         captions have a space of their own."""
@@ -191,14 +221,16 @@ class MotionDatabase:
         """Stored tokens [k, L, D] of the rows of `ids`. Raises TokensNotStored when any row lacks these."""
         places = self._places(ids)
         if not places or any(fingerprint not in self._tokens[segment] for segment, _ in places):
-            stored = ", ".join(f"{space.fingerprint} ({space.encoder_name})" for space in self.manifest.tokens)
-            raise TokensNotStored(
-                f"expected tokens of fingerprint {fingerprint} for {len(places)} rows of {self.path.name}, it stores "
-                f"those of {stored or 'none'}: rebuild it with this pack (motionrag index build ... --pack NAME), or "
-                "encode the rows"
-            )
+            raise self._tokens_not_stored(fingerprint, len(places))
         found = (self._tokens[segment][fingerprint].row(index) for segment, index in places)
         return StoredTokens(*(np.stack(kind) for kind in zip(*found, strict=True)))
+
+    def _tokens_not_stored(self, fingerprint: str, rows: int) -> TokensNotStored:
+        stored = ", ".join(f"{space.fingerprint} ({space.encoder_name})" for space in self.manifest.tokens)
+        return TokensNotStored(
+            f"expected tokens of fingerprint {fingerprint} for {rows} rows of {self.path.name}, it stores those of "
+            f"{stored or 'none'}: rebuild it with this pack (motionrag index build ... --pack NAME), or encode the rows"
+        )
 
     def has_source(self, name: str) -> bool:
         """Whether `name` is a row's id, or the path, file name or stem of a row's video."""

@@ -25,8 +25,9 @@ class RowFilter:
     """A row matches when it matches each of the things that are given.
 
     ids: is one of these. sources: its video is one of these: a path, a file name, a stem, a folder (with all below),
-    or a pattern with * ? [...] over the path or the file name. caption_words: all of these stand in its caption, as
-    whole words, in whatever case. min_seconds, max_seconds: the clip's length, both included.
+    or, where no video is called so (removed ones count), a pattern with * ? [...] over the path or the file name.
+    caption_words: all of these stand in its caption, as whole words, in whatever case. min_seconds, max_seconds: the
+    clip's length, both included.
     """
 
     ids: tuple[str, ...] = ()
@@ -49,16 +50,17 @@ class RowFilter:
 
     def matches(self, rows: Sequence[RowsFile]) -> np.ndarray:
         """bool [all rows], in the order of the segments."""
-        masks = [self._matches_batch(rows_file, number) for rows_file in rows for number in rows_file.batch_numbers]
+        batches = [rows_file.batch(number) for rows_file in rows for number in rows_file.batch_numbers]
+        expression = "|".join(_source_expression(source, batches) for source in self.sources)
+        masks = [self._matches_batch(batch, expression) for batch in batches]
         return np.concatenate(masks) if masks else np.zeros(0, dtype=bool)
 
-    def _matches_batch(self, rows: RowsFile, number: int) -> np.ndarray:
-        batch = rows.batch(number)
+    def _matches_batch(self, batch: pa.RecordBatch, sources: str) -> np.ndarray:
         mask = np.ones(batch.num_rows, dtype=bool)
         if self.ids:
             mask &= _numpy(pc.is_in(batch.column("id"), value_set=pa.array(self.ids, pa.string())))
-        if self.sources:
-            mask &= _numpy(pc.match_substring_regex(batch.column("source"), _any_source(self.sources)))
+        if sources:
+            mask &= _numpy(pc.match_substring_regex(batch.column("source"), f"(?s){sources}"))
         for word in " ".join(self.caption_words).split():
             found = pc.match_substring_regex(batch.column("caption"), _whole_word(word))
             mask &= _numpy(pc.fill_null(found, False))
@@ -77,17 +79,18 @@ def _whole_word(word: str) -> str:
     return f"(?i)(?:^|[^{SPACED}]){re.escape(word)}(?:$|[^{SPACED}])"
 
 
-def _any_source(sources: Sequence[str]) -> str:
-    patterns = []
-    for source in sources:
-        slashed = source.rstrip("/\\") or source
-        if any(character in slashed for character in "*?["):
-            patterns.append(rf"(?:^|[/\\]){_glob(slashed)}$")
-        else:
-            # A path, or a folder above it; a file name; a stem.
-            literal = re.escape(slashed)
-            patterns += [rf"^{literal}(?:[/\\]|$)", rf"[/\\]{literal}$", rf"[/\\]{literal}\.[^./\\]+$"]
-    return "(?s)" + "|".join(f"(?:{pattern})" for pattern in patterns)
+def _source_expression(source: str, batches: Sequence[pa.RecordBatch]) -> str:
+    """A source as a regular expression: what it says literally, else, where nothing is called so, its pattern."""
+    plain = source.rstrip("/\\") or source
+    literal = re.escape(plain)
+    # A path, or a folder above it; the end of a path, whole names; the same of a stem.
+    ways = (rf"^{literal}(?:[/\\]|$)", rf"[/\\]{literal}$", rf"[/\\]{literal}\.[^./\\]+$")
+    expression = "|".join(f"(?:{way})" for way in ways)
+    if not any(character in plain for character in "*?["):
+        return expression
+    # Brackets are common in the names of downloads: they are a pattern only where they are no name.
+    found = (pc.any(pc.match_substring_regex(batch.column("source"), f"(?s){expression}")) for batch in batches)
+    return expression if any(one.as_py() for one in found) else rf"(?:(?:^|[/\\]){_glob(plain)}$)"
 
 
 def _glob(pattern: str) -> str:
