@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from motionrag_nodes.backbones.settings import Settings
 
@@ -21,6 +21,8 @@ class KeyRule:
     """Keys of `file` that begin with `file_prefix` are those of `part` that begin with `part_prefix`.
 
     A `copy` repeats weights that another file holds: it may be absent, and must agree with them where it is present.
+    endings: how keys of the part end -> how those of the file do, where they differ. drawn: endings (in the part) of
+    linear layers that were neither trained nor saved: where the file lacks them, they get start values of their kind.
     """
 
     file: str
@@ -28,6 +30,8 @@ class KeyRule:
     part: str
     part_prefix: str
     copy: bool = False
+    endings: Mapping[str, str] = field(default_factory=dict)
+    drawn: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,8 @@ def read_checkpoint(path: Path) -> dict[str, torch.Tensor]:
             f"Expected torch {SAFE_TORCH} or later to open a checkpoint without running code that it may hold, found "
             f"{torch.__version__}: convert it where torch is newer; the pack that comes of it works with older ones."
         )
+    if path.is_dir():
+        raise CheckpointInvalid(f"Expected a checkpoint file, received the folder {path}: {_files_in(path)}.")
     if not path.is_file():
         raise CheckpointInvalid(f"Expected a checkpoint at {path}, found no file: correct the path.")
     try:
@@ -55,6 +57,11 @@ def read_checkpoint(path: Path) -> dict[str, torch.Tensor]:
             f"Expected a torch checkpoint at {path}, found a damaged file ({_first_line(error)}): download it again."
         ) from error
     return _tensors(path, values)
+
+
+def _files_in(folder: Path) -> str:
+    found = sorted(path.name for path in folder.glob("*.ckpt"))
+    return f"name one of the files in it ({', '.join(found)})" if found else "it holds no .ckpt file, choose another"
 
 
 def _tensors(path: Path, values: Any) -> dict[str, torch.Tensor]:

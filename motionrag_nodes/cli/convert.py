@@ -58,5 +58,7 @@ def convert(
     for file, entry in made.config.files.items():
         table.add_row(file, f"{entry.size_bytes / 1e6:.1f} MB", entry.sha256[:16])
     console.print(table)
+    if made.derived_start_token:
+        console.print("The start token, which the authors' files leave out, was derived from their seed.")
     console.print(f"Base model: {made.config.base}. Use it by name in Load Motion Pack, or build a database with it:")
     console.print(f"  motionrag index build FOLDER --output DATABASE --pack {made.folder}", soft_wrap=True)

@@ -1,16 +1,21 @@
 """Conversion: round trips at small sizes, and every difference named."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from packaging.version import Version
 
 from motionrag_nodes.backbones.cogvideox.settings import CogVideoXSettings
-from motionrag_nodes.checkpoints.convert import convert_checkpoints
+from motionrag_nodes.backbones.published import KeyRule
+from motionrag_nodes.checkpoints.convert import convert_checkpoints, part_shapes
+from motionrag_nodes.checkpoints.key_tables import FileKind, sort_keys
 from motionrag_nodes.checkpoints.pack import build_modules, load_pack
 from motionrag_nodes.checkpoints.pack_config import AdapterConfig
-from motionrag_nodes.checkpoints.unpickle import SAFE_TORCH
+from motionrag_nodes.checkpoints.published import key_table, published_config
+from motionrag_nodes.checkpoints.start_token import derive_start_token
+from motionrag_nodes.checkpoints.unpickle import SAFE_TORCH, read_checkpoint
 from motionrag_nodes.errors import CheckpointInvalid, CheckpointRefused, PackInvalid
 
 pytestmark = pytest.mark.skipif(
@@ -81,7 +86,7 @@ def test_every_difference_of_every_file_is_listed(published, tmp_path):
     states = {role: dict(state) for role, state in published.states.items()}
     del states["motion_proj"]["latents"]
     states["motion_proj"]["extra.weight"] = torch.zeros(3)
-    del states["motion_transformer"]["sos_token"]
+    del states["motion_transformer"]["condition_proj.latents"]
     del states["motion_transformer"]["vision_proj.proj_in.bias"]
     site = "unet.mid_block.attentions.0.transformer_blocks.0.attn2.processor"
     states["adapter"][f"{site}.to_k_ip.0.weight"] = torch.zeros(64, 31)
@@ -93,13 +98,104 @@ def test_every_difference_of_every_file_is_listed(published, tmp_path):
     for part in (
         "motion_proj.ckpt: missing latents [1, 3, 16]",
         "motion_proj.ckpt: unexpected extra.weight [3]",
-        "motion_transformer.ckpt: missing sos_token [1, 3, 32]",
+        "motion_transformer.ckpt: missing condition_proj.latents [1, 3, 16]",
         "motion_transformer.ckpt: missing vision_proj.proj_in.bias [16]",
         f"adapter.ckpt: {site}.to_k_ip.0.weight expected [64, 32], received [64, 31]",
         "adapter.ckpt: unexpected unet.mid_block.attentions.1.processor.to_q_ip.0.weight [1]",
     ):
         assert part in text
     assert not (tmp_path / "pack").exists()
+
+
+def test_a_checkpoint_without_the_start_token_gets_the_derived_one(published, tiny_pack_config, tmp_path):
+    assert not published().derived_start_token
+    bare = {k: v for k, v in published.states["motion_transformer"].items() if k != "sos_token"}
+    made = published({"motion_transformer": bare}, output=tmp_path / "derived")
+    assert made.derived_start_token and made.tensors["motion_transformer"] == len(bare)
+    stored, derived = (load_pack(tmp_path / name).context_transformer.sos_token for name in ("pack", "derived"))
+    # One that a checkpoint carries wins.
+    assert torch.equal(stored, published.states["motion_transformer"]["sos_token"])
+    expected = derive_start_token(
+        tiny_pack_config.context_transformer,
+        appearance=tiny_pack_config.appearance_resampler,
+        motion=tiny_pack_config.motion_resampler,
+    )
+    assert torch.equal(derived, expected.float()) and not torch.equal(derived, stored)
+
+
+def test_swapped_files_are_recognised_in_one_line(published):
+    proj, transformer, adapter = (published.states[role] for role in ("motion_proj", "motion_transformer", "adapter"))
+    with pytest.raises(CheckpointInvalid) as error:
+        published({"motion_proj": transformer, "motion_transformer": proj})
+    first, *rest = str(error.value).splitlines()
+    assert (
+        "motion_proj.ckpt, given with --motion-proj, is probably the motion_transformer of svd, which goes with "
+        "--motion-transformer; motion_transformer.ckpt, given with --motion-transformer, is probably the motion_proj "
+        "of svd, which goes with --motion-proj:" in first
+    )
+    assert f"found {len(rest)} differences" in first and all(line.startswith("  - motion_") for line in rest)
+    bare = {key: value for key, value in adapter.items() if key.startswith("unet.")}
+    for given in (adapter, bare):
+        with pytest.raises(
+            CheckpointInvalid, match=r"motion_proj.ckpt, given with --motion-proj, is probably the adapter"
+        ):
+            published({"motion_proj": given})
+
+
+def test_a_file_of_another_backbone_is_recognised(published):
+    shapes = part_shapes(published_config("cogvideox", name="cogvideox"))["motion_adapter"]
+    # On the meta device: the real file is 5 GB.
+    given = {key: torch.empty(shape, device="meta") for key, shape in shapes.items()}
+    kinds = [
+        FileKind("svd", "motion_proj", shapes={"latents": (1,)}, copies={}),
+        FileKind("cogvideox", "adapter", shapes=shapes, copies={}),
+    ]
+    assert kinds[1].likeness(given) == 1 and kinds[1].likeness(published.states["adapter"]) == 0
+    with pytest.raises(CheckpointInvalid, match=r"given with --adapter, is probably the adapter of cogvideox:"):
+        sort_keys(
+            key_table("svd"),
+            {"adapter": given},
+            {"adapter": Path("Motion-Adapter.ckpt")},
+            {"motion_adapter": {"unet.x": (1,)}, "motion_resampler": {}},
+            kinds=lambda: kinds,
+        )
+
+
+def test_a_folder_gets_its_own_message(tmp_path):
+    folder = tmp_path / "SVD"
+    folder.mkdir()
+    with pytest.raises(CheckpointInvalid, match=r"received the folder .*SVD: it holds no \.ckpt file, choose another"):
+        convert_checkpoints("svd", motion_proj=folder, motion_transformer=folder, adapter=folder, output=tmp_path / "p")
+    (folder / "motion_proj.ckpt").touch()
+    (folder / "Motion-Adapter.ckpt").touch()
+    with pytest.raises(
+        CheckpointInvalid, match=r"name one of the files in it \(Motion-Adapter\.ckpt, motion_proj\.ckpt\)"
+    ):
+        read_checkpoint(folder)
+
+
+def test_layers_that_were_never_saved_get_start_values(caplog):
+    """As DynamiCrafter's to_q_a, under its own names."""
+    rule = KeyRule(
+        "adapter", "model.", "motion_adapter", "unet.",
+        endings={f".processor.to_{x}_ip.0.weight": f".to_{x}_a.weight" for x in "qkv"},
+        drawn=(".to_q_ip.0.weight",),
+    )  # fmt: skip
+    shapes = {f"unet.attn2.processor.to_{x}_ip.0.weight": (8, n) for x, n in (("q", 8), ("k", 4), ("v", 4))}
+    saved = {"model.attn2.to_k_a.weight": torch.randn(8, 4), "model.attn2.to_v_a.weight": torch.randn(8, 4)}
+    arguments = {"paths": {"adapter": Path("Motion-Adapter.ckpt")}, "shapes": {"motion_adapter": shapes}}
+    part = sort_keys([rule], {"adapter": saved}, **arguments)["motion_adapter"]
+    assert torch.equal(part["unet.attn2.processor.to_k_ip.0.weight"], saved["model.attn2.to_k_a.weight"])
+    drawn = part["unet.attn2.processor.to_q_ip.0.weight"].float()
+    assert drawn.shape == (8, 8) and 0 < drawn.abs().max() <= 8**-0.5
+    assert "holds none of 1 layers that were never trained (model.attn2.to_q_a.weight, ...)" in caplog.text
+    caplog.clear()
+    whole = saved | {"model.attn2.to_q_a.weight": torch.randn(8, 8)}
+    part = sort_keys([rule], {"adapter": whole}, **arguments)["motion_adapter"]
+    assert torch.equal(part["unet.attn2.processor.to_q_ip.0.weight"], whole["model.attn2.to_q_a.weight"])
+    assert not caplog.text
+    with pytest.raises(CheckpointInvalid, match=r"Motion-Adapter.ckpt: missing model.attn2.to_v_a.weight \[8, 4\]"):
+        sort_keys([rule], {"adapter": {"model.attn2.to_k_a.weight": saved["model.attn2.to_k_a.weight"]}}, **arguments)
 
 
 def test_files_of_different_trainings_are_refused(published):
