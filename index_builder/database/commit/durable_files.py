@@ -6,6 +6,7 @@ through the module (`durable_files.rename(...)`), never by a name imported from 
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from pathlib import Path
@@ -22,6 +23,7 @@ CALLS = (
     "link",
     "remove",
     "remove_tree",
+    "remove_empty",
 )
 
 
@@ -70,17 +72,17 @@ def replace(source: Path, target: Path) -> None:
 
 
 def link(source: Path, target: Path) -> None:
-    """Gives a finished file its final name, in one step; raises FileExistsError when the name is taken.
+    """Gives a file that never changes a second name, which must be new; a copy where the file system has no hard links.
 
-    Where the file system knows no hard links, an exclusively created copy stands in: readers check a manifest's own
-    hash, so a torn copy is passed over.
+    The copy is not whole at once: only for a folder that nobody else looks into yet.
     """
     try:
         os.link(source, target)
     except FileExistsError:
         raise
     except OSError:
-        write_new(target, source.read_bytes())
+        with source.open("rb") as stream, target.open("xb") as copy:
+            shutil.copyfileobj(stream, copy, 1 << 20)
         fsync_file(target)
 
 
@@ -92,3 +94,14 @@ def remove(path: Path) -> None:
 def remove_tree(folder: Path) -> None:
     """Removes a folder with all it holds; one that is gone already is as good."""
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_empty(folder: Path) -> None:
+    """Removes a folder unless it holds something; one that is gone already is as good."""
+    try:
+        folder.rmdir()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise

@@ -7,32 +7,38 @@ folders are called `.tmp-<builder>-...`.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import re
 import uuid
 from pathlib import Path
+from typing import IO
 
-from index_builder.database.commit import durable_files
+from index_builder.database.commit import claims, durable_files
+from index_builder.database.commit.claims import FOLDER as FOLDER
 from index_builder.database.format.manifest import list_generations, manifest_path, read_manifest
-from index_builder.errors import DatabaseDamaged
+from index_builder.errors import DatabaseDamaged, DatabaseNotWritable
 
 logger = logging.getLogger(__name__)
-FOLDER = ".builders"
 TEMPORARY = ".tmp-"
 KEPT_MANIFESTS = 16
 # What builders call segments and index files; anything else in their folders is a user's own and stays.
 GENERATED_NAME = re.compile(r"[0-9a-f]{32}(\.faiss)?")
 LOCKED_BYTE = 1 << 30
+# How systems say that another process holds a lock (EACCES: Windows). All else means that there are no locks.
+TAKEN = {errno.EWOULDBLOCK, errno.EAGAIN, *((errno.EACCES, errno.EDEADLK) if os.name == "nt" else ())}
+LOCK_TRIES = 100
 
 
 class BuilderPresence:
     """This builder's lock and the prefix of its temporary names. `release` removes both."""
 
     def __init__(self, database: Path) -> None:
+        """Raises DatabaseNotWritable where the file system knows no locks."""
         self.database = database
         durable_files.make_folder(database / FOLDER)
-        while True:
+        for _ in range(LOCK_TRIES):
             self.builder = uuid.uuid4().hex
             self._path = _lock_path(database, self.builder)
             durable_files.write_new(self._path, b"")
@@ -41,9 +47,18 @@ class BuilderPresence:
                 self._stream = self._path.open("rb+")
             except FileNotFoundError:
                 continue
-            if try_lock(self._stream) and self._path.exists():
-                return
+            try:
+                if try_lock(self._stream) and self._path.exists():
+                    return
+            except DatabaseNotWritable:
+                self._stream.close()
+                durable_files.remove(self._path)
+                raise
             self._stream.close()
+        raise DatabaseNotWritable(
+            f"expected to keep a lock file in {database / FOLDER}, each of {LOCK_TRIES} was taken away: see what else "
+            "writes there, then run the command again"
+        )
 
     def temporary(self, name: str) -> str:
         """The name under which `name` is being made."""
@@ -91,7 +106,7 @@ def remove_unlisted(database: Path) -> int:
     """Removes segments and index files that no manifest lists and no builder has announced; returns how many.
 
     The order of looking matters: what is in place was announced before, and a builder that is gone by the time its
-    announcements are read published before it went, so the manifests, read last, list it.
+    announcements are read claimed a number before it went, or never will, so the manifests, read last, list it.
     """
     in_place = [
         path for folder in ("segments", "indexes") for path in (database / folder).glob("*") if path.name[0] != "."
@@ -102,7 +117,8 @@ def remove_unlisted(database: Path) -> int:
             announced.update(path.read_text(encoding="utf-8", errors="replace").split())
         except FileNotFoundError:
             continue
-    listed = _listed_names(database)
+    claims.settle(database)
+    listed = listed_names(database)
     if listed is None:
         return 0
     unlisted = [
@@ -113,7 +129,7 @@ def remove_unlisted(database: Path) -> int:
     return len(unlisted)
 
 
-def _listed_names(database: Path) -> set[str] | None:
+def listed_names(database: Path) -> set[str] | None:
     """Segments and index files that some manifest lists; None when a manifest is damaged, so that nobody knows."""
     names: set[str] = set()
     try:
@@ -141,8 +157,11 @@ def _remove_temporaries(database: Path, builder: str) -> None:
             durable_files.remove_tree(path) if path.is_dir() else durable_files.remove(path)
 
 
-def try_lock(stream) -> bool:
-    """Takes the lock of an open file if it is free; it is dropped with the file or the process."""
+def try_lock(stream: IO[bytes]) -> bool:
+    """Takes the lock of an open file if it is free; it is dropped with the file or the process.
+
+    Raises DatabaseNotWritable where the file system knows no locks.
+    """
     try:
         if os.name == "nt":
             import msvcrt
@@ -155,6 +174,11 @@ def try_lock(stream) -> bool:
             import fcntl
 
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
+    except OSError as error:
+        if error.errno in TAKEN:
+            return False
+        raise DatabaseNotWritable(
+            f"expected a file system with locks for {stream.name}, received {error}: mount it with locks (Lustre: the "
+            "option flock; NFS: without nolock), or write to another disk and copy the result"
+        ) from error
     return True

@@ -2,7 +2,7 @@
 manifest that exists either whole or not at all.
 
 The order of a commit: files written and fsynced, folder fsynced, folder renamed, its parent fsynced; manifest N+1
-written under a temporary name, fsynced, linked to its final name (which fails when another builder took it), folder
+written under a temporary name, fsynced, the number claimed (see `claims`), the manifest moved to its final name, folder
 fsynced. Stopped between any two of these steps, the database is the one before or the one after.
 """
 
@@ -19,8 +19,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from index_builder.database.commit import durable_files
-from index_builder.database.commit.presence import BuilderPresence, sweep
+from index_builder.database.commit import claims, durable_files
+from index_builder.database.commit.presence import BuilderPresence, listed_names, sweep
 from index_builder.database.commit.segment_files import RowBatch, SegmentTicket
 from index_builder.database.format.manifest import (
     IndexFile,
@@ -28,7 +28,6 @@ from index_builder.database.format.manifest import (
     Segment,
     StoredFile,
     list_generations,
-    manifest_path,
     newest_manifest,
 )
 from index_builder.database.format.same_kind import check_same_kind
@@ -118,7 +117,12 @@ class Publisher:
 
     def discard(self, unlisted: Sequence[Segment | IndexFile]) -> None:
         """Removes what was brought in place and will not be listed."""
+        # Asked again, because an error while publishing does not say that nothing was published.
+        listed = listed_names(self.database)
         for made in unlisted:
+            name = made.name if isinstance(made, Segment) else Path(made.path).name
+            if listed is None or name in listed:
+                continue
             if isinstance(made, Segment):
                 durable_files.remove_tree(self.database / "segments" / made.name)
             else:
@@ -130,27 +134,18 @@ class Publisher:
         `change` returns None for a manifest that holds already what it wants: that is how a publication is recognised
         that other builders' later ones were made from. Raises CommitConflict when other builders kept winning.
         """
-        temporary = self.database / self.presence.temporary("manifest")
         for _ in range(PUBLISH_TRIES):
             changed, generations = self._act(lambda newest, listed: (change(newest), listed))
             if changed is None:
                 return None
             manifest = replace(changed, generation=max(generations, default=0) + 1)
-            durable_files.remove(temporary)
-            durable_files.write_new(temporary, manifest.to_bytes())
-            durable_files.fsync_file(temporary)
-            path = manifest_path(self.database, manifest.generation)
-            try:
-                durable_files.link(temporary, path)
-            except FileExistsError:
-                time.sleep(random.uniform(0, 0.05))
-                continue
-            durable_files.fsync_folder(self.database)
-            durable_files.remove(temporary)
-            if self._counts(manifest, change):
+            draft = self.database / self.presence.temporary(f"manifest-{uuid.uuid4().hex}")
+            content = manifest.to_bytes()
+            in_place = claims.publish(self.database, generation=manifest.generation, content=content, draft=draft)
+            if in_place or self._was_built_on(manifest, change):
                 self.manifest = manifest
                 return manifest
-            durable_files.remove(path)
+            time.sleep(random.uniform(0, 0.05))
         raise CommitConflict(
             f"expected to publish a manifest in {self.database}, other builders took the next number {PUBLISH_TRIES} "
             "times in a row: run the command again"
@@ -176,16 +171,15 @@ class Publisher:
                 if list_generations(self.database)[:1] == generations[:1]:
                     raise
 
-    def _counts(self, mine: Manifest, change: Change) -> bool:
-        """Whether the newest generation is `mine` or was made from it.
+    def _was_built_on(self, mine: Manifest, change: Change) -> bool:
+        """Whether `mine` was in place and is gone because later ones were made from it.
 
-        A builder that slept through many commits may find its number free again, because old manifests are removed;
-        what it published then lies behind the newest and counts for nothing.
+        A builder that slept through many commits finds its manifest removed as an old one, whether it was the one
+        published under its number or came too late: the newest tells by what is left to change.
         """
         left_to_change, generations = self._act(lambda newest, listed: (change(newest), listed))
-        return bool(generations) and (
-            generations[0] == mine.generation or (generations[0] > mine.generation and left_to_change is None)
-        )
+        gone = bool(generations) and mine.generation not in generations and generations[0] > mine.generation
+        return gone and left_to_change is None
 
 
 def emptied(manifest: Manifest) -> Manifest:

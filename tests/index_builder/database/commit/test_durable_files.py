@@ -66,7 +66,7 @@ def test_killed_at_every_call(work_folder: Path, job: str, calls: int) -> None:
 
 def test_every_call_that_writes_is_among_those_killed(work_folder: Path) -> None:
     seen = set()
-    for job in ("new", "compact", "export"):
+    for job in ("new", "compact", "caption", "export"):
         work = work_folder / job
         work.mkdir()
         seen |= {line.split()[0] for line in calls_of(JOBS[job], work)}
@@ -110,26 +110,31 @@ def test_two_builders_at_any_point_of_each_other(work_folder: Path, job: str, ot
     assert_nothing_lost(results, "killed" if other.endswith("+kill") else "done")
 
 
-def test_a_name_is_given_once(tmp_path: Path) -> None:
-    first, second, final = tmp_path / "a", tmp_path / "b", tmp_path / "final"
-    durable_files.write_new(first, b"1")
-    durable_files.write_new(second, b"2")
-    durable_files.link(first, final)
-    with pytest.raises(FileExistsError):
-        durable_files.link(second, final)
-    with pytest.raises(FileExistsError):
-        durable_files.write_new(final, b"3")
-    assert final.read_bytes() == b"1"
-
-
-def test_without_hard_links_a_name_is_still_given_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("hard_links", [True, False])
+def test_a_second_name_is_a_new_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hard_links: bool) -> None:
     def no_links(*_: object) -> None:
         raise PermissionError("this file system knows no hard links")
 
-    monkeypatch.setattr(os, "link", no_links)
-    test_a_name_is_given_once(tmp_path)
+    if not hard_links:
+        monkeypatch.setattr(os, "link", no_links)
+    (tmp_path / "a").write_bytes(b"1")
+    durable_files.link(tmp_path / "a", tmp_path / "b")
+    assert (tmp_path / "b").read_bytes() == b"1"
+    with pytest.raises(FileExistsError):
+        durable_files.link(tmp_path / "a", tmp_path / "b")
 
 
 def test_removing_what_is_gone_is_no_error(tmp_path: Path) -> None:
     durable_files.remove(tmp_path / "gone")
     durable_files.remove_tree(tmp_path / "gone")
+    durable_files.remove_empty(tmp_path / "gone")
+
+
+def test_a_folder_that_holds_something_is_not_empty(tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "file").write_bytes(b"x")
+    durable_files.remove_empty(tmp_path / "kept")
+    assert (tmp_path / "kept" / "file").is_file()
+    (tmp_path / "kept" / "file").unlink()
+    durable_files.remove_empty(tmp_path / "kept")
+    assert not (tmp_path / "kept").exists()

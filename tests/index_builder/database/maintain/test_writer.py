@@ -38,7 +38,7 @@ def test_the_order_of_a_commit_survives_a_power_cut(tmp_path: Path, monkeypatch:
         monkeypatch.setattr(durable_files, name, record)
     write_database(tmp_path / "db", segments=[(0, 1)])
     dirty_files, dirty_folders = set(), set()
-    links = 0
+    published = 0
     for name, arguments in calls:
         path = arguments[0]
         if name == "write_new" and path.parent.name != ".builders":
@@ -51,13 +51,13 @@ def test_the_order_of_a_commit_survives_a_power_cut(tmp_path: Path, monkeypatch:
         elif name == "rename":
             assert not {file for file in dirty_files if file == path or path in file.parents}
             assert path not in dirty_folders
+            if arguments[1].name.startswith("manifest-"):
+                published += 1
+                folders = {tmp_path / "db" / name for name in ("segments", "indexes")}
+                assert not dirty_files and not dirty_folders & folders
             dirty_folders.add(arguments[1].parent)
-        elif name == "link":
-            links += 1
-            assert not dirty_files and dirty_folders <= {path.parent, tmp_path / "db" / "indexes"}
-            assert (tmp_path / "db" / "segments") not in dirty_folders
-            dirty_folders.add(arguments[1].parent)
-    assert links == 2 and not dirty_files and (tmp_path / "db" / "segments") not in dirty_folders
+    assert published == 2 and not dirty_files
+    assert not dirty_folders & {tmp_path / "db", tmp_path / "db" / "segments"}
 
 
 def test_rows_that_are_there_are_left_out(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_a_commit_between_reading_and_publishing_is_built_upon(tmp_path: Path, m
 
         def interfere(path: Path) -> None:
             original(path)
-            if path.name.endswith("manifest") and writer.presence.builder in path.name:
+            if writer.presence.temporary("manifest") in path.parent.name:
                 monkeypatch.undo()
                 write_database(database, segments=[(1,)])
 
@@ -159,14 +159,23 @@ def test_a_commit_between_reading_and_publishing_is_built_upon(tmp_path: Path, m
 
 
 def test_giving_up_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def taken(*_: object) -> None:
-        raise FileExistsError
+    rename = durable_files.rename
+
+    def too_late(source: Path, target: Path) -> None:
+        if target.name.startswith("claim-"):
+            number = int(target.name.removeprefix("claim-"))
+            manifest_path(tmp_path / "db", number).write_bytes(b"of another builder")
+        rename(source, target)
 
     monkeypatch.setattr("index_builder.database.commit.publisher.PUBLISH_TRIES", 3)
     with open_writer(tmp_path / "db") as writer:
-        monkeypatch.setattr(durable_files, "link", taken)
+        writer.commit_rows(batch([1]))
+        monkeypatch.setattr(durable_files, "rename", too_late)
         with pytest.raises(CommitConflict, match="3 times in a row"):
             writer.commit_rows(batch([0]))
+        monkeypatch.undo()
+    assert not list((tmp_path / "db" / ".builders").iterdir())
+    assert MotionDatabase.open(tmp_path / "db").ids() == [row_id(1)]
 
 
 def test_indexes_are_built_once_and_again_when_gone(tmp_path: Path) -> None:
