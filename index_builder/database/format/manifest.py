@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -129,11 +130,18 @@ def manifest_path(database: Path, generation: int) -> Path:
 
 
 def list_generations(database: Path) -> list[int]:
-    """The generations that have a manifest file, valid or not, newest first."""
+    """The generations that have a manifest file, valid or not, newest first; none where there is no such folder.
+
+    Raises DatabaseDamaged for a folder that cannot be listed: it must not pass for an empty one.
+    """
     try:
-        names = [entry.name for entry in database.iterdir()]
-    except OSError:
+        names = os.listdir(database)
+    except (FileNotFoundError, NotADirectoryError):
         return []
+    except OSError as error:
+        raise DatabaseDamaged(
+            f"expected to list the folder {database}, received {error}: check its permissions and its disk"
+        ) from error
     return sorted((int(match[1]) for name in names if (match := MANIFEST_NAME.fullmatch(name))), reverse=True)
 
 
@@ -230,7 +238,15 @@ def newest_manifest(database: Path, generations: Sequence[int] | None = None) ->
     Raises DatabaseNotFound when there is none at all, DatabaseTooNew rather than fall back behind a newer format,
     DatabaseDamaged when none is valid.
     """
-    generations = list_generations(database) if generations is None else generations
+    if generations is None:
+        while True:
+            generations = list_generations(database)
+            try:
+                return newest_manifest(database, generations)
+            except DatabaseDamaged:
+                if list_generations(database) == generations:
+                    raise
+                # Compacted between listing and reading.
     if not generations:
         raise DatabaseNotFound(
             f"expected a motion database in {database}, found no manifest: build one with "

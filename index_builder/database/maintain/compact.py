@@ -25,7 +25,6 @@ from index_builder.database.format.manifest import (
     Segment,
     list_generations,
     manifest_path,
-    newest_manifest,
     read_manifest,
 )
 from index_builder.database.search.certified_index import IndexPlan
@@ -74,7 +73,8 @@ def compact_database(
     rows to write. Raises DatabaseNotFound, DatabaseDamaged (of a segment whose bytes changed), RecallBelowTarget,
     DatabaseNotWritable, CommitConflict; the database is then as it was.
     """
-    before = newest_manifest(database)[0]
+    opened = MotionDatabase.open(database)
+    before = opened.manifest
     counted = {
         "database": str(database),
         "segments_before": len(before.segments),
@@ -82,7 +82,7 @@ def compact_database(
         "dry_run": dry_run,
     }
     if dry_run:
-        pools, removed = _pools(database, before), sum(_removed_by_segment(database, before).values())
+        pools, removed = _pools(opened), sum(_removed_by_segment(opened).values())
         replaced = sum(len(pool.segments) for pool in pools)
         made = sum(-(-pool.kept_rows // rows_per_segment(before)) for pool in pools)
         return CompactReport(
@@ -98,7 +98,7 @@ def compact_database(
         after = _drop_history(publisher)
     return CompactReport(
         generation=after.generation,
-        clips=len(MotionDatabase(database, after)),
+        clips=len(MotionDatabase.open(database)),
         removed_rows_left_out=left_out,
         segments_after=len(after.segments),
         bytes_after=_bytes_of(database),
@@ -116,7 +116,7 @@ def _rewrite_newest(publisher: Publisher, plan: IndexPlan, progress: Progress | 
 
 def _rewrite(publisher: Publisher, base: Manifest, plan: IndexPlan, progress: Progress | None) -> int:
     """Publishes `base` without its removed rows; returns how many those were. Raises _Overtaken."""
-    pools = _pools(publisher.database, base)
+    pools = _pools(MotionDatabase(publisher.database, base))
     if not pools:
         return 0
     tombstones, gone = set(base.tombstones), []
@@ -164,9 +164,9 @@ def _replaced(base: Manifest, replaced: set[str], made: Sequence[Segment], gone:
     )
 
 
-def _pools(database: Path, base: Manifest) -> list[_Pool]:
+def _pools(opened: MotionDatabase) -> list[_Pool]:
     """What is worth writing anew: segments with removed rows, and small ones if they have company."""
-    removed = _removed_by_segment(database, base)
+    base, removed = opened.manifest, _removed_by_segment(opened)
     limit, by_sampling = rows_per_segment(base), {}
     for segment in base.segments:
         if removed[segment.name] or segment.row_count <= limit // 2:
@@ -179,12 +179,12 @@ def _pools(database: Path, base: Manifest) -> list[_Pool]:
     return pools
 
 
-def _removed_by_segment(database: Path, base: Manifest) -> dict[str, int]:
-    """How many removed rows each segment holds. Without tombstones no file is read."""
-    counts = dict.fromkeys((segment.name for segment in base.segments), 0)
-    if base.tombstones:
-        removed, start = MotionDatabase(database, base).removed_rows(), 0
-        for segment in base.segments:
+def _removed_by_segment(opened: MotionDatabase) -> dict[str, int]:
+    """How many removed rows each segment holds."""
+    counts = dict.fromkeys((segment.name for segment in opened.manifest.segments), 0)
+    if opened.manifest.tombstones:
+        removed, start = opened.removed_rows(), 0
+        for segment in opened.manifest.segments:
             counts[segment.name] = int(removed[start : start + segment.row_count].sum())
             start += segment.row_count
     return counts

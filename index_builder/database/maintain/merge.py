@@ -18,7 +18,7 @@ from index_builder.database.maintain.rewrite_rows import RowChange, rewrite_rows
 from index_builder.database.maintain.writer import DatabaseWriter
 from index_builder.database.search.certified_index import IndexPlan
 from index_builder.database.search.reader import MotionDatabase
-from index_builder.errors import InvalidSetting
+from index_builder.errors import DatabaseDamaged, InvalidSetting
 
 Progress = Callable[[int, int], None]
 REMEDY = "merge only databases that one pack has made"
@@ -96,26 +96,44 @@ def merge_databases(
 
 
 def _merge_one(writer: DatabaseWriter, database: MotionDatabase, tell: Callable[[int], None]) -> MergedSource:
-    seen, added, already, removed_there = 0, 0, 0, 0
+    """Takes in one source; from its newest generation on when it is compacted meanwhile."""
+    added: set[str] = set()
+    while True:
+        try:
+            return _merge_generation(writer, database, added, tell)
+        except DatabaseDamaged:
+            newest = MotionDatabase.open(database.path)
+            if newest.generation == database.generation:
+                raise
+            check_same_kind(newest.manifest, writer.template, newest.path, remedy=REMEDY)
+            database = newest
+
+
+def _merge_generation(
+    writer: DatabaseWriter, database: MotionDatabase, added: set[str], tell: Callable[[int], None]
+) -> MergedSource:
+    """Adds the ids of what was committed to `added`, which holds those of earlier tries."""
+    seen, already, removed_there = 0, 0, 0
     there: set[str] = set()
     limit, gone = rows_per_segment(database.manifest), database.removed_rows()
     for segment in database.manifest.segments:
         ids = segment_ids(database.path, database.manifest, segment)
         offered = {row_id: place for place, row_id in enumerate(ids) if not gone[seen + place]}
         present, removed = writer.known.present(offered), writer.known.removed & offered.keys()
-        removed_there, already = removed_there + len(removed), already + len(present - removed)
-        there |= present - removed
+        removed_there, already = removed_there + len(removed), already + len(present - removed - added)
+        there |= present - removed - added
         places = [place for row_id, place in offered.items() if row_id not in present | removed]
         for part in np.split(np.array(places, dtype=np.int64), range(limit, len(places), limit)):
             if len(part):
                 rows = read_rows(database.path, database.manifest, segment, part)
                 left_out = writer.commit_rows(rows, sampling=segment.sampling)
-                added, already = added + len(part) - len(left_out), already + len(left_out)
+                added |= {row.id for row in rows.rows} - left_out
+                already += len(left_out)
         seen += segment.row_count
         tell(seen)
     return MergedSource(
         database=str(database.path),
-        added=added,
+        added=len(added),
         already_there=already,
         removed_there=removed_there,
         removed_here=int(gone.sum()),
@@ -127,7 +145,7 @@ def _fill_captions(writer: DatabaseWriter, database: MotionDatabase, there: set[
     """Gives rows of the output that have no caption the one that `database` has; returns how many."""
     bare = {
         row_id
-        for row_id, caption in MotionDatabase(writer.database, writer.manifest).each_row("id", "caption")
+        for row_id, caption in MotionDatabase.open(writer.database).each_row("id", "caption")
         if caption is None and row_id in there
     }
     known = {row_id: caption for row_id, caption in database.each_row("id", "caption") if caption and row_id in bare}

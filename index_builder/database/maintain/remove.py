@@ -88,7 +88,7 @@ def restore_rows(database: Path, where: RowFilter, *, dry_run: bool = False) -> 
     opened = MotionDatabase.open(database)
     chosen = opened.matching(where, removed=True)
     left_out = [row_id for row_id in opened.manifest.dropped if where.is_empty or row_id in where.ids]
-    reader = MotionDatabase(database, replace(opened.manifest, tombstones=()))
+    reader = opened.with_removed()
     rows = _described(reader, dict.fromkeys(chosen, "removed earlier"))
     rows += tuple(
         ChosenRow(row_id=row_id, source="", caption=None, reason="left out by compaction: build again to index it")

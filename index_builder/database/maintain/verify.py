@@ -27,6 +27,8 @@ from index_builder.errors import DatabaseDamaged, DatabaseNotFound
 
 # float16 keeps eleven bits; embeddings are float32 and normalised by their encoder.
 NORM_TOLERANCE = 1e-2
+# A database that is compacted while it is verified is looked at again, but not for ever.
+TRIES = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,8 +54,19 @@ class VerifyReport:
 
 
 def verify_database(database: Path, *, on_file: Callable[[str], None] | None = None) -> VerifyReport:
-    """Checks all there is to check. `on_file` hears each file's path before it is read. Raises DatabaseNotFound."""
-    generations = list_generations(database)
+    """Checks all there is to check. `on_file` hears each file's path before it is read. Raises DatabaseNotFound.
+
+    What vanished because old generations were removed meanwhile is no damage: then all is looked at once more.
+    """
+    for _ in range(TRIES):
+        before = list_generations(database)
+        report = _verify(database, before, on_file)
+        if report.sound or list_generations(database) == before:
+            break
+    return report
+
+
+def _verify(database: Path, generations: list[int], on_file: Callable[[str], None] | None) -> VerifyReport:
     if not generations:
         raise DatabaseNotFound(
             f"expected a motion database in {database}, found no manifest: name the folder that "

@@ -30,10 +30,15 @@ class DatabaseWriter(Publisher):
         self.sampling = dict(sampling)
         try:
             self.known = KnownRows(database, sampling=self.sampling)
-            self.known.absorb(self.manifest)
+            # Not of the manifest read before: its files may have been compacted away meanwhile.
+            self.on_newest(self._start_from)
         except BaseException:
             self.presence.release()
             raise
+
+    def _start_from(self, newest: Manifest) -> None:
+        self.known.absorb(newest)
+        self.manifest = newest
 
     def commit_rows(self, batch: RowBatch, *, sampling: Mapping[str, Any] | None = None) -> set[str]:
         """Adds a segment of the rows that nobody committed yet and nobody removed; returns the ids of the others.

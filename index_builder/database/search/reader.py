@@ -6,7 +6,7 @@ import copy
 import logging
 from bisect import bisect_right
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
 from typing import Literal
@@ -94,6 +94,13 @@ class MotionDatabase:
         narrowed = copy.copy(self)
         narrowed._hidden = _either(self._hidden, None if where.is_empty else ~where.matches(self._rows))
         return narrowed
+
+    def with_removed(self) -> MotionDatabase:
+        """The same generation as if no row had been removed; what is open is shared."""
+        whole = copy.copy(self)
+        whole.manifest = replace(self.manifest, tombstones=())
+        whole._removed_mask, whole._searches = None, {}
+        return whole
 
     def matching(self, where: RowFilter, *, removed: bool = False) -> list[str]:
         """Ids of the rows that match `where`, in the order of their commits: of those that were not removed, or of
