@@ -34,7 +34,7 @@ def _outdated(captions: Captions, ledger: Ledger, writer: DatabaseWriter) -> int
     there = {entry.row_id for entry in ledger.entries["skipped"] if entry.reason == ALREADY_INDEXED}
     if captions.plan.table is None or not there:
         return 0
-    rows = MotionDatabase(writer.database, writer.manifest).each_row("id", "source", "start_sec", "end_sec", "caption")
+    rows = MotionDatabase.open(writer.database).each_row("id", "source", "start_sec", "end_sec", "caption")
     outdated = 0
     for row_id, source, start_sec, end_sec, stored in rows:
         if row_id in there:

@@ -27,14 +27,17 @@ class StoredVectors:
         return self._starts[-1]
 
     def of_segment(self, name: str) -> np.ndarray:
-        """float32 [rows, E] of a segment."""
+        """float32 [rows, E] of a segment, in the map where that is possible. Raises DatabaseDamaged."""
+        self._rows[name].require_whole()
         if name not in self._whole:
             self._whole[name] = self._rows[name].embeddings(self.field)
         return self._whole[name]
 
     def at(self, numbers: np.ndarray) -> np.ndarray:
-        """float32 [k, E] of the rows of `numbers`."""
+        """float32 [k, E] of the rows of `numbers`. Raises DatabaseDamaged."""
         found = np.empty((len(numbers), self.dim), dtype=np.float32)
+        for segment in np.unique(np.searchsorted(self._starts, numbers, side="right") - 1).tolist():
+            self._files[segment].require_whole()
         for place, number in enumerate(numbers.tolist()):
             segment = bisect_right(self._starts, number) - 1
             found[place] = self._files[segment].embedding(self.field, number - self._starts[segment])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from index_builder.database.format.mapped_file import MappedFile
 from index_builder.errors import DatabaseDamaged
 
 if TYPE_CHECKING:
@@ -88,9 +89,10 @@ class RowsFile:
         manifest says."""
         self.path = path
         try:
-            self._reader = pa.ipc.open_file(pa.memory_map(str(path)))
+            self._mapped = MappedFile(path)
+            self._reader = pa.ipc.open_file(pa.BufferReader(pa.py_buffer(self._mapped.content)))
             schema, self._batch_count = self._reader.schema, self._reader.num_record_batches
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, DatabaseDamaged) as error:
             raise self._damaged(f"Arrow cannot open it ({error})") from error
         if not schema.equals(rows_schema(embedding_dim, text_dim)):
             raise self._damaged("its columns are not those of a motion database")
@@ -116,8 +118,13 @@ class RowsFile:
         """Of the batches, in order."""
         return range(self._batch_count)
 
+    def require_whole(self) -> None:
+        """Raises DatabaseDamaged when the file was cut short. Done by all that reads here but `embedding`."""
+        self._mapped.require_whole()
+
     def batch(self, number: int) -> pa.RecordBatch:
         """A batch of rows, checked at its first use. Raises DatabaseDamaged."""
+        self.require_whole()
         if number not in self._checked:
             try:
                 batch = self._reader.get_batch(number)
@@ -159,7 +166,7 @@ class RowsFile:
         return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
     def embedding(self, field: str, index: int) -> np.ndarray:
-        """float32 [E] of the row at `index`, in the map where that is possible."""
+        """float32 [E] of the row at `index`, in the map where that is possible; ask `require_whole` first."""
         frame, text, absent = self._matrices_of(index // BATCH_ROWS)
         offset = index % BATCH_ROWS
         if field == "text" and (absent is None or not absent[offset]):
@@ -182,6 +189,7 @@ class RowsFile:
 
     def _embeddings(self, field: str, number: int, offsets: np.ndarray | slice) -> np.ndarray:
         """Of the rows at `offsets` of a batch; a whole batch comes without a copy, unless captions are missing."""
+        self.require_whole()
         frame, text, absent = self._matrices_of(number)
         if field == "frame":
             return frame[offsets]

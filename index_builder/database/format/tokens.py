@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from index_builder.database.format.manifest_check import is_count
+from index_builder.database.format.mapped_file import MappedFile
 from index_builder.errors import DatabaseDamaged
 
 KINDS = ("motion_tokens", "appearance_tokens")
@@ -60,9 +61,10 @@ class TokensFile:
         """`shape` is [rows, L, D] as the manifest says. Raises DatabaseDamaged when the file says otherwise."""
         self.path = path
         offset = self._check_header(shape, fingerprint)
+        self._mapped, count = MappedFile(path), math.prod(shape)
+        self.require_whole()
         self._arrays = {
-            # As plain arrays: a memmap makes an object of its own class at every access.
-            kind: np.asarray(np.memmap(path, dtype="<f2", mode="r", shape=shape, offset=offset[kind]))
+            kind: np.frombuffer(self._mapped.content, dtype="<f2", count=count, offset=offset[kind]).reshape(shape)
             for kind in KINDS
         }
 
@@ -98,11 +100,17 @@ class TokensFile:
     def _damaged(self, why: str) -> DatabaseDamaged:
         return DatabaseDamaged(f"expected sound tokens in {self.path}, but {why}: restore it from a backup or rebuild")
 
+    def require_whole(self) -> None:
+        """Raises DatabaseDamaged when the file was cut short."""
+        self._mapped.require_whole()
+
     def row(self, index: int) -> tuple[np.ndarray, ...]:
         """Tokens [L, D] of the row at `index`, one array of each of KINDS, in the map."""
+        self.require_whole()
         return tuple(array[index] for array in self._arrays.values())
 
     def rows(self, indices: Sequence[int]) -> StoredTokens:
         """Tokens of the rows at `indices`, copied out of the map."""
+        self.require_whole()
         picked = np.asarray(indices, dtype=np.int64)
         return StoredTokens(*(np.asarray(self._arrays[kind][picked]) for kind in KINDS))

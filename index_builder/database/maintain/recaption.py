@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,7 @@ def recaption_database(
         raise InvalidSetting("expected a caption table, received none: name it after the database")
     opened = MotionDatabase.open(database)
     # Removed rows too: restored, they should be called as the others are.
-    reader = MotionDatabase(database, replace(opened.manifest, tombstones=()))
+    reader = opened.with_removed()
     columns = ("id", "source", "start_sec", "end_sec", "caption")
     rows = list(reader.each_row(*columns))
     said = TableCaptions(captions, _videos([source for _, source, *_ in rows]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,7 @@ def relocate_videos(
     all. Raises InputNotFound, DatabaseNotFound, DatabaseDamaged, DatabaseNotWritable, CommitConflict.
     """
     opened = MotionDatabase.open(database)
-    reader = MotionDatabase(database, replace(opened.manifest, tombstones=()))
+    reader = opened.with_removed()
     rows_of: dict[str, list[str]] = defaultdict(list)
     sizes: dict[str, int] = {}
     for row_id, source, size in reader.each_row("id", "source", "source_size_bytes"):

@@ -43,6 +43,8 @@ class RowNumbers:
     def of_videos(self, names: Collection[str]) -> np.ndarray:
         """Ascending numbers of the rows whose video has one of `names` as its path, file name or stem."""
         wanted, start, found = pa.array(list(names), pa.string()), 0, [np.empty(0, dtype=np.int64)]
+        for rows in self._rows:
+            rows.require_whole()
         for columns in self._names():
             masks = [pc.is_in(column, value_set=wanted).to_numpy(zero_copy_only=False) for column in columns]
             found.append(start + np.flatnonzero(np.logical_or.reduce(masks)))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import mmap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +17,9 @@ import numpy as np
 
 from index_builder.database.format.manifest import IndexFile, Manifest, check_size
 from index_builder.database.format.manifest_check import is_count
-from index_builder.database.search.certified_index import FLAT_ROWS, hash_without
+from index_builder.database.format.mapped_file import MappedFile
+from index_builder.database.format.stored_hash import BLOCK_BYTES
+from index_builder.database.search.certified_index import FLAT_ROWS
 from index_builder.errors import DatabaseDamaged
 
 logger = logging.getLogger(__name__)
@@ -110,13 +111,16 @@ def _check_header(path: Path, file: IndexFile, dim: int) -> None:
 
 
 def _stored_hash(path: Path, facts: Mapping[str, Any]) -> str:
-    with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        start, length = facts.get("vectors_start"), facts.get("vectors_bytes")
-        known = is_count(start, 0, len(content)) and is_count(length, 0, len(content) - (start or 0))
-        with memoryview(content) as view:
-            if known and "structure_sha256" in facts:
-                return hash_without(view, start, length)
-            return hashlib.sha256(view).hexdigest()
+    size, start, length = path.stat().st_size, facts.get("vectors_start"), facts.get("vectors_bytes")
+    known = is_count(start, 0, size) and is_count(length, 0, size - (start or 0))
+    parts = [(0, start), (start + length, size)] if known and "structure_sha256" in facts else [(0, size)]
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        for first, end in parts:
+            stream.seek(first)
+            while block := stream.read(min(BLOCK_BYTES, end - stream.tell())):
+                digest.update(block)
+    return digest.hexdigest()
 
 
 class FieldSearch:
@@ -131,6 +135,7 @@ class FieldSearch:
         self._starts, self.row_count, self.kind = starts, position, "exact"
         self.facts: Mapping[str, Any] = {}
         self._last_permitted: tuple[np.ndarray, np.ndarray] | None = None
+        self._index_file: MappedFile | None = None
         self._index, self._numbers = None, np.empty(0, dtype=np.int64)
         covered: Sequence[str] = ()
         for file in sorted(manifest.indexes, key=lambda index: -index.row_count):
@@ -138,6 +143,7 @@ class FieldSearch:
                 facts = manifest.index_facts.get(file.path)
                 facts = facts if isinstance(facts, Mapping) else {}
                 try:
+                    self._index_file = MappedFile(check_size(database, file))
                     self._index = load_index(database, file, dim=manifest.space_of(field).dim, facts=facts)
                 except DatabaseDamaged as error:
                     logger.warning("%s; searching exactly, without it", error)
@@ -160,6 +166,7 @@ class FieldSearch:
         are left. `excluded`: bool [rows] or None."""
         allowed = self.row_count - (int(excluded.sum()) if excluded is not None else 0)
         k = min(k, allowed)
+        self._leave_an_index_that_was_cut_short()
         if k <= 0:
             return np.empty(0, dtype=np.float32), np.empty(0, dtype=np.int64)
         if excluded is not None and self._index is not None and allowed <= FLAT_ROWS and not self._is_flat:
@@ -173,6 +180,17 @@ class FieldSearch:
             # A graph may not reach enough allowed rows; the promise of k rows holds all the same.
             numbers = np.concatenate([self._exact(query, name, k, excluded) for name in self._starts])
         return self._best(query, numbers, k)
+
+    def _leave_an_index_that_was_cut_short(self) -> None:
+        """FAISS reads from a map of the file: see `mapped_file`."""
+        if self._index is None or self._index_file is None:
+            return
+        try:
+            self._index_file.require_whole()
+        except DatabaseDamaged as error:
+            logger.warning("%s; searching exactly, without it", error)
+            self._index, self._index_file, self.kind, self.facts = None, None, "exact", {}
+            self._rest = list(self._starts)
 
     @property
     def _is_flat(self) -> bool:
