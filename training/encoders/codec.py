@@ -1,4 +1,9 @@
-"""The codec learns to give frames back through 48 times fewer numbers (a VAE as SVD's, at small size)."""
+"""The codec learns to give frames back through 12 times fewer numbers (a VAE as SVD's, at small size).
+
+And the latents of a moved frame are to be the moved latents (EQ-VAE, arXiv 2502.09509): in a part of the steps latents
+are moved by a fraction of their grid, or made smaller, and must decode to the frame that was moved or made smaller. A
+base then need not learn anew, for each of 64 places within a latent's 8 x 8 pixels, how a sprite looks there.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +20,16 @@ from training.demo_world.world import ClipSpec
 from training.runner import Loss, Recipe, autocast
 from training.sizes import SIZE_PIXELS, codec
 
-RECIPE = Recipe(steps=7000, batch=12, lr=2e-3, weight_decay=0.0)
+RECIPE = Recipe(steps=12000, batch=12, lr=2e-3, weight_decay=0.0)
 FRAMES_PER_CLIP = 2
+FACTOR = 8  # pixels of a latent's side
 CROP = 32
 WHOLE_FRAMES_SHARE = 0.2
+MOVED_SHARE = 0.3
 KL_WEIGHT = 5e-5
+L1_WEIGHT = 0.3
+# The sprite and its surroundings count so much more than the rest, most of which is plain background.
+SPRITE_WEIGHT, SURROUNDINGS_PIXELS = 4.0, 2
 
 
 def build() -> AutoencoderKL:
@@ -37,46 +47,82 @@ def to_pixels(frames: np.ndarray) -> Tensor:
 def crop_around_sprites(
     specs: Sequence[ClipSpec], clips: np.ndarray, chosen: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """[B, T, H, W, 3] -> [B, T, CROP, CROP, 3]: a window of each clip, on the codec's 8-pixel grid, near its sprite.
+    """[B, T, H, W, 3] -> [B, T, CROP + FACTOR, CROP + FACTOR, 3]: a window of each clip near its sprite, on the
+    latents' grid.
 
     A frame is mostly plain background, and convolutions cost the same there: windows teach as much for a quarter.
     """
-    cropped = []
+    cropped, side = [], CROP + FACTOR
+    most = SIZE_PIXELS - side
     for spec, clip in zip(specs, clips, strict=True):
         path = spec.trajectory()
         x, y = 0.5 + spec.x + path.dx[chosen].mean(), 0.5 - spec.y - path.dy[chosen].mean()
         left, top = (
-            int(np.clip(round((v * SIZE_PIXELS - CROP / 2 + rng.normal(0, 8)) / 8) * 8, 0, SIZE_PIXELS - CROP))
+            int(np.clip(round((v * SIZE_PIXELS - side / 2 + rng.normal(0, 8)) / FACTOR) * FACTOR, 0, most))
             for v in (x, y)
         )
-        cropped.append(clip[:, top : top + CROP, left : left + CROP])
+        cropped.append(clip[:, top : top + side, left : left + side])
     return np.stack(cropped)
 
 
+def shifted(latents: Tensor, pixels: Tensor, *, right: int, down: int) -> tuple[Tensor, Tensor]:
+    """Latents [B, C, h, w] moved by 0 to FACTOR - 1 pixels to the left and up, and the pixels they are to decode to.
+
+    What moves in from beyond the frame is not known: both lose one latent's rows and columns at the other end.
+    """
+    for axis, pixel in ((-1, right), (-2, down)):
+        length, share = latents.shape[axis] - 1, pixel / FACTOR
+        latents = latents.narrow(axis, 0, length) * (1 - share) + latents.narrow(axis, 1, length) * share
+        pixels = pixels.narrow(axis, pixel, length * FACTOR)
+    return latents, pixels
+
+
+def shrunk(latents: Tensor, pixels: Tensor, *, side: int) -> tuple[Tensor, Tensor]:
+    """Latents made smaller, to [B, C, side, side], and the pixels likewise."""
+    return (
+        F.interpolate(latents, size=(side, side), mode="bilinear", antialias=True),
+        F.interpolate(pixels, size=(side * FACTOR, side * FACTOR), mode="bilinear", antialias=True),
+    )
+
+
 def make_loss(model: AutoencoderKL) -> Loss:
-    """Reconstruction (squared and absolute), with a little KL to keep the latents smooth and small."""
+    """Reconstruction (squared and absolute), of moved latents too, with a little KL to keep the latents small."""
 
     def loss(rng: np.random.Generator, batch: int) -> dict[str, Tensor]:
-        whole = rng.random() < WHOLE_FRAMES_SHARE
+        whole, moved = rng.random(2) < (WHOLE_FRAMES_SHARE, MOVED_SHARE)
         specs, clips = draw_clips(rng, batch // 4 if whole else batch, motions=MIXED_MOTIONS)
         chosen = np.sort(rng.choice(clips.shape[1], FRAMES_PER_CLIP, replace=False))
         clips = clips[:, chosen] if whole else crop_around_sprites(specs, clips[:, chosen], chosen, rng)
         pixels = to_pixels(clips).flatten(0, 1)  # [B, T, 3, H, W] -> [B T, 3, H, W]
+        if not (whole or moved):
+            pixels = pixels[..., :CROP, :CROP]
         with autocast():
             posterior = model.encode(pixels).latent_dist
-            decoded = model.decode(posterior.sample()).sample.float()
-        kl = posterior.kl().float().mean() / (pixels.shape[-1] // 8) ** 2
-        # Sprites cover little of the frame: without a weight the background alone would be learned.
-        brightness = (pixels - pixels.amin((2, 3), keepdim=True)).amax(1, keepdim=True)  # [B, 1, H, W]
-        squared = ((1 + 4 * (brightness > 0.5)) * (decoded - pixels) ** 2).mean()
-        return {
-            "mse": squared,
-            "l1": 0.1 * F.l1_loss(decoded, pixels),
-            "background": 1.0 * _mean_colour_error(decoded, pixels, brightness < 0.1),
-            "kl": KL_WEIGHT * kl,
-        }
+        latents = posterior.sample().float()
+        kl = posterior.kl().float().mean() / latents.shape[-1] ** 2
+        if moved and whole:
+            side = SIZE_PIXELS // FACTOR
+            latents, pixels = shrunk(latents, pixels, side=int(rng.integers(side // 2, side)))
+        elif moved:
+            right, down = (int(pixel) for pixel in rng.integers(FACTOR, size=2))
+            latents, pixels = shifted(latents, pixels, right=right, down=down)
+        with autocast():
+            decoded = model.decode(latents).sample.float()
+        return {**reconstruction_errors(decoded, pixels), "kl": KL_WEIGHT * kl}
 
     return loss
+
+
+def reconstruction_errors(decoded: Tensor, pixels: Tensor) -> dict[str, Tensor]:
+    """Errors of frames [B, 3, H, W] in [-1, 1]."""
+    brightness = (pixels - pixels.amin((2, 3), keepdim=True)).amax(1, keepdim=True)  # [B, 1, H, W]
+    near = F.max_pool2d((brightness > 0.2).float(), 2 * SURROUNDINGS_PIXELS + 1, 1, SURROUNDINGS_PIXELS)
+    weight = 1 + SPRITE_WEIGHT * near
+    return {
+        "mse": (weight * (decoded - pixels) ** 2).mean(),
+        "l1": L1_WEIGHT * (weight * (decoded - pixels).abs()).mean(),
+        "background": _mean_colour_error(decoded, pixels, brightness < 0.1),
+    }
 
 
 def _mean_colour_error(decoded: Tensor, pixels: Tensor, where: Tensor) -> Tensor:

@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from training.encoders import codec
+from training.encoders.codec import CROP, FACTOR, crop_around_sprites, shifted, shrunk, to_pixels
+
+
+def ramp(channels: int, side: int) -> torch.Tensor:
+    """A picture whose value is its own place, [1, channels, side, side], rows in the last channel."""
+    place = torch.arange(side, dtype=torch.float32) + 0.5
+    columns, rows = place.expand(side, side), place[:, None].expand(side, side)
+    return torch.stack([columns, rows] * (channels // 2))[None]
+
+
+@pytest.mark.parametrize(("right", "down"), [(0, 0), (3, 0), (0, 5), (7, 2)])
+def test_shifted_latents_decode_to_the_shifted_window(right: int, down: int) -> None:
+    pixels = ramp(2, CROP + FACTOR)
+    latents = F.avg_pool2d(pixels, FACTOR)  # the simplest codec: a place's mean
+    moved, wanted = shifted(latents, pixels, right=right, down=down)
+    assert wanted.shape == (1, 2, CROP, CROP)
+    assert torch.equal(wanted, pixels[..., down : down + CROP, right : right + CROP])
+    assert torch.allclose(moved, F.avg_pool2d(wanted, FACTOR), atol=1e-4)
+
+
+def test_shrunk_latents_decode_to_the_smaller_picture() -> None:
+    pixels = ramp(2, 64)
+    small, wanted = shrunk(F.avg_pool2d(pixels, FACTOR), pixels, side=4)
+    assert wanted.shape == (1, 2, 32, 32)
+    middle = (..., slice(1, -1), slice(1, -1))
+    assert torch.allclose(small[middle], F.avg_pool2d(wanted, FACTOR)[middle], atol=0.5)
+
+
+def test_windows_lie_on_the_latents_grid_and_show_the_sprite() -> None:
+    from training.data import draw_clips
+
+    rng = np.random.default_rng(0)
+    specs, clips = draw_clips(rng, 8)
+    chosen = np.array([0, 1])
+    numbered = np.broadcast_to(np.arange(64)[None, None, None, :, None], clips.shape)
+    windows = crop_around_sprites(specs, numbered, chosen, np.random.default_rng(1))
+    assert windows.shape == (8, 16, CROP + FACTOR, CROP + FACTOR, 3)
+    assert (windows[..., 0, 0] % FACTOR == 0).all()
+    shown = crop_around_sprites(specs, clips[:, chosen], chosen, np.random.default_rng(1))
+    assert all(window.std() > 5 for window in shown)
+
+
+@pytest.mark.parametrize("whole", [0.0, 1.0])
+@pytest.mark.parametrize("moved", [0.0, 1.0])
+def test_every_kind_of_step_is_learned_from(whole: float, moved: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(codec, "WHOLE_FRAMES_SHARE", whole)
+    monkeypatch.setattr(codec, "MOVED_SHARE", moved)
+    torch.manual_seed(0)
+    model = codec.build()
+    loss = codec.make_loss(model)
+    optimizer = torch.optim.Adam(model.parameters(), 2e-3)
+    errors = []
+    for _ in range(8):
+        parts = loss(np.random.default_rng(3), 4)  # the same batch each time
+        assert set(parts) == {"mse", "l1", "background", "kl"}
+        errors.append(sum(parts.values()).item())
+        optimizer.zero_grad()
+        sum(parts.values()).backward()
+        optimizer.step()
+    assert errors[-1] < 0.8 * errors[0]
+
+
+def test_an_error_at_the_sprite_weighs_more_than_one_in_the_background() -> None:
+    frame = np.full((1, 32, 32, 3), 20, dtype=np.uint8)
+    frame[:, 12:20, 12:20] = 200
+    pixels = to_pixels(frame)
+    at_sprite, beside = pixels.clone(), pixels.clone()
+    at_sprite[..., 12:20, 12:20] += 0.1
+    beside[..., 0:8, 0:8] += 0.1
+    costs = [float(codec.reconstruction_errors(decoded, pixels)["mse"]) for decoded in (at_sprite, beside)]
+    assert costs[0] == pytest.approx((1 + codec.SPRITE_WEIGHT) * costs[1], rel=1e-3)
