@@ -76,7 +76,8 @@ def test_denoising_target_is_what_the_scheduler_inverts() -> None:
     target = (noisy / (s**2 + 1) - latents) * (s**2 + 1).sqrt() / s
     assert torch.allclose(noisy / (s**2 + 1) - s / (s**2 + 1).sqrt() * target, latents, atol=1e-4)
     error = base.denoising_error(Oracle(), batch, noise)
-    assert torch.allclose(error, (target**2).mean((1, 2, 3, 4)), rtol=1e-4)
+    weighted = base.moving_weight(latents) * target**2
+    assert torch.allclose(error, weighted.mean((1, 2, 3, 4)), rtol=1e-4)
 
 
 def test_where_the_database_runs_out_the_most_similar_references_stay() -> None:
