@@ -1,0 +1,24 @@
+"""DynamiCrafter-1024 (Doubiiu/DynamiCrafter_1024): motion enters its spatial cross-attentions."""
+
+from motionrag_nodes.backbones.backbone import Backbone
+from motionrag_nodes.backbones.dynamicrafter import pipeline, sites
+from motionrag_nodes.backbones.dynamicrafter.settings import DynamiCrafterSettings
+
+BACKBONE = Backbone(
+    name="dynamicrafter",
+    title="DynamiCrafter",
+    number=3,
+    root="model.diffusion_model",
+    pipelines=(pipeline.PIPELINE,),
+    parts=pipeline.PARTS,
+    hosts=sites.hosts,
+    blocks_of=sites.blocks_of,
+    settings=DynamiCrafterSettings,
+    defaults=pipeline.defaults,
+    load=pipeline.load,
+    run=pipeline.run,
+    denoisers=pipeline.denoisers,
+    calls=pipeline.calls,
+    stops=pipeline.stops,
+    pixel_multiple=pipeline.pixel_multiple,
+)
