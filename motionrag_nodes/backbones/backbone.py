@@ -87,8 +87,9 @@ class Backbone:
     run(pipeline, pictures, settings, seeds): B pictures of the settings' size -> frames [B, T, H, W, 3] in [0, 1].
     denoisers(pipeline): the models that are called once or several times in a step; calls(settings): how.
     stops(pipeline): modules before which a stop is noticed. pixel_multiple(pipeline): what sizes must be divisible by.
-    published: what the method's authors published for it, None if nothing. native_loader: the module that loads a
-    diffusers folder as ComfyUI's own models, None where ComfyUI's own loaders must do.
+    published: what the method's authors published for it, None if nothing. convert_base(state, folder): makes a folder
+    that `load` takes of the base model's own checkpoint, None where it is published in such a form. native_loader: the
+    module that loads a diffusers folder as ComfyUI's own models, None where ComfyUI's own loaders must do.
     """
 
     name: str
@@ -109,6 +110,7 @@ class Backbone:
     pixel_multiple: Callable[[Any], int]
     published: Published | None = None
     native_loader: str | None = None
+    convert_base: Callable[[Mapping[str, torch.Tensor], Path], None] | None = None
 
 
 def backbone_names() -> list[str]:

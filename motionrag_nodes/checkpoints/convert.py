@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 
+from motionrag_nodes.backbones.backbone import get_backbone
 from motionrag_nodes.backbones.published import (
     ADAPTER,
     BASE_ATTENTION,
@@ -52,13 +55,15 @@ def convert_checkpoints(
     name: str | None = None,
     config: PackConfig | None = None,
     folders: Mapping[str, Path] | None = None,
+    base_checkpoint: Path | None = None,
     overwrite: bool = False,
 ) -> Conversion:
     """Convert the published .ckpt files of one backbone into a pack at `output`.
 
     `base_weights` is the file of weights that replace some of the base's, where the backbone has one. `config` replaces
     the published sizes, for other trainings of the method. `folders` copies folders into the pack, as `write_pack`
-    does. Weights keep their precision; a file without the start token gets the one that it was trained with.
+    does; `base_checkpoint` is converted into one, where the base model was published as a checkpoint. Weights keep
+    their precision; a file without the start token gets the one that it was trained with.
 
     Raises:
         CheckpointInvalid: files are missing or damaged, or keys or shapes differ; every one of all files is listed.
@@ -83,6 +88,40 @@ def convert_checkpoints(
     if base_weights is not None:
         paths[BASE_WEIGHTS] = base_weights
     config = config or published_config(backbone, name=name or output.name)
+    with _base_folder(backbone, base_checkpoint, output) as base:
+        if base is not None:
+            config, folders = replace(config, base=base.name), {**(folders or {}), base.name: base}
+        return _convert(backbone, paths, output, config=config, folders=folders, overwrite=overwrite)
+
+
+@contextmanager
+def _base_folder(backbone: str, checkpoint: Path | None, output: Path) -> Iterator[Path | None]:
+    """The base model's checkpoint as a folder, beside the output for as long as the block lasts; None without one."""
+    convert_base = get_backbone(backbone).convert_base
+    if checkpoint is None:
+        yield None
+        return
+    if convert_base is None:
+        raise CheckpointInvalid(
+            f"Expected no checkpoint of the base model for {backbone}, which needs none, received {checkpoint}: leave "
+            "--base-checkpoint out."
+        )
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.base-") as draft:
+        convert_base(read_checkpoint(checkpoint), Path(draft) / "base")
+        yield Path(draft) / "base"
+
+
+def _convert(
+    backbone: str,
+    paths: Mapping[str, Path],
+    output: Path,
+    *,
+    config: PackConfig,
+    folders: Mapping[str, Path] | None,
+    overwrite: bool,
+) -> Conversion:
+    """The files at `paths`, by role, become a pack."""
     files = {role: read_checkpoint(Path(path)) for role, path in paths.items()}
     tensors = {role: len(state) for role, state in files.items()}
     derived = START_TOKEN not in files[MOTION_TRANSFORMER]

@@ -15,6 +15,7 @@ _BASE_WEIGHTS = " ".join(
     for backbone in _PUBLISHED
     if backbone.published.base_weights_file
 )
+_WITH_BASE = ", ".join(backbone.name for backbone in _PUBLISHED if backbone.convert_base is not None)
 
 
 def convert(
@@ -29,6 +30,10 @@ def convert(
     adapter: Annotated[Path, typer.Option(help="Motion-Adapter.ckpt: the attention adapters.")],
     output: Annotated[Path, typer.Option(help="Folder of the new pack; it must not exist yet.")],
     base_weights: Annotated[Path | None, typer.Option("--frames-17", help=_BASE_WEIGHTS)] = None,
+    base_checkpoint: Annotated[
+        Path | None,
+        typer.Option(help=f"The base model's own checkpoint, which becomes a part of the pack: for {_WITH_BASE}."),
+    ] = None,
     name: Annotated[str | None, typer.Option(help="The pack's name; else that of its folder.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a pack that is there.")] = False,
 ) -> None:
@@ -50,6 +55,7 @@ def convert(
             motion_transformer=motion_transformer,
             adapter=adapter,
             base_weights=base_weights,
+            base_checkpoint=base_checkpoint,
             output=output,
             name=name,
             overwrite=overwrite,

@@ -2,13 +2,15 @@
 
 from motionrag_nodes.backbones.backbone import Backbone
 from motionrag_nodes.backbones.dynamicrafter import pipeline, sites
+from motionrag_nodes.backbones.dynamicrafter.base_checkpoint import convert_base
+from motionrag_nodes.backbones.dynamicrafter.published import PUBLISHED, ROOT
 from motionrag_nodes.backbones.dynamicrafter.settings import DynamiCrafterSettings
 
 BACKBONE = Backbone(
     name="dynamicrafter",
     title="DynamiCrafter",
     number=3,
-    root="model.diffusion_model",
+    root=ROOT,
     pipelines=(pipeline.PIPELINE,),
     parts=pipeline.PARTS,
     hosts=sites.hosts,
@@ -21,4 +23,6 @@ BACKBONE = Backbone(
     calls=pipeline.calls,
     stops=pipeline.stops,
     pixel_multiple=pipeline.pixel_multiple,
+    published=PUBLISHED,
+    convert_base=convert_base,
 )

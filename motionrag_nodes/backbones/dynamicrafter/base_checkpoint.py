@@ -62,12 +62,12 @@ def convert_base(state: Mapping[str, Tensor], folder: Path) -> None:
         "codec": (vae, codec_state(below(state, "first_stage_model."), vae)),
     }
     require_all(state, parts)
-    vae.load_state_dict(parts["codec"][1])
+    vae.load_state_dict(parts["codec"][1], assign=True)  # in the checkpoint's precision
     write_folder(
         folder,
         unet=(UNET, parts["UNet"][1]),
         resampler=(IMAGE_RESAMPLER, parts["picture's resampler"][1]),
-        vae=vae.to(next(iter(parts["codec"][1].values())).dtype),
+        vae=vae,
         clip=(CLIP, parts["CLIP"][1]),
     )
 

@@ -13,7 +13,21 @@ CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
 
-class TextTokens(nn.Module):
+class _Tower(nn.Module):
+    """With the place and precision of its weights told, as diffusers asks of a pipeline's parts."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the weights."""
+        return next(self.parameters()).dtype
+
+    @property
+    def device(self) -> torch.device:
+        """Of the weights."""
+        return next(self.parameters()).device
+
+
+class TextTokens(_Tower):
     """The text tower of an open_clip model without its last block, then its final norm."""
 
     def __init__(self, clip: nn.Module, tokenizer: Any) -> None:
@@ -35,7 +49,7 @@ class TextTokens(nn.Module):
         return self.ln_final(states if self.batch_first else states.transpose(0, 1))
 
 
-class PictureTokens(nn.Module):
+class PictureTokens(_Tower):
     """The vision tower of an open_clip model up to its last block, then the resampler to tokens of each frame."""
 
     def __init__(self, visual: nn.Module, resampler: nn.Module) -> None:

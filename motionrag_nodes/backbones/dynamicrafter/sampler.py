@@ -36,8 +36,8 @@ def make_scheduler() -> DDIMScheduler:
 
 
 def timesteps(steps: int) -> Tensor:
-    """The trained steps that are taken, from the noisiest on: one more than `steps` where 1000 is no multiple of it."""
-    return torch.arange(0, TRAINED_STEPS, TRAINED_STEPS // steps).flip(0) + 1
+    """The trained steps that are taken, from the noisiest on: often more than `steps`, unless it divides 1000."""
+    return torch.arange(0, TRAINED_STEPS - 1, TRAINED_STEPS // steps).flip(0) + 1
 
 
 def rescale_factors(taken: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from index_builder.features.encoders import EncoderSpec
+from motionrag_nodes.backbones.backbone import backbone_names
 from motionrag_nodes.checkpoints.pack_config import REQUIRED_FILES, PackConfig, PackFile
 from motionrag_nodes.errors import PackInvalid, PackTooNew
 
@@ -102,7 +103,7 @@ def test_every_contradiction_is_reported_at_once(config):
     text = str(error.value)
     for part in (
         "name: expected letters",
-        "backbone: expected one of cogvideox, svd, received 'vhs'",
+        f"backbone: expected one of {', '.join(backbone_names())}, received 'vhs'",
         "base.source: expected a folder in the pack or a hub name, received '../base'",
         "references: expected 1 to 9, the positions' room, received 10",
         "adapter.token_dim: expected 32",

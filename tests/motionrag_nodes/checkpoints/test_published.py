@@ -90,4 +90,4 @@ def test_the_cogvideox_adapter_and_17_frames_have_the_published_keys():
 
 
 def test_every_backbone_has_a_table():
-    assert published_backbones() == ["svd", "cogvideox"]
+    assert published_backbones() == ["svd", "cogvideox", "dynamicrafter"]

@@ -23,6 +23,7 @@ def test_the_schedule_ends_in_noise_alone() -> None:
 
 def test_thirty_steps_asked_for_are_31_taken() -> None:
     assert timesteps(30).tolist() == [991 - 33 * i for i in range(31)]
+    assert all(0 < timesteps(steps).min() and timesteps(steps).max() < 1000 for steps in range(1, 1000))
     assert timesteps(50).tolist() == [981 - 20 * i for i in range(50)]
 
 
