@@ -20,14 +20,7 @@ class DynamiCrafterSettings(Settings):
     frame_stride: int = setting(
         "DynamiCrafter's own speed, in frames per second: smaller moves more.", default=15, least=1, most=30
     )
-    eta: float = setting(
-        "Noise added back in each step: 0 is none, 1 as the model was published.",
-        default=1.0,
-        least=0,
-        most=1,
-        step=0.05,
-        unset=-1,
-    )
+    eta: float = setting(default=1.0, least=0)
     prompt: str = setting(
         "What is seen and what happens, in detail. Only models that read text use it.",
         default="",

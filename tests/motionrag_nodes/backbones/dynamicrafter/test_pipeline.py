@@ -103,9 +103,9 @@ def test_a_generation_stops_within_a_step(model: VideoModel) -> None:
 
 def test_impossible_settings_are_listed(model: VideoModel) -> None:
     with pytest.raises(
-        GenerationSettingInvalid, match=r"(?s)width: expected a .* multiple of 4.*eta: expected at most"
+        GenerationSettingInvalid, match=r"(?s)width: expected a .* multiple of 4.*eta: expected at least"
     ):
-        make(model, changed(width=18, eta=2.0))
+        make(model, changed(width=18, eta=-1.0))
 
 
 def test_another_pipelines_folder_is_refused(base_folder: Path, tmp_path: Path) -> None:
