@@ -193,17 +193,6 @@ class Batch:
             self.manifest.put(self._record(self.jobs[job.work.name], job.key, outcome))
 
 
-def done_before(jobs: Sequence[CheckedJob], manifest: RunManifest, observer: RenderObserver) -> dict[str, JobRecord]:
-    """The records of the jobs that were rendered from the very same things, and whose files are all there."""
-    found: dict[str, JobRecord] = {}
-    for checked in jobs:
-        record = manifest.get(checked.job.name)
-        if record is not None and manifest.is_done(record.name, set(checked.fingerprints.values())):
-            found[record.name] = record
-            observer.finished(record, skipped=True)
-    return found
-
-
 class _Progress:
     """Turns a server's messages into what an observer is told."""
 

@@ -20,6 +20,7 @@ from motionrag_nodes.batch_render.jobs.validate import (
     saving_nodes,
     server_files,
 )
+from motionrag_nodes.batch_render.results.manifest import JobRecord, RunManifest
 from motionrag_nodes.batch_render.results.names import NameTemplate, check_unique, node_names
 from motionrag_nodes.batch_render.server.answers import node_name
 from motionrag_nodes.batch_render.server.facts import ServerFacts, look_at_inputs
@@ -77,13 +78,29 @@ def check_batch(
     if refused:
         raise BatchRefused(_refusal(refused, len(servers)))
     check_unique(template, {c.job.name: node_names(c.job.graph).values() for c in checked})
-    free_bytes = shutil.disk_usage(output if output.exists() else output.absolute().parent).free
+    free_bytes = free_disk_bytes(output)
     if free_bytes < _LEAST_FREE_BYTES:
         raise RenderError(
             f"{output} lies on a disk with {free_bytes / 2**20:.0f} MiB left: expected at least "
             f"{_LEAST_FREE_BYTES / 2**20:.0f} MiB. Make room, or choose another --output."
         )
     return checked
+
+
+def done_before(jobs: Sequence[CheckedJob], manifest: RunManifest) -> dict[str, JobRecord]:
+    """The records of the jobs that were rendered from the very same things, and whose files are all there."""
+    found: dict[str, JobRecord] = {}
+    for checked in jobs:
+        record = manifest.get(checked.job.name)
+        if record is not None and manifest.is_done(record.name, set(checked.fingerprints.values())):
+            found[record.name] = record
+    return found
+
+
+def free_disk_bytes(output: Path) -> int:
+    """Room on the disk of an output folder, which need not be there yet."""
+    there = next(path for path in (output.absolute(), *output.absolute().parents) if path.exists())
+    return shutil.disk_usage(there).free
 
 
 def _problems_at(job: RenderJob, facts: ServerFacts) -> list[Problem]:

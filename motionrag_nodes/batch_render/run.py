@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from motionrag_nodes.batch_render.check import check_batch
+from motionrag_nodes.batch_render.check import CheckedJob, check_batch, done_before, free_disk_bytes
+from motionrag_nodes.batch_render.dry_run import BatchPlan, make_plan
 from motionrag_nodes.batch_render.errors import RenderError
 from motionrag_nodes.batch_render.jobs.plan import plan_jobs
 from motionrag_nodes.batch_render.observer import RenderObserver, SilentObserver
@@ -21,7 +22,7 @@ from motionrag_nodes.batch_render.results.manifest import JobRecord, RunManifest
 from motionrag_nodes.batch_render.results.names import DEFAULT_TEMPLATE, NameTemplate
 from motionrag_nodes.batch_render.server.access import Access, parse_access
 from motionrag_nodes.batch_render.server.client import DEFAULT_PATIENCE_SEC
-from motionrag_nodes.batch_render.server.facts import ask_servers, merged_object_info
+from motionrag_nodes.batch_render.server.facts import ServerFacts, ask_servers, merged_object_info
 from motionrag_nodes.batch_render.workflow_file import read_workflow
 
 
@@ -74,33 +75,30 @@ def render_workflows(
     unless `force`. `patience_sec`: for so long a server may be away before its jobs go elsewhere, or fail.
     Raises RenderError subclasses before the first job; a job's own failure is in the report.
     """
-    from motionrag_nodes.batch_render.batch import Batch, Place, done_before
+    from motionrag_nodes.batch_render.batch import Batch, Place
     from motionrag_nodes.batch_render.queue.dispatch import Offer
     from motionrag_nodes.batch_render.queue.lanes import OWN_KEY, Lane, queue_key
     from motionrag_nodes.batch_render.queue.store import opened
 
     watcher = observer or SilentObserver()
-    workflows = [read_workflow(path) for path in workflow_paths]
-    names = NameTemplate(template)
     targets = [*targets, *([Target(parse_access(server_url))] if server_url else [])]
+    names = NameTemplate(template)
     with _folder(output, watcher):
         manifest = RunManifest(output)
         servers = ask_servers([target.access for target in targets])
-        jobs = plan_jobs(
-            workflows,
-            assignments=assignments,
-            table=table,
-            object_info=merged_object_info(servers),
-            encoding=table_encoding,
+        checked = _checked(
+            workflow_paths, servers, assignments, table, encoding=table_encoding, names=names, output=output
         )
-        checked = check_batch(jobs, servers, template=names, output=output)
+        jobs = [c.job for c in checked]
         watcher.planned(jobs)
         keys = [OWN_KEY if target.own is not None else queue_key(target.access.url) for target in targets]
         places = [
             Place(Offer(key, t.access.url, t.weight), facts, Lane(t.access, key, patience_sec, own=t.own))
             for key, t, facts in zip(keys, targets, servers, strict=True)
         ]
-        done = {} if force else done_before(checked, manifest, watcher)
+        done = {} if force else done_before(checked, manifest)
+        for record in done.values():
+            watcher.finished(record, skipped=True)
         waiting = [c for c in checked if c.job.name not in done]
         records = dict(done)
         if waiting:
@@ -109,6 +107,47 @@ def render_workflows(
                 batch.run(force=force)
                 records |= batch.records
         return RenderReport(records=tuple(records[j.name] for j in jobs), skipped=tuple(done), output=output)
+
+
+def plan_batch(
+    workflow_paths: Sequence[Path],
+    *,
+    output: Path,
+    targets: Sequence[Target],
+    assignments: Sequence[str] = (),
+    table: Path | None = None,
+    table_encoding: str | None = None,
+    template: str = DEFAULT_TEMPLATE,
+    force: bool = False,
+) -> BatchPlan:
+    """What `render_workflows` would do, with the same checks and errors; writes and queues nothing."""
+    servers = ask_servers([target.access for target in targets])
+    names = NameTemplate(template)
+    checked = _checked(workflow_paths, servers, assignments, table, encoding=table_encoding, names=names, output=output)
+    manifest = RunManifest(output)
+    done = {} if force else done_before(checked, manifest)
+    addresses = [target.access.url for target in targets]
+    return make_plan(checked, done, servers=addresses, manifest=manifest, free_disk_bytes=free_disk_bytes(output))
+
+
+def _checked(
+    workflow_paths: Sequence[Path],
+    servers: Sequence[ServerFacts],
+    assignments: Sequence[str],
+    table: Path | None,
+    *,
+    encoding: str | None,
+    names: NameTemplate,
+    output: Path,
+) -> list[CheckedJob]:
+    jobs = plan_jobs(
+        [read_workflow(path) for path in workflow_paths],
+        assignments=assignments,
+        table=table,
+        object_info=merged_object_info(servers),
+        encoding=encoding,
+    )
+    return check_batch(jobs, servers, template=names, output=output)
 
 
 @contextmanager

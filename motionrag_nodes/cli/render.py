@@ -1,30 +1,29 @@
-"""`motionrag render`: queues saved workflows on a ComfyUI, follows them and collects what they made."""
+"""`motionrag render`: queues saved workflows on ComfyUI servers, follows them and collects what they made."""
 
 from __future__ import annotations
 
 import json
-import time
+import signal
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from types import FrameType
+from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Column, Table
 
-from motionrag_nodes.batch_render.errors import RenderError
-
-if TYPE_CHECKING:
-    from motionrag_nodes.batch_render.jobs.plan import RenderJob
-    from motionrag_nodes.batch_render.results.manifest import JobRecord
-    from motionrag_nodes.batch_render.run import RenderReport, Target
-    from motionrag_nodes.batch_render.server.access import Access
+from motionrag_nodes.cli.render_display import Display, show_plan, show_report
+from motionrag_nodes.cli.render_servers import ServerChoice, opened_targets
 
 EXIT_JOB_FAILED = 1
 EXIT_INTERRUPTED = 130
+EXIT_TERMINATED = 143
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: ends a batch as Ctrl-C does."""
 
 
 def render(
@@ -45,6 +44,9 @@ def render(
         list[str] | None,
         typer.Option("--server", help="URL of a running ComfyUI, also https://user:password@host/path. Repeatable."),
     ] = None,
+    servers: Annotated[
+        Path | None, typer.Option("--servers", help="TOML file of [[server]] tables: url, weight, headers, ...")
+    ] = None,
     header: Annotated[
         list[str] | None, typer.Option("--header", help="'Name: value' sent to every --server. Repeatable.")
     ] = None,
@@ -53,54 +55,84 @@ def render(
     patience: Annotated[
         float, typer.Option("--patience", help="Seconds for which a server may be away before its jobs are given up.")
     ] = 60.0,
-    name_template: Annotated[
-        str,
-        typer.Option("--name-template", help="Names of results: {job}, {node} or {id} or {class}, {n}, {ext}."),
-    ] = "{job}/{node}_{n}.{ext}",
     comfyui: Annotated[
         Path | None,
         typer.Option("--comfyui", help="ComfyUI folder to start one from (else COMFYUI_PATH, else the installed one)."),
     ] = None,
     base: Annotated[
         Path | None,
-        typer.Option("--base", help="Folder with the models/ of the ComfyUI that is started (else a temporary one)."),
+        typer.Option("--base", help="Folder with models/, input/ ... for the ComfyUI that is started, or your own's."),
     ] = None,
+    extra_model_paths: Annotated[
+        list[Path] | None,
+        typer.Option("--extra-model-paths", help="A file like ComfyUI's extra_model_paths.yaml. Repeatable."),
+    ] = None,
+    name_template: Annotated[
+        str, typer.Option("--name-template", help="Names of results: {job}, {node} or {id} or {class}, {n}, {ext}.")
+    ] = "{job}/{node}_{n}.{ext}",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything, show the plan and an estimate, and queue nothing.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Render again what is done already.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a report for programs on stdout.")] = False,
+    log_json: Annotated[
+        bool, typer.Option("--log-json", help="Write a line of JSON for every event to stderr, in place of bars.")
+    ] = False,
 ) -> None:
     """Render saved workflows in a batch. A second run repeats only what is missing, failed or changed.
 
-    Exit code: 0 all done, 1 a job failed, 2 bad input.
+    Exit code: 0 all done, 1 a job failed, 2 bad input, 130 interrupted, 143 terminated.
     """
-    from motionrag_nodes.batch_render.run import render_workflows
-    from motionrag_nodes.batch_render.server.access import parse_access
+    from motionrag_nodes.batch_render.json_log import JsonLog
+    from motionrag_nodes.batch_render.run import plan_batch, render_workflows
 
-    if server and (comfyui is not None or base is not None):
-        raise RenderError("--server names a running ComfyUI; --comfyui and --base start one. Give one kind, not both.")
+    choice = ServerChoice(
+        servers=server or (),
+        servers_file=servers,
+        headers=header or (),
+        ca_file=ca,
+        insecure=insecure,
+        comfyui=comfyui,
+        base=base,
+        extra_model_paths=extra_model_paths or (),
+    )
     _check_files(workflows, jobs, jobs_encoding)
-    console = Console(stderr=True)
+    console = Console(stderr=True, quiet=log_json)
+    batch = {
+        "output": output,
+        "assignments": assignments or [],
+        "table": jobs,
+        "table_encoding": jobs_encoding,
+        "template": name_template,
+        "force": force,
+    }
     try:
-        accesses = [parse_access(url, headers=header or (), ca_file=ca, insecure=insecure) for url in server or ()]
-        with _targets(accesses, comfyui=comfyui, base=base, console=console) as targets, _Display(console) as display:
-            report = render_workflows(
-                workflows,
-                targets=targets,
-                output=output,
-                template=name_template,
-                patience_sec=patience,
-                assignments=assignments or [],
-                table=jobs,
-                table_encoding=jobs_encoding,
-                force=force,
-                observer=display,
-            )
-    except KeyboardInterrupt:
-        console.print(f"Interrupted. What is finished stays in {output}; run the same command to continue.")
-        raise typer.Exit(EXIT_INTERRUPTED) from None
+        with _terminable(), opened_targets(choice, console) as targets:
+            if dry_run:
+                plan = plan_batch(workflows, targets=targets, **batch)  # type: ignore[arg-type]
+                if as_json:
+                    typer.echo(json.dumps(plan.as_dict(), indent=2, ensure_ascii=False))
+                else:
+                    show_plan(plan, console)
+                return
+            with Display(console) as display:
+                observer = JsonLog(sys.stderr) if log_json else display
+                report = render_workflows(
+                    workflows,
+                    targets=targets,
+                    patience_sec=patience,
+                    observer=observer,
+                    **batch,  # type: ignore[arg-type]
+                )
+    except KeyboardInterrupt as signalled:
+        terminated = isinstance(signalled, Terminated)
+        what = "Terminated" if terminated else "Interrupted"
+        console.print(f"{what}. What is finished stays in {output}; run the same command to continue.")
+        raise typer.Exit(EXIT_TERMINATED if terminated else EXIT_INTERRUPTED) from None
     if as_json:
         typer.echo(json.dumps(report.as_dict(), indent=2, ensure_ascii=False))
     else:
-        _show(report, console)
+        show_report(report, console)
     if report.failed:
         raise typer.Exit(EXIT_JOB_FAILED)
 
@@ -117,75 +149,14 @@ def _check_files(workflows: Sequence[Path], jobs: Path | None, encoding: str | N
 
 
 @contextmanager
-def _targets(
-    accesses: Sequence[Access], *, comfyui: Path | None, base: Path | None, console: Console
-) -> Iterator[list[Target]]:
-    from motionrag_nodes.batch_render.run import Target
+def _terminable() -> Iterator[None]:
+    """SIGTERM ends the block as Ctrl-C does, so that servers' prompts are taken back."""
 
-    if accesses:
-        yield [Target(access) for access in accesses]
-        return
-    from motionrag_nodes.batch_render.server.access import Access
-    from motionrag_nodes.batch_render.server.install import find_comfyui
-    from motionrag_nodes.batch_render.server.own_server import ComfyUIServer
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise Terminated
 
-    install = find_comfyui(comfyui)
-    server = ComfyUIServer(install, base=base)
-    label = f"Starting ComfyUI {install.version} from {escape(str(install.folder))}"
-    console.print(label, highlight=False)
-    began = time.monotonic()
-    with console.status(label) as status:
-        server.start(lambda waited, line: status.update(f"Waiting for ComfyUI, {waited:.0f} s  {escape(line[:80])}"))
-    with server:
-        console.print(f"It answers after {time.monotonic() - began:.0f} s", highlight=False)
-        yield [Target(Access(server.url), own=server)]
-
-
-class _Display:
-    """Shows a batch as it runs: one bar over the jobs, one over the steps of the node at work."""
-
-    def __init__(self, console: Console) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        self._progress = Progress(*columns, console=console)
-        self._console = console
-        self._all = self._progress.add_task("Jobs", total=None, visible=False)
-        self._steps = self._progress.add_task("", total=None, visible=False)
-
-    def __enter__(self) -> _Display:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def planned(self, jobs: Sequence[RenderJob]) -> None:
-        self._progress.update(self._all, total=len(jobs), visible=True)
-
-    def started(self, job: RenderJob) -> None:
-        self._progress.update(self._steps, description=job.name, visible=True, completed=0, total=None)
-
-    def node(self, job: RenderJob, title: str, done: int, total: int) -> None:
-        self._progress.reset(self._steps, description=escape(f"{job.name}: {title}"), total=None)
-
-    def steps(self, job: RenderJob, value: float, maximum: float) -> None:
-        self._progress.update(self._steps, completed=value, total=maximum)
-
-    def note(self, text: str) -> None:
-        self._console.print(text, markup=False, highlight=False)
-
-    def finished(self, record: JobRecord, *, skipped: bool) -> None:
-        self._progress.update(self._all, advance=1)
-        self._progress.update(self._steps, visible=False)
-        if record.status != "done":
-            self._console.print(f"[red]{record.name}: {record.status}.[/red] ", end="")
-            self._console.print(record.error or "", markup=False, highlight=False)
-
-
-def _show(report: RenderReport, console: Console) -> None:
-    table = Table(Column("job", overflow="fold"), "status", "seconds", Column("files", overflow="fold"))
-    for record in report.records:
-        status = "done before" if record.name in report.skipped else record.status
-        files = "\n".join(output.file for output in record.outputs)
-        table.add_row(record.name, status, f"{record.seconds:.1f}", escape(files or record.error or ""))
-    console.print(table)
-    console.print(f"Results and manifest.json are in {report.output}", markup=False, highlight=False)
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -19,6 +19,8 @@ from motionrag_nodes.batch_render.jobs.node_values import (
 from motionrag_nodes.batch_render.jobs.table import TableRow, read_job_table
 from motionrag_nodes.batch_render.workflow_file import ApiGraph, ObjectInfo, WorkflowFile, to_api_graph
 
+_SHOWN_PROBLEMS = 12
+
 
 @dataclass(frozen=True)
 class RenderJob:
@@ -55,11 +57,18 @@ def plan_jobs(
     rows = _Table(table, tuple(read_job_table(table, encoding=encoding))) if table else None
     jobs: list[RenderJob] = []
     given: list[str] = []
+    wrong: list[MotionRAGError] = []
     for workflow in workflows:
         expanded = _Expansion(workflow, common, rows, object_info)
         for name, job in expanded.jobs(alone=len(workflows) == 1):
             given.append(name)
-            jobs.append(job)
+            if isinstance(job, RenderJob):
+                jobs.append(job)
+            else:
+                wrong.append(job)
+    if wrong:
+        more = f" And {len(wrong) - _SHOWN_PROBLEMS} more." if len(wrong) > _SHOWN_PROBLEMS else ""
+        raise type(wrong[0])("\n".join(str(error) for error in wrong[:_SHOWN_PROBLEMS]) + more)
     check_distinct([(name, job.name) for name, job in zip(given, jobs, strict=True)])
     return jobs
 
@@ -87,20 +96,20 @@ class _Expansion:
             self.row_targets |= self._targets([column], inner, place)
         self._targets(first_lines, inner, str(table.path if table else ""))  # no two columns for one input
 
-    def jobs(self, *, alone: bool) -> list[tuple[str, RenderJob]]:
-        """(name as given, job) of every row."""
+    def jobs(self, *, alone: bool) -> list[tuple[str, RenderJob | MotionRAGError]]:
+        """(name as given, job, or what is wrong with it) of every row."""
         if self.table is None:
             return [(self.workflow.name, self._job(None, safe_name(self.workflow.name)))]
         ids = content_ids([row.values for row in self.table.rows if row.name is None])
         unnamed = iter(ids)
-        found = []
+        found: list[tuple[str, RenderJob | MotionRAGError]] = []
         for row in self.table.rows:
             own = row.name if row.name is not None else f"{self.workflow.name}_{next(unnamed)}"
             prefix = "" if alone or row.name is None else f"{safe_name(self.workflow.name)}_"
             found.append((own, self._job(row, safe_name(prefix + safe_name(own)))))
         return found
 
-    def _job(self, row: TableRow | None, name: str) -> RenderJob:
+    def _job(self, row: TableRow | None, name: str) -> RenderJob | MotionRAGError:
         overridden = {self.row_targets[column] for column in row.values} if row else set()
         values = {k: v for k, v in self.common.items() if self.set_targets[k] not in overridden}
         values |= row.values if row else {}
@@ -115,7 +124,7 @@ class _Expansion:
             )
         except MotionRAGError as error:
             place = f"{self.table.path}, line {row.number}" if row and self.table else str(self.workflow.path)
-            raise type(error)(f"{place}: {error}") from error
+            return type(error)(f"{place}: {error}")
         set_now = {self.row_targets.get(k) or self.set_targets[k] for k in values}
         files += [file for file in self.saved if (file.node_id, file.input_name) not in set_now]
         return RenderJob(name=name, workflow=self.workflow, values=values, graph=graph, files=tuple(files))

@@ -71,6 +71,9 @@ class RunManifest:
     def get(self, name: str) -> JobRecord | None:
         return self._records.get(name)
 
+    def records(self) -> list[JobRecord]:
+        return list(self._records.values())
+
     def put(self, record: JobRecord) -> None:
         self._records[record.name] = record
         self._dirty = True

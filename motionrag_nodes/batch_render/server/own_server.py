@@ -16,7 +16,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -28,6 +28,7 @@ from motionrag_nodes.batch_render.server.install import (
     prepare_base,
     working_copy,
 )
+from motionrag_nodes.batch_render.server.model_paths import write_config
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +45,8 @@ class ComfyUIServer:
     """A running ComfyUI of one's own. Use as a context manager, or call start() and stop().
 
     `base` holds its models, input, output, temp and user folders; without one a temporary folder is used.
-    A user's own ComfyUI keeps its models and custom nodes, and gets only the other folders from `base`.
+    A user's own ComfyUI keeps its models and custom nodes, and those of `base` come to them. `models` are further
+    folders like its models/, `extra_paths` files like its extra_model_paths.yaml.
     """
 
     def __init__(
@@ -54,6 +56,8 @@ class ComfyUIServer:
         base: Path | None = None,
         cache: Path | None = None,
         environment: Mapping[str, str] | None = None,
+        models: Sequence[Path] = (),
+        extra_paths: Sequence[Path] = (),
         start_timeout_sec: float = 180.0,
     ) -> None:
         self.install = install
@@ -68,6 +72,7 @@ class ComfyUIServer:
         self.base = base.resolve()
         self.log_path = self.base / "comfyui.log"
         self._environment = dict(environment or {})
+        self._models, self._extra_paths = tuple(models), tuple(extra_paths)
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, on_wait: Callable[[float, str], None] | None = None) -> ComfyUIServer:
@@ -150,23 +155,22 @@ class ComfyUIServer:
         command = [python, "-u", "main.py", "--port", str(self.port), "--listen", "127.0.0.1", "--disable-auto-launch"]
         # API nodes call out to the network; a render farm's machine has none to spare.
         command += ["--disable-api-nodes", "--database-url", "sqlite:///:memory:"]
+        models, custom_nodes = list(self._models), None
         if self.install.from_package:
             command += ["--base-directory", str(self.base)]
         else:
             for option, folder in (("input", "input"), ("output", "output"), ("temp", "temp"), ("user", "user")):
                 command += [f"--{option}-directory", str(self.base / folder)]
-            if not _holds_checkout(app):
-                command += ["--extra-model-paths-config", str(self._custom_nodes_config())]
+            if self.base != app.resolve():
+                models.insert(0, self.base / "models")
+                custom_nodes = self.base / "custom_nodes"
+        config = write_config(self.base, models=models, custom_nodes=custom_nodes)
+        files = [str(path) for path in (config, *self._extra_paths) if path is not None]
+        if files:
+            command += ["--extra-model-paths-config", *files]
         if not _gpu_present():
             command.append("--cpu")
         return command
-
-    def _custom_nodes_config(self) -> Path:
-        """A file that adds our custom_nodes folder to a user's own ComfyUI without touching that."""
-        config = self.base / "motionrag_paths.yaml"
-        text = f"motionrag:\n  base_path: {json.dumps(str(self.base))}\n  custom_nodes: custom_nodes\n"
-        config.write_text(text)
-        return config
 
     def _wait_until_ready(self, on_wait: Callable[[float, str], None] | None) -> None:
         started = time.monotonic()
