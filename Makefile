@@ -9,7 +9,7 @@ export HF_HUB_OFFLINE ?= 1
 export OMP_WAIT_POLICY ?= PASSIVE
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help setup demo test test-oldest bench chromium pictures lint train-tiny clean
+.PHONY: help setup demo test test-oldest bench chromium ffmpeg pictures lint train-tiny clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 14
@@ -33,7 +33,7 @@ $(READY): pyproject.toml requirements.txt constraints.txt requirements-comfyui.t
 demo: $(READY)  ## clips -> database -> ComfyUI -> videos, into demo_output/
 	$(BIN)/motionrag demo --output demo_output
 
-test: $(READY) chromium  ## all tests, the real ComfyUI included
+test: $(READY) chromium ffmpeg  ## all tests, the real ComfyUI included
 	$(BIN)/python -m pytest
 
 # The lower bounds of requirements.txt, exactly: `>=` becomes `==`, and `2.5` stands for `2.5.0`.
@@ -52,6 +52,11 @@ test-oldest: $(OLDEST)/.ready  ## tests of loaders and database with the oldest 
 chromium:
 	@command -v chromium >/dev/null || { $(SUDO) apt-get update -q && $(SUDO) apt-get install -qy chromium; } \
 		|| echo "No chromium: the tests that open the editor will be skipped."
+
+# Decoding is compared with what ffmpeg shows, frame by frame; without it those tests are skipped.
+ffmpeg:
+	@command -v ffmpeg >/dev/null || { $(SUDO) apt-get update -q && $(SUDO) apt-get install -qy ffmpeg; } \
+		|| echo "No ffmpeg: the tests that compare frames with it will be skipped."
 
 bench: $(READY)  ## the short forms of all benchmarks, into bench_output/
 	$(BIN)/pip install -q -c constraints.txt -e '.[bench]'

@@ -4,7 +4,9 @@ One decode process and one torch thread, as decoding and encoding have each thei
 with all processors for both, the sum of the two would be the bound, not the larger. Two busy processors slow each other
 (clock, caches, memory), so each bound is measured a second time while another process keeps the other one busy.
 
-python -m benchmarks.indexing [--short] [--clips N] [--json FILE]
+Then a long film, all of its clips: see `benchmarks.film`.
+
+python -m benchmarks.indexing [--short] [--clips N] [--film-minutes N] [--json FILE]
 """
 
 from __future__ import annotations
@@ -19,15 +21,16 @@ from typing import Annotated
 import torch
 import typer
 
+from benchmarks.film import measure_film
 from benchmarks.measure import Result, publish, side_by_side
 from index_builder.build import build_database
 from index_builder.captions.captions import CaptionPlan, Captions
 from index_builder.clips.find import VideoFile, find_videos
-from index_builder.clips.messages import Inspected
+from index_builder.clips.messages import Decoded, Inspected
 from index_builder.clips.timeline import DecodeLimits
-from index_builder.clips.windows import clip_windows, row_id
-from index_builder.engines.engine import EngineWork, PlannedClip, ReadyClip
-from index_builder.engines.local import LocalEngine
+from index_builder.clips.windows import PlannedClip, clip_windows, row_id
+from index_builder.engines.engine import EngineWork
+from index_builder.engines.local import LocalEngine, default_workers
 from motionrag_nodes.checkpoints.pack import load_pack
 from motionrag_nodes.motion_tokens.pack_encoder import PackClipEncoder
 from training.demo_world.write_videos import write_clips
@@ -35,7 +38,7 @@ from training.demo_world.write_videos import write_clips
 BATCH = 8
 
 
-def decode_alone(folder: Path, encoder: PackClipEncoder) -> list[ReadyClip]:
+def decode_alone(folder: Path, encoder: PackClipEncoder) -> list[Decoded]:
     """Inspects and decodes every video as a build does, and leaves it there."""
     work = EngineWork(
         database=folder,
@@ -48,17 +51,18 @@ def decode_alone(folder: Path, encoder: PackClipEncoder) -> list[ReadyClip]:
     )
 
     def plan(video: VideoFile, inspected: Inspected) -> list[PlannedClip]:
-        windows = clip_windows(inspected.duration_sec, clip_seconds=encoder.clip_seconds)
+        windows = clip_windows(inspected.timeline.duration_sec, clip_seconds=encoder.clip_seconds)
         return [PlannedClip(video=video, window=w, row_id=row_id(inspected.content_sha256, w)) for w in windows]
 
-    return list(LocalEngine(workers=1).clips(find_videos([folder]), plan, work))
+    events = LocalEngine(workers=1).clips(find_videos([folder]), plan, work)
+    return [event for event in events if isinstance(event, Decoded)]
 
 
 def _no_ticket():
     raise AssertionError("the local engine writes no segments")
 
 
-def encode_alone(ready: list[ReadyClip], captions: list[str | None], encoder: PackClipEncoder) -> None:
+def encode_alone(ready: list[Decoded], captions: list[str | None], encoder: PackClipEncoder) -> None:
     """Encodes clips that are decoded already."""
     for start in range(0, len(ready), BATCH):
         part = ready[start : start + BATCH]
@@ -142,15 +146,24 @@ def measure(clips: int, *, repeats: int) -> list[dict]:
 
 
 def main(
-    short: Annotated[bool, typer.Option("--short", help="160 clips, one repeat.")] = False,
-    clips: Annotated[int, typer.Option("--clips", help="How many clips of the demo world.")] = 640,
+    short: Annotated[bool, typer.Option("--short", help="160 clips, one repeat, a film of 2 minutes.")] = False,
+    clips: Annotated[int, typer.Option("--clips", help="How many clips of the demo world; 0 leaves them out.")] = 640,
+    film_minutes: Annotated[int, typer.Option("--film-minutes", help="Length of the film; 0 leaves it out.")] = 60,
     json_path: Annotated[Path | None, typer.Option("--json", help="Write the results here.")] = None,
 ) -> None:
     """Measure and publish."""
-    clips = 160 if short else clips
-    lines = measure(clips, repeats=1 if short else 3)
-    conditions = {"clips": clips, "decode processes": 1, "torch threads": 1, "pack": "tiny", "goal": "1.15 at most"}
-    publish(Result(title="Indexing against its bounds", conditions=conditions, lines=lines), json_path)
+    clips, film_minutes = (160, 2) if short else (clips, film_minutes)
+    conditions = {"torch threads": 1, "pack": "tiny", "goal": "1.15 at most"}
+    if clips:
+        lines = measure(clips, repeats=1 if short else 3)
+        described = {"clips": clips, "decode processes": 1, **conditions}
+        publish(Result(title="Indexing against its bounds", conditions=described, lines=lines), json_path)
+    if film_minutes:
+        with one_torch_thread():
+            lines = measure_film(PackClipEncoder(load_pack("tiny")), minutes=film_minutes, workers=default_workers())
+        film_json = json_path and json_path.with_stem(f"{json_path.stem}_film")
+        described = {"film minutes": film_minutes, **conditions}
+        publish(Result(title="A long film, all of its clips", conditions=described, lines=lines), film_json)
 
 
 if __name__ == "__main__":

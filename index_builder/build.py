@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from index_builder.build_captions import counted
+from index_builder.build_options import BuildOptions
 from index_builder.build_report import (
     ALREADY_INDEXED,
     INTERRUPTED,
@@ -20,23 +23,22 @@ from index_builder.build_report import (
     Ledger,
     ProgressCallback,
 )
-from index_builder.captions.captions import CaptionPlan, Captions
+from index_builder.captions.captions import Captions
 from index_builder.captions.counts import Source
-from index_builder.clips.cutting import Cutting
 from index_builder.clips.find import Unusable, VideoFile, find_videos
-from index_builder.clips.messages import Inspected
-from index_builder.clips.timeline import DecodeLimits
-from index_builder.clips.windows import cut_short, row_id
+from index_builder.clips.messages import Decoded, Failed, Inspected
+from index_builder.clips.windows import PlannedClip, cut_short, row_id
 from index_builder.database.commit.output_folder import check_output
 from index_builder.database.commit.publisher import writing
+from index_builder.database.commit.segment_files import RowBatch
+from index_builder.database.commit.segment_rows import joined
 from index_builder.database.format.manifest import FIRST_VERSION, FORMAT_VERSION, Manifest, TokensSpace
 from index_builder.database.maintain.near_duplicates import NearDuplicateGuard
 from index_builder.database.maintain.writer import DatabaseWriter
-from index_builder.database.search.certified_index import IndexPlan
-from index_builder.engines.encode import EncodedClip, encode_clips, row_batch
-from index_builder.engines.engine import Engine, EngineWork, Event, FailedClip, PlannedClip, ReadyClip, WrittenSegment
+from index_builder.engines.encode import encode_clips
+from index_builder.engines.engine import Engine, EngineWork, Event, WrittenSegment
 from index_builder.engines.local import LocalEngine
-from index_builder.errors import InvalidSetting, RecallBelowTarget
+from index_builder.errors import RecallBelowTarget
 from index_builder.features.clip_encoder import ClipEncoder
 
 logger = logging.getLogger(__name__)
@@ -48,57 +50,33 @@ def build_database(
     *,
     output: Path,
     encoder: ClipEncoder,
-    captions: CaptionPlan | Path | None = None,
-    workers: int | None = None,
-    clips_per_video: int | None = 1,
-    scene_threshold: float | None = None,
-    near_duplicates: float | None = None,
-    limits: DecodeLimits | None = None,
-    batch_clips: int = 8,
-    commit_clips: int = 512,
-    commit_sec: float = 60.0,
-    progress: ProgressCallback | None = None,
+    options: BuildOptions | None = None,
     engine: Engine | None = None,
-    index_plan: IndexPlan | None = None,
+    progress: ProgressCallback | None = None,
+    should_stop: Callable[[], bool] | None = None,
+    **choices: Any,
 ) -> BuildReport:
     """Brings the clips of all videos under `inputs` into the database at `output`, which is made where missing.
 
-    captions: a table (see `read_table`), or more about them (see `CaptionPlan`); without it, what lies beside the
-    videos serves. Rows of a table may give clips their windows. workers: decode processes, by default one a processor.
-    clips_per_video: windows of each longer video, None for as many as fit; with `scene_threshold` (27 suits most) of
-    each of its scenes. near_duplicates in (0, 1]: a clip that resembles an earlier one at least so much is skipped (see
-    `near_duplicates`). A segment is committed every `commit_clips` clips or `commit_sec` seconds. engine: what decodes,
-    by default `workers` on this machine. Videos that cannot be read are reported, not raised.
-    Ctrl-C commits what is encoded and returns a report that says `interrupted`.
+    `choices` are fields of BuildOptions that replace those of `options`. engine: what decodes, by default processes of
+    this machine. Videos that cannot be read are reported, not raised. Ctrl-C, and `should_stop` once it says so (it is
+    asked at least every second or so), commit what is encoded and return a report that says `interrupted`.
     Raises InputNotFound, CaptionTableInvalid, InvalidSetting, DatabaseMismatch, DatabaseDamaged, DatabaseNotWritable,
     CommitConflict; RecallBelowTarget, which carries the report, when all is committed but the index is too poor.
     """
-    if min(batch_clips, commit_clips) < 1:
-        raise InvalidSetting(
-            f"expected batch_clips and commit_clips of at least 1, received {batch_clips}, {commit_clips}: raise them"
-        )
-    if workers is not None and workers < 1:
-        raise InvalidSetting(f"expected at least 1 worker, received {workers}: raise --workers")
-    if near_duplicates is not None and engine is not None:
-        raise InvalidSetting(
-            "expected near_duplicates with the local engine only, since others commit what their workers encoded: run "
-            "motionrag index remove DATABASE --near-duplicates afterwards"
-        )
-    cutting = Cutting(clips_per_video=clips_per_video, scene_threshold=scene_threshold)
-    guard = None if near_duplicates is None else NearDuplicateGuard(output, near_duplicates)
+    options = replace(options or BuildOptions(), **choices)
     check_output(output)
     found = find_videos(inputs)
-    plan = captions if isinstance(captions, CaptionPlan) else CaptionPlan(table=captions)
-    table = Captions(plan, [entry for entry in found if isinstance(entry, VideoFile)])
-    sampling = cutting.recorded(clip_seconds=encoder.clip_seconds)
-    if table.has_windows:
+    captions = Captions(options.caption_plan, [entry for entry in found if isinstance(entry, VideoFile)])
+    sampling = options.cutting.recorded(clip_seconds=encoder.clip_seconds)
+    if captions.has_windows:
         sampling["windows"] = "those of the caption table"
     with (
         writing(output, remedy="run the build again"),
         DatabaseWriter(output, template=_template(encoder), sampling=sampling) as writer,
     ):
-        build = _Build(writer, encoder, table, found, batch_clips, commit_clips, commit_sec, progress, cutting, guard)
-        return build.run(engine or LocalEngine(workers=workers), limits or DecodeLimits(), index_plan)
+        build = _Build(writer, encoder, captions, found, options, progress, should_stop)
+        return build.run(engine or LocalEngine(workers=options.workers))
 
 
 def _template(encoder: ClipEncoder) -> Manifest:
@@ -133,6 +111,10 @@ def _version_of(package: str) -> str:
         return "not installed"
 
 
+class _Stopped(Exception):
+    """The caller wants no more."""
+
+
 class _Build:
     """One run: the books, the clips that wait to be encoded, and the rows that wait to be committed."""
 
@@ -142,40 +124,39 @@ class _Build:
         encoder: ClipEncoder,
         captions: Captions,
         found: Sequence[VideoFile | Unusable],
-        batch_clips: int,
-        commit_clips: int,
-        commit_sec: float,
+        options: BuildOptions,
         progress: ProgressCallback | None,
-        cutting: Cutting,
-        guard: NearDuplicateGuard | None,
+        should_stop: Callable[[], bool] | None,
     ) -> None:
-        self.cutting, self.guard = cutting, guard
         self.writer, self.encoder, self.captions, self.found = writer, encoder, captions, found
-        self.batch_clips, self.commit_clips, self.commit_sec = batch_clips, commit_clips, commit_sec
-        self.progress = progress
+        self.options, self.progress, self.should_stop = options, progress, should_stop
+        alike = options.near_duplicates
+        self.guard = None if alike is None else NearDuplicateGuard(writer.database, alike)
         self.started = self.last_commit = time.monotonic()
         self.ledger = Ledger(entry.source if isinstance(entry, VideoFile) else entry.path for entry in found)
-        self.waiting: list[ReadyClip] = []
-        self.encoded: list[EncodedClip] = []
+        self.waiting: list[Decoded] = []
+        self.encoded: list[RowBatch] = []
         self.first_source: dict[str, str] = {}
         self.caption_source: dict[str, Source | None] = {}
         self.duplicates: list[tuple[str, str]] = []
         self.committed = 0
         self.interrupted = False
 
-    def run(self, engine: Engine, limits: DecodeLimits, index_plan: IndexPlan | None) -> BuildReport:
+    def run(self, engine: Engine) -> BuildReport:
         self._report_progress("reading")
         videos = [entry for entry in self.found if self._is_new(entry)]
-        events = engine.clips(videos, self._plan, self._work(limits))
+        events = engine.clips(videos, self._plan, self._work())
         try:
             for event in events:
+                if self.should_stop is not None and self.should_stop():
+                    raise _Stopped
                 self._take(event)
             self._encode()
             self._commit()
             self._end_duplicates()
             self._report_progress("indexing")
-            self.writer.commit_indexes(index_plan)
-        except KeyboardInterrupt:
+            self.writer.commit_indexes(self.options.index_plan)
+        except (KeyboardInterrupt, _Stopped):
             logger.info("interrupted: committing what is encoded")
             self.interrupted = True
             events.close()
@@ -193,7 +174,7 @@ class _Build:
             return False
         known = self.writer.known.row_of(entry.source, entry.size_bytes, entry.mtime_ns)
         # With several clips a video, an earlier run may have left out one that failed.
-        if known is None or not self.cutting.one_clip_a_video or self.captions.windows(entry):
+        if known is None or not self.options.cutting.one_clip_a_video or self.captions.windows(entry):
             return True
         reason = REMOVED if known in self.writer.known.removed else ALREADY_INDEXED
         self.ledger.end(entry.source, "skipped", row_id=known, reason=reason)
@@ -203,14 +184,14 @@ class _Build:
         """The clips of the video that are in no committed segment and not of the content of an earlier video."""
         asked = self.captions.windows(video)
         if not asked:
-            asked = self.cutting.windows(inspected, clip_seconds=self.encoder.clip_seconds)
+            asked = self.options.cutting.windows(inspected, clip_seconds=self.encoder.clip_seconds)
         self.ledger.expect(video.source, len(asked))
         planned = []
         for whole in asked:
-            window = cut_short(whole, inspected.duration_sec)
+            window = cut_short(whole, inspected.timeline.duration_sec)
             if window is None:
                 reason = f"its window of {whole.start_sec:g} to {whole.end_sec:g} s begins behind its end"
-                self.ledger.end(video.source, "failed", reason=f"{reason} at {inspected.duration_sec:g} s")
+                self.ledger.end(video.source, "failed", reason=f"{reason} at {inspected.timeline.duration_sec:g} s")
                 continue
             clip_id = row_id(inspected.content_sha256, window)
             committed_source = self.writer.known.source_of(clip_id)
@@ -238,69 +219,90 @@ class _Build:
     def _skip(self, video: VideoFile, clip_id: str, reason: str) -> None:
         self.ledger.end(video.source, "skipped", row_id=clip_id, reason=reason)
 
-    def _work(self, limits: DecodeLimits) -> EngineWork:
+    def _work(self) -> EngineWork:
         return EngineWork(
             database=self.writer.database,
             clip_frames=self.encoder.clip_frames,
             short_side=self.encoder.short_side,
-            limits=limits,
-            batch_clips=self.batch_clips,
-            commit_clips=self.commit_clips,
-            scene_threshold=self.cutting.scene_threshold,
+            limits=self.options.limits,
+            batch_clips=self.options.batch_clips,
+            commit_clips=self.options.commit_clips,
+            scene_threshold=self.options.scene_threshold,
             new_ticket=self.writer.new_ticket,
         )
 
-    def _take(self, event: Event) -> None:
-        if isinstance(event, FailedClip):
+    def _take(self, event: Event | None) -> None:
+        if isinstance(event, Failed):
             self._fail(event)
         elif isinstance(event, WrittenSegment):
-            left_out = self.writer.commit_segment(event.segment, {planned.row_id for planned in event.clips})
-            self._end_committed(event.clips, left_out)
-        else:
+            self._commit_written(event)
+        elif event is not None:
             self.waiting.append(event)
-        if len(self.waiting) >= self.batch_clips:
+        if len(self.waiting) >= self.options.batch_clips:
             self._encode()
-        overdue = time.monotonic() - self.last_commit > self.commit_sec
-        if len(self.encoded) >= self.commit_clips or (self.encoded and overdue):
+        overdue = time.monotonic() - self.last_commit > self.options.commit_sec
+        if self._encoded_rows >= self.options.commit_clips or (self.encoded and overdue):
             self._commit()
         self._report_progress("encoding")
 
-    def _fail(self, clip: FailedClip) -> None:
-        row_id = clip.planned.row_id if clip.planned else None
-        self.ledger.end(clip.video.source, "failed", row_id=row_id, reason=clip.reason)
+    @property
+    def _encoded_rows(self) -> int:
+        return sum(len(batch.rows) for batch in self.encoded)
+
+    def _fail(self, failed: Failed) -> None:
+        row_id = failed.planned.row_id if failed.planned else None
+        self.ledger.end(failed.video.source, "failed", row_id=row_id, reason=failed.reason)
 
     def _encode(self) -> None:
         if not self.waiting:
             return
-        batch, self.waiting = self.waiting, []
-        encoded, failed = encode_clips(self.encoder, batch)
-        self.encoded += encoded if self.guard is None else self._without_near_duplicates(self.guard, encoded)
+        decoded, self.waiting = self.waiting, []
+        batch, failed = encode_clips(self.encoder, decoded)
         for clip in failed:
             self._fail(clip)
+        if batch is not None and (kept := batch.without(self._near_duplicates(batch))) is not None:
+            self.encoded.append(kept)
 
-    def _without_near_duplicates(self, guard: NearDuplicateGuard, encoded: list[EncodedClip]) -> list[EncodedClip]:
-        kept = []
-        for clip in encoded:
-            reason = guard.reason_against(clip.row, frame=clip.features[1], motion_tokens=clip.features[2])
-            if reason is None:
-                kept.append(clip)
-            else:
-                self._skip(clip.planned.video, clip.planned.row_id, reason)
-        return kept
+    def _near_duplicates(self, batch: RowBatch) -> set[str]:
+        """Ids of the rows that resemble an earlier one too much; their ends are booked, the others wait."""
+        found = set()
+        for place, row in enumerate(batch.rows if self.guard is not None else ()):
+            tokens = batch.tokens.motion_tokens[place]
+            reason = self.guard.reason_against(row, frame=batch.frame[place], motion_tokens=tokens)
+            if reason is not None:
+                found.add(row.id)
+                self.ledger.end(row.source, "skipped", row_id=row.id, reason=reason)
+        return found
 
     def _commit(self) -> None:
         self.last_commit = time.monotonic()
         if not self.encoded:
             return
-        encoded, self.encoded = self.encoded, []
-        left_out = self.writer.commit_rows(row_batch(encoded))
+        batch, self.encoded = joined(self.encoded), []
+        left_out = self.writer.commit_rows(batch)
+        self._end_committed([(row.id, row.source) for row in batch.rows], left_out)
+
+    def _commit_written(self, written: WrittenSegment) -> None:
+        """Takes a worker's segment in, or, where near-duplicates are in it, a new one of its other rows."""
+        rows = written.rows
+        if self.guard is None:
+            left_out = self.writer.commit_segment(written.segment, {row_id for row_id, _ in rows})
+        else:
+            batch = self.writer.written_rows(written.segment)
+            alike = self._near_duplicates(batch)
+            rows = [(row_id, source) for row_id, source in rows if row_id not in alike]
+            if not alike:
+                left_out = self.writer.commit_segment(written.segment, {row_id for row_id, _ in rows})
+            else:
+                kept = batch.without(alike)
+                left_out = set() if kept is None else self.writer.commit_rows(kept)
+                self.writer.discard([written.segment])
+        self._end_committed(rows, left_out)
+
+    def _end_committed(self, rows: Sequence[tuple[str, str]], left_out: set[str]) -> None:
         if self.guard is not None:
             self.guard.forget_uncommitted()
-        self._end_committed([clip.planned for clip in encoded], left_out)
-
-    def _end_committed(self, clips: Sequence[PlannedClip], left_out: set[str]) -> None:
-        for planned in clips:
-            source, clip_id = planned.video.source, planned.row_id
+        for clip_id, source in rows:
             if clip_id in left_out:
                 gone = clip_id in self.writer.known.removed
                 reason = REMOVED if gone else "another builder indexed it meanwhile"
@@ -328,7 +330,7 @@ class _Build:
                 phase=phase,
                 found_videos=self.ledger.found_videos,
                 done_videos=self.ledger.done_videos,
-                indexed=self.committed + len(self.encoded),
+                indexed=self.committed + self._encoded_rows,
                 committed=self.committed,
                 skipped=len(entries["skipped"]),
                 failed=len(entries["failed"]),

@@ -36,8 +36,8 @@ class Cutting:
         """The windows of a video."""
         many = {"clip_seconds": clip_seconds, "clips_per_video": self.clips_per_video}
         if self.scene_threshold is None:
-            return clip_windows(inspected.duration_sec, **many)
-        return scene_windows(inspected.duration_sec, cuts_ms=inspected.cuts_ms, **many)
+            return clip_windows(inspected.timeline.duration_sec, **many)
+        return scene_windows(inspected.timeline.duration_sec, cuts_ms=inspected.cuts_ms, **many)
 
     def recorded(self, *, clip_seconds: float) -> dict[str, Any]:
         """What the database records with each segment."""

@@ -1,34 +1,34 @@
-"""Decoding one clip in this process: decord reads the frames, PyAV takes over where decord fails or disagrees."""
+"""Decoding clips in this process: all clips of a video in one pass, every frame checked to be of the time asked for."""
 
 from __future__ import annotations
 
 import logging
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import av
 import numpy as np
 from PIL import Image
 
-from index_builder.clips.timeline import DecodeLimits, Timeline, picture_stream, read_timeline
+from index_builder.clips.shown_frames import SHOWN_TOLERANCE_SEC, Reader, Shown, readers_of
+from index_builder.clips.timeline import DecodeLimits, Timeline, read_timeline
+from index_builder.clips.video_bytes import Progress, unheard
 from index_builder.clips.windows import clip_windows
 from index_builder.errors import ClipUnreadable, InvalidSetting
 
 logger = logging.getLogger(__name__)
-DECODERS = ("decord", "pyav")
-LOG_PREFIX = re.compile(r"\[\d\d:\d\d:\d\d\] \S+?:\d+: ")
-# decord keeps times as float32: a third of a millisecond at one hour.
-AGREEMENT_SEC = 2e-3
-# A frame is on screen at t from its own time on; the tolerance absorbs rounding of both.
-SHOWN_TOLERANCE_SEC = 1e-4
+DECODERS = ("pyav", "decord")
+# Packets may promise frames that are never shown (the hidden ones of VP8, the second fields of interlaced pictures).
+HIDDEN_FRAMES = 2.5
+LEAST_SLACK_SEC = 0.05
+# Pillow shrinks by whole numbers first where this leaves no difference to see: much faster for large frames.
+REDUCING_GAP = 3.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class DecodedClip:
     """frames: uint8 RGB [T, H, W, 3]; times from the video's first frame; width and height of the video as displayed;
-    rotation in degrees counter-clockwise, already applied; decoder: "decord" or "pyav"."""
+    rotation in degrees counter-clockwise, already applied; decoder: "pyav", "decord" or "pillow"."""
 
     frames: np.ndarray
     start_sec: float
@@ -69,127 +69,137 @@ def decode_clip(
         raise InvalidSetting(
             f"expected positive frames, seconds, short_side, fps, received {frames}, {seconds}, {short_side}, {fps}"
         )
-    limits = limits or DecodeLimits()
-    timeline = read_timeline(path, limits=limits)
+    timeline = read_timeline(path, limits=limits or DecodeLimits())
     window = clip_windows(timeline.duration_sec, clip_seconds=frames / fps if fps else seconds)[0]
     start = window.start_sec if start_sec is None else start_sec
     end = window.end_sec if end_sec is None else end_sec
-    if not 0 <= start < end or start > timeline.times_sec[-1] + SHOWN_TOLERANCE_SEC:
+    if not 0 <= start < end or start > timeline.duration_sec + SHOWN_TOLERANCE_SEC:
         raise InvalidSetting(
             f"expected a window inside the {timeline.duration_sec:.3f} s of {path.name}, received {start} to {end} s"
         )
-    wanted_sec = start + (end - start) * np.arange(frames) / frames
-    shown = np.searchsorted(timeline.times_sec, wanted_sec + SHOWN_TOLERANCE_SEC, side="right") - 1
-    size = _target_size(timeline, short_side)
-    pictures, decoder = _decode(path, timeline, np.maximum(shown, 0), size, decoders)
-    return DecodedClip(
-        frames=pictures,
-        start_sec=start,
-        end_sec=end,
-        fps=timeline.fps,
-        width=timeline.width,
-        height=timeline.height,
-        rotation=timeline.rotation,
-        decoder=decoder,
+    ((_, clip),) = decode_windows(
+        path, timeline, [(start, end)], frames=frames, short_side=short_side, decoders=decoders
     )
+    if isinstance(clip, ClipUnreadable):
+        raise clip
+    return clip
 
 
-def _decode(
-    path: Path, timeline: Timeline, indices: np.ndarray, size: tuple[int, int], decoders
-) -> tuple[np.ndarray, str]:
-    """Tries the decoders in turn; `indices` point into the timeline, one per output frame, ascending."""
-    readers: dict[str, Callable] = {"decord": _decord_frames, "pyav": _pyav_frames}
-    reasons = []
-    for decoder in decoders:
-        try:
-            distinct, positions = np.unique(indices, return_inverse=True)
-            pictures = [_resize(frame, size) for frame in readers[decoder](path, timeline, distinct)]
-            return np.stack(pictures)[positions], decoder
-        except ClipUnreadable as error:
-            reasons.append(f"{decoder}: {error}")
-            logger.debug("%s cannot decode %s: %s", decoder, path, error)
-    raise ClipUnreadable("; ".join(reasons))
-
-
-def _decord_frames(path: Path, timeline: Timeline, indices: np.ndarray) -> Iterator[np.ndarray]:
-    """Frames by decord, if its idea of the video is the packets' idea (it is unmaintained and may repeat frames)."""
-    try:
-        import decord
-    except ImportError as error:
-        raise ClipUnreadable(f"decord is not installed ({error})") from error
-    try:
-        reader = decord.VideoReader(str(path), num_threads=1, fault_tol=0)
-        times = np.asarray(reader.get_frame_timestamp(range(len(reader))), dtype=np.float64)[:, 0]
-        if len(times) != len(timeline.times_sec) or np.abs(times - times[0] - timeline.times_sec).max() > AGREEMENT_SEC:
-            raise ClipUnreadable(
-                f"its timeline of {len(times)} frames differs from the packets' {len(timeline.times_sec)}"
+def decode_windows(
+    path: Path,
+    timeline: Timeline,
+    windows: Sequence[tuple[float, float]],
+    *,
+    frames: int,
+    short_side: int,
+    decoders: tuple[str, ...] = DECODERS,
+    progress: Progress = unheard,
+) -> Iterator[tuple[int, DecodedClip | ClipUnreadable]]:
+    """(place in `windows`, the clip or why there is none) of each window (start and end in seconds), as soon as it is
+    known. The video is read once where its first reader does; what one gets wrong is tried with the next."""
+    size = _target_size(timeline, short_side)
+    open_places, reasons = set(range(len(windows))), {place: [] for place in range(len(windows))}
+    for decoder, reader in readers_of(timeline, decoders):
+        if not open_places:
+            break
+        rows = {place: np.linspace(*windows[place], frames, endpoint=False) for place in sorted(open_places)}
+        for place, result in _one_pass(path, timeline, rows, size, reader, progress):
+            if isinstance(result, str):
+                reason = f"{decoder}: {result}"
+                if reason not in reasons[place]:
+                    reasons[place].append(reason)
+                logger.debug("%s of %s: %s", reader.__name__, path, reason)
+                continue
+            open_places.discard(place)
+            start, end = windows[place]
+            yield (
+                place,
+                DecodedClip(
+                    frames=result,
+                    start_sec=start,
+                    end_sec=end,
+                    fps=timeline.fps,
+                    width=timeline.width,
+                    height=timeline.height,
+                    rotation=timeline.orientation.rotation,
+                    decoder=decoder,
+                ),
             )
-        turned = timeline.rotation % 180 != 0
-        height, width = timeline.coded_height, timeline.coded_width
-        expected = (width, height, 3) if turned else (height, width, 3)
-        for index in indices:
-            frame = reader[int(index)].asnumpy()
-            # decord guesses the channels from the padded row length: narrow turned videos come back with four.
-            if frame.shape != expected:
-                raise ClipUnreadable(f"its frame has shape {frame.shape} where {expected} is expected")
-            yield frame
-    except (
-        decord.DECORDError,
-        decord.DECORDLimitReachedError,
-        RuntimeError,
-        AssertionError,
-        IndexError,
-        StopIteration,
-    ) as error:
-        raise ClipUnreadable(_plain_decord(error)) from error
+    for place in sorted(open_places):
+        yield place, ClipUnreadable("; ".join(reasons[place]) or "no decoder was named")
 
 
-def _plain_decord(error: BaseException) -> str:
-    """decord's message without its clock times and source lines."""
-    lines = LOG_PREFIX.sub("", str(error)).strip().splitlines()
-    return lines[0][:200] if lines else type(error).__name__
-
-
-def _pyav_frames(path: Path, timeline: Timeline, indices: np.ndarray) -> Iterator[np.ndarray]:
-    """Frames by PyAV: from the key frame before the first wanted one, each the last frame shown at its time."""
-    wanted = list(timeline.times_sec[indices] + timeline.origin_sec)
+def _one_pass(
+    path: Path,
+    timeline: Timeline,
+    rows: dict[int, np.ndarray],
+    size: tuple[int, int],
+    reader: Reader,
+    progress: Progress,
+) -> Iterator[tuple[int, np.ndarray | str]]:
+    """(place, frames [T, H, W, 3] or why there are none) for each of `rows`, the wanted times by place."""
+    wanted = sorted((float(time), place, slot) for place, times in rows.items() for slot, time in enumerate(times))
+    pictures: dict[int, dict[int, np.ndarray]] = {place: {} for place in rows}
+    failed: set[int] = set()
+    shown, resized = None, None
     try:
-        with av.open(str(path), metadata_errors="replace") as container:
-            stream = picture_stream(container)
-            if indices[0] > 0:
-                container.seek(int(wanted[0] / stream.time_base), stream=stream, backward=True)
-            yield from _frames_at(container.decode(stream), wanted, timeline.rotation, path)
-    except (av.FFmpegError, OSError, ValueError, EOFError) as error:
-        raise ClipUnreadable(str(getattr(error, "strerror", None) or error)) from error
+        source = reader(path, timeline, np.array([time for time, _, _ in wanted]), progress)
+        for (time, place, slot), frame in zip(wanted, _on_screen(source, wanted), strict=True):
+            if place in failed:
+                continue
+            why = _why_wrong(frame, time, timeline)
+            if why is not None:
+                failed.add(place)
+                pictures[place].clear()
+                yield place, why
+                continue
+            if frame is not shown:
+                shown, resized = frame, _resize(frame.pixels(), size)
+            pictures[place][slot] = resized
+            if len(pictures[place]) == len(rows[place]):
+                found = pictures.pop(place)
+                yield place, np.stack([found[slot] for slot in range(len(rows[place]))])
+    except ClipUnreadable as error:
+        for place in pictures:
+            if place not in failed:
+                yield place, str(error)
 
 
-def _frames_at(decoded, wanted_sec: list[float], rotation: int, path: Path) -> Iterator[np.ndarray]:
-    remaining, last_time = list(wanted_sec), None
-    current: av.VideoFrame | None = None
-    for frame in _whole_frames(decoded, path):
-        time = frame.time if frame.time is not None else last_time
-        while remaining and current is not None and time is not None and time > remaining[0] + SHOWN_TOLERANCE_SEC:
-            yield _upright(current, rotation)
-            remaining.pop(0)
-        if not remaining:
+def _on_screen(source: Iterator[Shown], wanted: Sequence[tuple[float, int, int]]) -> Iterator[Shown]:
+    """The frame on screen at each wanted time, ascending: the last that comes at or before it, or the very first."""
+    current: Shown | None = None
+    place = 0
+    for frame in source:
+        if current is not None and frame.time_sec < current.time_sec - SHOWN_TOLERANCE_SEC:
+            raise ClipUnreadable(
+                f"its frames come in a wrong order ({current.time_sec:.3f} s, then {frame.time_sec:.3f} s)"
+            )
+        while current is not None and place < len(wanted) and frame.time_sec > wanted[place][0] + SHOWN_TOLERANCE_SEC:
+            yield current
+            place += 1
+        if place == len(wanted):
             return
-        current, last_time = frame, time
-    # What is left is on screen at the end of the stream, or was lost with the end of a damaged one.
-    for time in remaining:
-        if current is None or last_time is None or time > last_time + SHOWN_TOLERANCE_SEC:
-            raise ClipUnreadable(f"decoding ends before the frame at {time:.3f} s: the file is cut short or damaged")
-        yield _upright(current, rotation)
+        current = frame
+    if current is None:
+        raise ClipUnreadable("no frame can be decoded")
+    for _ in range(place, len(wanted)):
+        yield current
 
 
-def _whole_frames(decoded, path: Path) -> Iterator[av.VideoFrame]:
-    for frame in decoded:
-        if frame.is_corrupt:
-            raise ClipUnreadable("a frame of the window is damaged")
-        yield frame
-
-
-def _upright(frame: av.VideoFrame, rotation: int) -> np.ndarray:
-    return np.rot90(frame.to_ndarray(format="rgb24"), k=rotation // 90)
+def _why_wrong(frame: Shown, time_sec: float, timeline: Timeline) -> str | None:
+    """Why this is not the frame on screen at `time_sec`, going by the packets; None when it is."""
+    if frame.damaged:
+        return f"the frame at {time_sec:.3f} s is damaged"
+    times = timeline.times_sec
+    due = times[max(0, int(np.searchsorted(times, time_sec + SHOWN_TOLERANCE_SEC, side="right")) - 1)]
+    usual = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
+    slack = max(LEAST_SLACK_SEC, HIDDEN_FRAMES * usual)
+    if not due - slack <= frame.time_sec <= max(time_sec, due) + slack:
+        return (
+            f"at {time_sec:.3f} s the frame of {due:.3f} s is due, that of {frame.time_sec:.3f} s comes: "
+            "the file is cut short or damaged"
+        )
+    return None
 
 
 def _target_size(timeline: Timeline, short_side: int) -> tuple[int, int]:
@@ -202,4 +212,5 @@ def _resize(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     if frame.shape[1::-1] == size:
         return np.ascontiguousarray(frame)
     # Pillow's filters widen with the reduction, which is what "antialias" means.
-    return np.asarray(Image.fromarray(np.ascontiguousarray(frame)).resize(size, Image.Resampling.BICUBIC))
+    picture = Image.fromarray(np.ascontiguousarray(frame))
+    return np.asarray(picture.resize(size, Image.Resampling.BICUBIC, reducing_gap=REDUCING_GAP))

@@ -5,66 +5,83 @@ A worker decodes files from strangers, so the builder trusts no byte of its answ
 
 from __future__ import annotations
 
+import base64
 import json
+import zlib
 from dataclasses import asdict, dataclass
-from typing import BinaryIO
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from index_builder.clips.decode import DecodedClip
-from index_builder.clips.timeline import DecodeLimits
+from index_builder.clips.find import VideoFile
+from index_builder.clips.orientation import Orientation
+from index_builder.clips.timeline import DecodeLimits, Timeline
+from index_builder.clips.windows import ClipWindow, PlannedClip
 
-MAX_LINE_BYTES = 1 << 20
+MAX_LINE_BYTES = 64 << 20
+MAX_TICKS_BYTES = 256 << 20
 MAX_PIXEL_BYTES = 2 << 30
 MAX_THUMBNAIL_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
 class InspectTask:
-    """Asks for the content hash and the length of a video, and for its cuts where a `scene_threshold` is given."""
+    """Asks for the content hash and the timeline of a video, and for its cuts where a `scene_threshold` is given."""
 
-    path: str
-    size_bytes: int
-    mtime_ns: int
+    video: VideoFile
     scene_threshold: float | None = None
 
+    def __len__(self) -> int:
+        return 1
 
-@dataclass(frozen=True, kw_only=True)
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class DecodeTask:
-    """Asks for one clip of a video whose size and time of change are still those that were inspected."""
+    """Asks for clips of one video, in the order of their times; the file must still be the one that was inspected."""
 
-    path: str
-    size_bytes: int
-    mtime_ns: int
-    start_sec: float
-    end_sec: float
+    clips: tuple[PlannedClip, ...]
+    timeline: Timeline
     frames: int
     short_side: int
     decoders: tuple[str, ...]
 
+    @property
+    def video(self) -> VideoFile:
+        """That all the clips are of."""
+        return self.clips[0].video
 
-@dataclass(frozen=True, kw_only=True)
+    def __len__(self) -> int:
+        return len(self.clips)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Inspected:
-    """content_sha256: 64 hex digits over the whole file; duration_sec from its packets; cuts_ms: when each scene after
-    the first begins, in ms from the first frame."""
+    """content_sha256: 64 hex digits over the whole file; cuts_ms: when each scene after the first begins, in ms from
+    the first frame."""
 
+    video: VideoFile
     content_sha256: str
-    duration_sec: float
+    timeline: Timeline
     cuts_ms: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Decoded:
-    """A clip's frames and its JPEG strip."""
+    """A clip and its JPEG strip."""
 
+    planned: PlannedClip
     clip: DecodedClip
     thumbnail: bytes
 
 
 @dataclass(frozen=True, kw_only=True)
 class Failed:
-    """Why a task gave nothing."""
+    """Why a video (then `planned` is None) or one of its clips gave nothing."""
 
+    video: VideoFile
+    planned: PlannedClip | None = None
     reason: str
 
 
@@ -78,64 +95,120 @@ class BrokenAnswer(ConnectionError):
 
 def send_task(stream: BinaryIO, task: Task, limits: DecodeLimits) -> None:
     """Builder to worker: one JSON line."""
-    message = {"kind": type(task).__name__, "task": asdict(task), "limits": asdict(limits)}
+    video = {"path": task.video.source, "size_bytes": task.video.size_bytes, "mtime_ns": task.video.mtime_ns}
+    message: dict[str, Any] = {"kind": type(task).__name__, "video": video, "limits": asdict(limits)}
+    if isinstance(task, InspectTask):
+        message["scene_threshold"] = task.scene_threshold
+    else:
+        message |= {name: getattr(task, name) for name in ("frames", "short_side", "decoders")}
+        message["windows_ms"] = [(clip.window.start_ms, clip.window.end_ms) for clip in task.clips]
+        message["timeline"] = _timeline_message(task.timeline)
     stream.write(json.dumps(message).encode() + b"\n")
     stream.flush()
 
 
 def receive_task(stream: BinaryIO) -> tuple[Task, DecodeLimits] | None:
-    """In the worker: the next task, None when the builder is gone."""
+    """In the worker: the next task, None when the builder is gone. Row ids are the builder's own business."""
     line = stream.readline()
     if not line.endswith(b"\n"):
         return None
     message = json.loads(line)
-    kind = {"InspectTask": InspectTask, "DecodeTask": DecodeTask}[message["kind"]]
-    return kind(**message["task"]), DecodeLimits(**message["limits"])
+    path, limits = Path(message["video"].pop("path")), DecodeLimits(**message["limits"])
+    video = VideoFile(path=path, root=path.parent, **message["video"])
+    if message["kind"] == "InspectTask":
+        return InspectTask(video=video, scene_threshold=message["scene_threshold"]), limits
+    task = DecodeTask(
+        clips=tuple(PlannedClip(video=video, window=ClipWindow(*w), row_id="") for w in message["windows_ms"]),
+        timeline=_timeline(message["timeline"]),
+        frames=message["frames"],
+        short_side=message["short_side"],
+        decoders=tuple(message["decoders"]),
+    )
+    return task, limits
 
 
-def send_answer(stream: BinaryIO, answer: Answer) -> None:
-    """Worker to builder: one JSON line, then for a clip its pixels and its thumbnail."""
+def send_headway(stream: BinaryIO) -> None:
+    """Worker to builder: the task takes long, but it advances."""
+    stream.write(b'{"kind": "Headway"}\n')
+    stream.flush()
+
+
+def send_answer(stream: BinaryIO, answer: Answer, place: int | None = None) -> None:
+    """Worker to builder: one JSON line, then for a clip its pixels and its thumbnail. `place`: of the task's clips."""
     body: list[bytes | memoryview] = []
+    message: dict[str, Any] = {"kind": type(answer).__name__, "place": place}
     if isinstance(answer, Decoded):
-        clip = {name: value for name, value in vars(answer.clip).items() if name != "frames"}
+        message["clip"] = {name: value for name, value in vars(answer.clip).items() if name != "frames"}
         pixels = np.ascontiguousarray(answer.clip.frames)
-        message = {"clip": clip, "shape": pixels.shape, "thumbnail_bytes": len(answer.thumbnail)}
+        message |= {"shape": pixels.shape, "thumbnail_bytes": len(answer.thumbnail)}
         body = [pixels.data.cast("B"), answer.thumbnail]
+    elif isinstance(answer, Inspected):
+        message |= {"content_sha256": answer.content_sha256, "cuts_ms": answer.cuts_ms}
+        message["timeline"] = _timeline_message(answer.timeline)
     else:
-        message = asdict(answer)
-    stream.write(json.dumps({"kind": type(answer).__name__, **message}).encode() + b"\n")
+        message["reason"] = answer.reason
+    stream.write(json.dumps(message).encode() + b"\n")
     for part in body:
         stream.write(part)
     stream.flush()
 
 
-def receive_answer(stream: BinaryIO) -> Answer:
-    """In the builder: the worker's answer. Raises BrokenAnswer when it is cut off or malformed."""
+def receive_answer(stream: BinaryIO, task: Task) -> Answer | None:
+    """In the builder: the worker's next answer to `task`, None for a sign of headway.
+
+    Raises BrokenAnswer when it is cut off or malformed.
+    """
     line = stream.readline(MAX_LINE_BYTES)
     if not line:
         raise BrokenAnswer("it ended without an answer")
     try:
         message = json.loads(line)
-        kind = message.pop("kind")
-        if kind == "Inspected":
+        kind, planned = message["kind"], None
+        if kind == "Headway":
+            return None
+        if isinstance(task, DecodeTask):
+            place = int(message["place"])
+            if not 0 <= place < len(task.clips):
+                raise BrokenAnswer(f"a clip {place} of {len(task.clips)}")
+            planned = task.clips[place]
+        if kind == "Failed":
+            return Failed(video=task.video, planned=planned, reason=str(message["reason"]))
+        if planned is None:
             return Inspected(
+                video=task.video,
                 content_sha256=str(message["content_sha256"]),
-                duration_sec=float(message["duration_sec"]),
+                timeline=_timeline(message["timeline"]),
                 cuts_ms=tuple(int(cut) for cut in message["cuts_ms"]),
             )
-        if kind == "Failed":
-            return Failed(reason=str(message["reason"]))
-        shape = tuple(int(length) for length in message["shape"])
-        pixel_bytes, thumbnail_bytes = int(np.prod(shape, dtype=np.int64)), int(message["thumbnail_bytes"])
-        plausible = len(shape) == 4 and shape[3] == 3 and min(shape) >= 1
-        if not plausible or pixel_bytes > MAX_PIXEL_BYTES or thumbnail_bytes > MAX_THUMBNAIL_BYTES:
-            raise BrokenAnswer(f"a clip of shape {shape} with a thumbnail of {thumbnail_bytes} bytes")
-        frames = np.frombuffer(_read_exactly(stream, pixel_bytes), dtype=np.uint8).reshape(shape)
-        return Decoded(
-            clip=DecodedClip(frames=frames, **message["clip"]), thumbnail=_read_exactly(stream, thumbnail_bytes)
-        )
-    except (ValueError, KeyError, TypeError) as error:
+        return _receive_clip(stream, message, planned)
+    except (ValueError, KeyError, TypeError, IndexError, zlib.error) as error:
         raise BrokenAnswer(f"malformed answer: {error}") from error
+
+
+def _receive_clip(stream: BinaryIO, message: dict[str, Any], planned: PlannedClip) -> Decoded:
+    shape = tuple(int(length) for length in message["shape"])
+    pixel_bytes, thumbnail_bytes = int(np.prod(shape, dtype=np.int64)), int(message["thumbnail_bytes"])
+    plausible = len(shape) == 4 and shape[3] == 3 and min(shape) >= 1 and thumbnail_bytes >= 0
+    if not plausible or pixel_bytes > MAX_PIXEL_BYTES or thumbnail_bytes > MAX_THUMBNAIL_BYTES:
+        raise BrokenAnswer(f"a clip of shape {shape} with a thumbnail of {thumbnail_bytes} bytes")
+    frames = np.frombuffer(_read_exactly(stream, pixel_bytes), dtype=np.uint8).reshape(shape)
+    clip = DecodedClip(frames=frames, **message["clip"])
+    return Decoded(planned=planned, clip=clip, thumbnail=_read_exactly(stream, thumbnail_bytes))
+
+
+def _timeline_message(timeline: Timeline) -> dict[str, Any]:
+    """Steps between frames repeat, so that even hours of them are short when compressed."""
+    steps = np.diff(timeline.ticks, prepend=0).astype("<i8")
+    packed = base64.b64encode(zlib.compress(steps.tobytes(), level=1)).decode("ascii")
+    return {**vars(timeline), "ticks": packed, "orientation": asdict(timeline.orientation)}
+
+
+def _timeline(message: dict[str, Any]) -> Timeline:
+    unpacked = zlib.decompressobj().decompress(base64.b64decode(message["ticks"]), MAX_TICKS_BYTES)
+    ticks = np.cumsum(np.frombuffer(unpacked, dtype="<i8"))
+    if not len(ticks) or not float(message["duration_sec"]) > 0:
+        raise ValueError("a timeline without frames")
+    return Timeline(**{**message, "ticks": ticks, "orientation": Orientation(**message["orientation"])})
 
 
 def _read_exactly(stream: BinaryIO, size: int) -> bytes:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from index_builder.clips.find import VideoFile
 from index_builder.errors import InvalidSetting
 
 MIN_SCENE_MS = 500
@@ -25,6 +26,16 @@ class ClipWindow:
     @property
     def end_sec(self) -> float:
         return self.end_ms / 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedClip:
+    """A clip that is to be decoded; `row_id` as in the database. captions: alternatives, or none."""
+
+    video: VideoFile
+    window: ClipWindow
+    row_id: str
+    captions: tuple[str, ...] = ()
 
 
 def clip_windows(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import faulthandler
-import hashlib
 import os
 import signal
 import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from index_builder.clips.decode import decode_clip
+from index_builder.clips.decode import decode_windows
+from index_builder.clips.find import stamp
 from index_builder.clips.messages import (
     Answer,
     Decoded,
@@ -20,74 +22,108 @@ from index_builder.clips.messages import (
     Task,
     receive_task,
     send_answer,
+    send_headway,
 )
 from index_builder.clips.scenes import scene_cuts_ms
 from index_builder.clips.thumbnails import thumbnail_strip
 from index_builder.clips.timeline import DecodeLimits, read_timeline
-from index_builder.errors import MotionRAGError
+from index_builder.clips.video_bytes import ContentHash, Progress
+from index_builder.errors import ClipUnreadable, MotionRAGError
 
-# Hashing a huge file takes longer than decoding a clip of it.
-HASH_BYTES_PER_SEC = 20 << 20
-# To find scenes, all of it is decoded.
-SCENE_BYTES_PER_SEC = 256 << 10
-
-
-def task_seconds(task: Task, limits: DecodeLimits) -> float:
-    """How long a task may take before its worker is killed."""
-    if isinstance(task, DecodeTask):
-        return limits.seconds_per_clip
-    speed = HASH_BYTES_PER_SEC if task.scene_threshold is None else SCENE_BYTES_PER_SEC
-    return limits.seconds_per_clip + task.size_bytes / speed
+CHANGED = "the file changed while it was being indexed: run the build again"
+HEADWAY_SEC = 1.0
+# The builder kills a stalled worker; should it be gone, the worker ends itself this much later.
+GRACE_SEC = 10.0
 
 
-def answer_task(task: Task, limits: DecodeLimits) -> Answer:
-    """Does the task; whatever is wrong with the video becomes a `Failed` with its reason."""
-    path = Path(task.path)
+def answers_to(task: Task, limits: DecodeLimits, progress: Progress) -> Iterator[tuple[Answer, int | None]]:
+    """Does the task: (answer, place among its clips), once for each; whatever is wrong becomes a `Failed`."""
+    left = set(range(len(task)))
     try:
-        before = _stamp(path)
-        if before != (task.size_bytes, task.mtime_ns):
-            return Failed(reason="the file changed while it was being indexed: run the build again")
-        answer = _inspect(path, task, limits) if isinstance(task, InspectTask) else _decode(path, task, limits)
-        if _stamp(path) != before:
-            return Failed(reason="the file changed while it was being indexed: run the build again")
-        return answer
+        given = _decode(task, progress) if isinstance(task, DecodeTask) else _inspect(task, limits, progress)
+        _check_unchanged(task)
+        for answer, place in given:
+            _check_unchanged(task)
+            left.discard(place or 0)
+            yield answer, place
+        return
     except MotionRAGError as error:
-        return Failed(reason=str(error))
+        reason = str(error)
     except MemoryError:
-        return Failed(reason=f"decoding needs more than the limit of {limits.memory_bytes >> 20} MiB of memory")
+        reason = f"decoding needs more than the limit of {limits.memory_bytes >> 20} MiB of memory"
     except (OSError, ValueError, ArithmeticError, LookupError, RuntimeError, TypeError, AttributeError) as error:
         # What libraries raise over damaged files is not all documented; the reason is reported, and the run goes on.
-        return Failed(reason=f"{type(error).__name__}: {error}")
+        reason = f"{type(error).__name__}: {error}"
+    for place in sorted(left):
+        yield Failed(video=task.video, reason=reason), place if isinstance(task, DecodeTask) else None
 
 
-def _stamp(path: Path) -> tuple[int, int]:
-    status = path.stat()
-    return status.st_size, status.st_mtime_ns
+def _check_unchanged(task: Task) -> None:
+    if stamp(task.video.path.stat()) != (task.video.size_bytes, task.video.mtime_ns):
+        raise ClipUnreadable(CHANGED)
 
 
-def _inspect(path: Path, task: InspectTask, limits: DecodeLimits) -> Inspected | Failed:
-    if path.stat().st_size == 0:
-        return Failed(reason="the file is empty")
-    timeline = read_timeline(path, limits=limits)
-    cuts = () if task.scene_threshold is None else scene_cuts_ms(path, timeline, threshold=task.scene_threshold)
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return Inspected(content_sha256=digest.hexdigest(), duration_sec=timeline.duration_sec, cuts_ms=cuts)
+def _inspect(
+    task: InspectTask, limits: DecodeLimits, progress: Progress
+) -> Iterator[tuple[Inspected | Failed, int | None]]:
+    path = task.video.path
+    if task.video.size_bytes == 0:
+        raise ClipUnreadable("the file is empty")
+    content = ContentHash()
+    timeline = read_timeline(path, limits=limits, progress=progress, content=content)
+    cuts: tuple[int, ...] = ()
+    if task.scene_threshold is not None:
+        cuts = scene_cuts_ms(path, timeline, threshold=task.scene_threshold, progress=progress)
+    digest = content.finish(path, progress)
+    yield Inspected(video=task.video, content_sha256=digest, timeline=timeline, cuts_ms=cuts), None
 
 
-def _decode(path: Path, task: DecodeTask, limits: DecodeLimits) -> Decoded:
-    clip = decode_clip(
-        path,
-        start_sec=task.start_sec,
-        end_sec=task.end_sec,
+def _decode(task: DecodeTask, progress: Progress) -> Iterator[tuple[Decoded | Failed, int]]:
+    windows = [(planned.window.start_sec, planned.window.end_sec) for planned in task.clips]
+    for place, clip in decode_windows(
+        Path(task.video.path),
+        task.timeline,
+        windows,
         frames=task.frames,
         short_side=task.short_side,
-        limits=limits,
-        decoders=tuple(task.decoders),
-    )
-    return Decoded(clip=clip, thumbnail=thumbnail_strip(clip.frames))
+        decoders=task.decoders,
+        progress=progress,
+    ):
+        planned = task.clips[place]
+        if isinstance(clip, ClipUnreadable):
+            yield Failed(video=task.video, planned=planned, reason=str(clip)), place
+        else:
+            yield Decoded(planned=planned, clip=clip, thumbnail=thumbnail_strip(clip.frames)), place
+
+
+class _Watch:
+    """Says at most every second that the work advances, and ends this process when it does not."""
+
+    def __init__(self, limits: DecodeLimits, say: Callable[[], None]) -> None:
+        self._every_sec, self._patience_sec = min(HEADWAY_SEC, limits.stalled_sec / 4), limits.stalled_sec + GRACE_SEC
+        self._say, self._last = say, time.monotonic()
+        self._nowhere = open(os.devnull, "w")
+        self._arm()
+
+    def _arm(self) -> None:
+        faulthandler.dump_traceback_later(self._patience_sec, exit=True, file=self._nowhere)
+
+    def headway(self) -> None:
+        """The work has advanced."""
+        if time.monotonic() - self._last >= self._every_sec:
+            self.telling(self._say)
+
+    def telling(self, tell: Callable[[], None]) -> None:
+        """Waits for the builder, which may have other things to do, for as long as it takes."""
+        faulthandler.cancel_dump_traceback_later()
+        tell()
+        self._last = time.monotonic()
+        self._arm()
+
+    def end(self) -> None:
+        """The task is done."""
+        faulthandler.cancel_dump_traceback_later()
+        self._nowhere.close()
 
 
 def _limit_memory(memory_bytes: int) -> None:
@@ -106,21 +142,19 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    nowhere = open(os.devnull, "w")
     limited = False
     while (received := receive_task(sys.stdin.buffer)) is not None:
         task, limits = received
         if not limited:
             _limit_memory(limits.memory_bytes)
             limited = True
-        # Should the builder be gone and this task hang, nobody else would end this process.
-        faulthandler.dump_traceback_later(task_seconds(task, limits) + 10, exit=True, file=nowhere)
-        answer = answer_task(task, limits)
-        faulthandler.cancel_dump_traceback_later()
+        watch = _Watch(limits, lambda: send_headway(answers))
         try:
-            send_answer(answers, answer)
+            for answer, place in answers_to(task, limits, watch.headway):
+                watch.telling(lambda answer=answer, place=place: send_answer(answers, answer, place))
         except BrokenPipeError:
             os._exit(0)
+        watch.end()
 
 
 if __name__ == "__main__":

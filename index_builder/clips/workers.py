@@ -12,21 +12,35 @@ import queue
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
-from index_builder.clips.messages import Answer, BrokenAnswer, DecodeTask, Failed, Task, receive_answer, send_task
+from index_builder.clips.messages import (
+    Answer,
+    BrokenAnswer,
+    DecodeTask,
+    Failed,
+    InspectTask,
+    Task,
+    receive_answer,
+    send_task,
+)
 from index_builder.clips.timeline import DecodeLimits
-from index_builder.clips.worker_process import task_seconds
 from index_builder.errors import InvalidSetting
 
 logger = logging.getLogger(__name__)
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]
+# Short, so that Ctrl-C reaches the waiting thread on every platform.
+WAITING_SEC = 0.5
+MAX_DEATHS = 3
 
 
 class DecodePool:
-    """Runs tasks in `workers` processes; a context manager. Answers come in the order in which they are done.
+    """Runs tasks in `workers` processes; a context manager. Answers come in the order in which they are known, one for
+    each video to inspect and for each clip to decode.
 
     Workers pause while `answers` (by default two for each worker) wait to be taken, so memory stays bounded however
     fast decoding is.
@@ -37,7 +51,7 @@ class DecodePool:
             raise InvalidSetting(f"expected at least 1 worker, received {workers}: raise --workers")
         self.limits = limits or DecodeLimits()
         self._tasks: queue.Queue[Task | None] = queue.Queue()
-        self._answers: queue.Queue[tuple[Task, Answer]] = queue.Queue(maxsize=answers or 2 * workers)
+        self._answers: queue.Queue[tuple[Answer, bool]] = queue.Queue(maxsize=answers or 2 * workers)
         self._closing = threading.Event()
         self._watchers = [_Watcher(self._tasks, self._answers, self.limits, self._closing) for _ in range(workers)]
         self._outstanding = 0
@@ -60,7 +74,7 @@ class DecodePool:
 
     @property
     def outstanding(self) -> int:
-        """Tasks submitted whose answer was not taken yet."""
+        """Tasks submitted whose last answer was not taken yet."""
         return self._outstanding
 
     @property
@@ -73,18 +87,19 @@ class DecodePool:
         self._outstanding += 1
         self._tasks.put(task)
 
-    def next_answer(self) -> tuple[Task, Answer]:
-        """Waits for the next finished task. Raises InvalidSetting when nothing is outstanding."""
+    def next_answer(self) -> Answer | None:
+        """The next answer, or None after half a second without one, so that the caller can look after other things.
+
+        Raises InvalidSetting when nothing is outstanding.
+        """
         if self._outstanding == 0:
             raise InvalidSetting("expected an outstanding task to wait for, received none: submit one first")
-        # A short timeout lets Ctrl-C reach the waiting thread on every platform.
-        while True:
-            try:
-                task, answer = self._answers.get(timeout=0.5)
-            except queue.Empty:
-                continue
-            self._outstanding -= 1
-            return task, answer
+        try:
+            answer, is_last = self._answers.get(timeout=WAITING_SEC)
+        except queue.Empty:
+            return None
+        self._outstanding -= is_last
+        return answer
 
 
 def _drain(answers: queue.Queue) -> None:
@@ -95,8 +110,12 @@ def _drain(answers: queue.Queue) -> None:
         return
 
 
+class _Died(Exception):
+    """A worker that died over a task, or had to be killed; the text says how."""
+
+
 class _Watcher(threading.Thread):
-    """Feeds one worker process and kills it when a task overruns its time."""
+    """Feeds one worker process and kills it when it makes no headway."""
 
     def __init__(
         self, tasks: queue.Queue, answers: queue.Queue, limits: DecodeLimits, closing: threading.Event
@@ -107,41 +126,83 @@ class _Watcher(threading.Thread):
 
     def run(self) -> None:
         while (task := self.tasks.get()) is not None and not self.closing.is_set():
-            answer, died = self._attempt(task)
-            if died and isinstance(task, DecodeTask) and len(task.decoders) > 1 and not self.closing.is_set():
-                logger.info("%s: %s; trying %s alone", task.path, answer.reason, task.decoders[-1])
-                second, _ = self._attempt(replace(task, decoders=task.decoders[-1:]))
-                answer = (
-                    Failed(reason=f"{answer.reason}; then {second.reason}") if isinstance(second, Failed) else second
-                )
-            self.answers.put((task, answer))
+            answers = self._inspect(task) if isinstance(task, InspectTask) else self._decode(task)
+            for place, answer in enumerate(answers, start=1):
+                self.answers.put((answer, place == len(task)))
         self.end_process()
 
-    def _attempt(self, task: Task) -> tuple[Answer, bool]:
-        """The answer, and whether the worker died over it."""
-        seconds = task_seconds(task, self.limits)
-        overrun = threading.Event()
+    def _inspect(self, task: InspectTask) -> Iterator[Answer]:
+        try:
+            yield from self._exchange(task)
+        except _Died as death:
+            yield Failed(video=task.video, reason=str(death))
+
+    def _decode(self, task: DecodeTask) -> Iterator[Answer]:
+        """One answer a clip. The clip over which a worker dies gets another try by the last decoder alone, the clips
+        after it go on with all decoders; once workers keep dying, they fail."""
+        waiting, deaths = list(task.clips), 0
+        while waiting and not self.closing.is_set():
+            try:
+                for answer in self._exchange(replace(task, clips=tuple(waiting))):
+                    waiting.remove(answer.planned)
+                    yield answer
+            except _Died as death:
+                deaths += 1
+                culprit = waiting.pop(0)
+                yield self._alone(replace(task, clips=(culprit,)), death)
+                if deaths == MAX_DEATHS:
+                    reason = f"{death}, {deaths} times in this video"
+                    yield from (Failed(video=task.video, planned=clip, reason=reason) for clip in waiting)
+                    return
+
+    def _alone(self, task: DecodeTask, death: _Died) -> Answer:
+        failed = Failed(video=task.video, planned=task.clips[0], reason=str(death))
+        if len(task.decoders) < 2 or self.closing.is_set():
+            return failed
+        logger.info("%s: %s; trying %s alone", task.video.source, death, task.decoders[-1])
+        try:
+            (second,) = self._exchange(replace(task, decoders=task.decoders[-1:]))
+        except _Died as again:
+            second = replace(failed, reason=str(again))
+        return replace(failed, reason=f"{death}; then {second.reason}") if isinstance(second, Failed) else second
+
+    def _exchange(self, task: Task) -> Iterator[Answer]:
+        """Sends a task and gives its answers as they come. Raises _Died."""
         try:
             process = self._running_process()
         except OSError as error:
-            return Failed(reason=f"no decode worker could be started: {error}"), True
-
-        def kill() -> None:
-            overrun.set()
-            process.kill()
-
-        timer = threading.Timer(seconds, kill)
-        timer.daemon = True
-        timer.start()
+            raise _Died(f"no decode worker could be started: {error}") from error
+        stalled = threading.Event()
+        due = len(task)
         try:
-            send_task(process.stdin, task, self.limits)
-            return receive_answer(process.stdout), False
+            with self._patience(process, stalled):
+                send_task(process.stdin, task, self.limits)
+            while due:
+                with self._patience(process, stalled):
+                    answer = receive_answer(process.stdout, task)
+                if answer is not None:
+                    due -= 1
+                    yield answer
         except (BrokenAnswer, OSError, ValueError) as error:
             code = _end(process)
             self.process = None
-            if overrun.is_set():
-                return Failed(reason=f"decoding hung and was killed after {seconds:g} s"), True
-            return Failed(reason=f"decoding crashed its worker ({_describe_exit(code)}; {error})"), True
+            if stalled.is_set():
+                raise _Died(f"decoding hung: no headway for {self.limits.stalled_sec:g} s") from error
+            raise _Died(f"decoding crashed its worker ({_describe_exit(code)}; {error})") from error
+
+    @contextmanager
+    def _patience(self, process: subprocess.Popen[bytes], stalled: threading.Event) -> Iterator[None]:
+        """Kills the process when what is done within takes too long; it is not at fault when nobody takes answers."""
+
+        def kill() -> None:
+            stalled.set()
+            process.kill()
+
+        timer = threading.Timer(self.limits.stalled_sec, kill)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
         finally:
             timer.cancel()
 

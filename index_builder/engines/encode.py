@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from index_builder.clips.messages import Decoded, Failed
 from index_builder.database.commit.segment_files import RowBatch
 from index_builder.database.format.rows import ClipRow
 from index_builder.database.format.tokens import StoredTokens
-from index_builder.engines.engine import FailedClip, PlannedClip, ReadyClip
 from index_builder.errors import InvalidSetting
 from index_builder.features.alternatives import encode_alternatives, joined_caption
 from index_builder.features.clip_encoder import ClipEncoder, ClipFeatures
@@ -18,41 +17,33 @@ from index_builder.features.clip_encoder import ClipEncoder, ClipFeatures
 FEATURES = ("text", "frame", "motion_tokens", "appearance_tokens")
 
 
-@dataclass(frozen=True, kw_only=True)
-class EncodedClip:
-    """A clip ready to be committed: its row, and its embeddings [E] and tokens [L, D] in the order of FEATURES."""
+def encode_clips(encoder: ClipEncoder, decoded: Sequence[Decoded]) -> tuple[RowBatch | None, list[Failed]]:
+    """Encodes a batch into rows; clips whose features are not finite fail, and None means that all did.
 
-    planned: PlannedClip
-    row: ClipRow
-    features: tuple[np.ndarray, ...]
-
-
-def encode_clips(encoder: ClipEncoder, ready: Sequence[ReadyClip]) -> tuple[list[EncodedClip], list[FailedClip]]:
-    """Encodes a batch; clips whose features are not finite fail. Raises InvalidSetting for features of wrong shapes."""
-    captions = [joined_caption(clip.planned.captions) for clip in ready]
-    features = encoder.encode([clip.clip.frames for clip in ready], captions)
-    _check_shapes(encoder, features, len(ready))
-    for place, clip in enumerate(ready):
+    Raises InvalidSetting for features of wrong shapes.
+    """
+    captions = [joined_caption(clip.planned.captions) for clip in decoded]
+    features = encoder.encode([clip.clip.frames for clip in decoded], captions)
+    _check_shapes(encoder, features, len(decoded))
+    for place, clip in enumerate(decoded):
         if len(clip.planned.captions) > 1:
             features.text[place] = encode_alternatives(encoder, clip.planned.captions)
-    encoded, failed = [], []
-    for place, clip in enumerate(ready):
-        values = tuple(getattr(features, name)[place] for name in FEATURES)
-        if all(np.isfinite(value).all() for value in values):
-            row = _row(clip, captions[place])
-            encoded.append(EncodedClip(planned=clip.planned, row=row, features=values))
+    failed, keep = [], []
+    for place, clip in enumerate(decoded):
+        if all(np.isfinite(getattr(features, name)[place]).all() for name in FEATURES):
+            keep.append(place)
         else:
             reason = "its features are not finite (inf or nan): check the pack's weights"
-            failed.append(FailedClip(video=clip.planned.video, planned=clip.planned, reason=reason))
-    return encoded, failed
-
-
-def row_batch(encoded: Sequence[EncodedClip]) -> RowBatch:
-    """At least one clip as rows to commit together."""
-    text, frame, motion, appearance = map(np.stack, zip(*(clip.features for clip in encoded), strict=True))
-    return RowBatch(
-        rows=tuple(clip.row for clip in encoded), text=text, frame=frame, tokens=StoredTokens(motion, appearance)
+            failed.append(Failed(video=clip.planned.video, planned=clip.planned, reason=reason))
+    if not keep:
+        return None, failed
+    batch = RowBatch(
+        rows=[_row(decoded[place], captions[place]) for place in keep],
+        text=features.text[keep],
+        frame=features.frame[keep],
+        tokens=StoredTokens(features.motion_tokens[keep], features.appearance_tokens[keep]),
     )
+    return batch, failed
 
 
 def _check_shapes(encoder: ClipEncoder, features: ClipFeatures, count: int) -> None:
@@ -67,8 +58,8 @@ def _check_shapes(encoder: ClipEncoder, features: ClipFeatures, count: int) -> N
             )
 
 
-def _row(ready: ReadyClip, caption: str | None) -> ClipRow:
-    planned, clip = ready.planned, ready.clip
+def _row(decoded: Decoded, caption: str | None) -> ClipRow:
+    planned, clip = decoded.planned, decoded.clip
     return ClipRow(
         id=planned.row_id,
         source=planned.video.source,
@@ -78,7 +69,7 @@ def _row(ready: ReadyClip, caption: str | None) -> ClipRow:
         width=clip.width,
         height=clip.height,
         caption=caption,
-        thumbnail=ready.thumbnail,
+        thumbnail=decoded.thumbnail,
         source_size_bytes=planned.video.size_bytes,
         source_mtime_ns=planned.video.mtime_ns,
     )

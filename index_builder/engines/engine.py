@@ -11,52 +11,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from index_builder.clips.decode import DecodedClip
 from index_builder.clips.find import VideoFile
-from index_builder.clips.messages import Inspected
+from index_builder.clips.messages import Decoded, Failed, Inspected
 from index_builder.clips.timeline import DecodeLimits
-from index_builder.clips.windows import ClipWindow
+from index_builder.clips.windows import PlannedClip
 from index_builder.database.commit.segment_files import SegmentTicket
 from index_builder.database.format.manifest import Segment
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlannedClip:
-    """A clip that is to be decoded; `row_id` as in the database. captions: alternatives, or none."""
-
-    video: VideoFile
-    window: ClipWindow
-    row_id: str
-    captions: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReadyClip:
-    """A decoded clip and its JPEG strip."""
-
-    planned: PlannedClip
-    clip: DecodedClip
-    thumbnail: bytes
-
-
-@dataclass(frozen=True, kw_only=True)
-class FailedClip:
-    """A video (window and id unknown: `planned` is None) or a clip that could not be read."""
-
-    video: VideoFile
-    planned: PlannedClip | None
-    reason: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class WrittenSegment:
-    """A segment in place that no manifest lists yet, and the clips that are its rows."""
+    """A segment in place that no manifest lists yet; `rows`: (id, source) of each of its rows."""
 
     segment: Segment
-    clips: tuple[PlannedClip, ...]
+    rows: tuple[tuple[str, str], ...]
 
 
-Event = ReadyClip | FailedClip | WrittenSegment
+Event = Decoded | Failed | WrittenSegment
 Plan = Callable[[VideoFile, Inspected], Sequence[PlannedClip]]
 
 
@@ -65,9 +36,8 @@ class EngineWork:
     """What a build asks of its engine.
 
     `database` is the folder that is being built. Clips are wanted as `clip_frames` frames with `short_side` pixels on
-    the short side. Engines that encode too encode `batch_clips` at a time, and write
-    at most `commit_clips` into the segment of a `new_ticket`. Where `scene_threshold` is given, inspection finds each
-    video's cuts too.
+    the short side. Engines that encode too encode `batch_clips` at a time, and write at most `commit_clips` into the
+    segment of a `new_ticket`. Where `scene_threshold` is given, inspection finds each video's cuts too.
     """
 
     database: Path
@@ -83,7 +53,7 @@ class EngineWork:
 class Engine(Protocol):
     """Gives the same clips for the same plan, whatever runs them."""
 
-    def clips(self, videos: Sequence[VideoFile], plan: Plan, work: EngineWork) -> Iterator[Event]:
+    def clips(self, videos: Sequence[VideoFile], plan: Plan, work: EngineWork) -> Iterator[Event | None]:
         """Inspects each video, asks `plan`, in the order of `videos`, which of its clips to decode, and ends each clip
-        once, in any order."""
+        once, in any order. While nothing ends it gives None about every second, so that the caller can look up."""
         ...

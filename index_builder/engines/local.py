@@ -9,10 +9,14 @@ from collections.abc import Iterator, Sequence
 from index_builder.clips.decode import DECODERS
 from index_builder.clips.find import VideoFile
 from index_builder.clips.messages import Decoded, DecodeTask, Failed, Inspected, InspectTask
+from index_builder.clips.timeline import Timeline
+from index_builder.clips.windows import PlannedClip
 from index_builder.clips.workers import DecodePool
-from index_builder.engines.engine import EngineWork, FailedClip, Plan, PlannedClip, ReadyClip
+from index_builder.engines.engine import EngineWork, Plan
 
 MAX_DEFAULT_WORKERS = 8
+# A long film is shared by the workers. Each part begins with a seek, which may decode a few seconds for nothing.
+CLIPS_AT_A_TIME = 64
 
 
 def default_workers() -> int:
@@ -27,13 +31,11 @@ class LocalEngine:
     def __init__(self, *, workers: int | None = None) -> None:
         self.workers = default_workers() if workers is None else workers
 
-    def clips(self, videos: Sequence[VideoFile], plan: Plan, work: EngineWork) -> Iterator[ReadyClip | FailedClip]:
+    def clips(self, videos: Sequence[VideoFile], plan: Plan, work: EngineWork) -> Iterator[Decoded | Failed | None]:
         """Clips in the order in which decoding ends. While the build encodes a batch, the next one is decoded."""
-        waiting, decoding = deque(enumerate(videos)), deque()
-        inspecting: dict[InspectTask, int] = {}
-        inspected: dict[int, Inspected | Failed] = {}
-        planned_of: dict[DecodeTask, PlannedClip] = {}
-        next_to_plan = 0
+        waiting, decoding = deque(videos), deque()
+        inspected: dict[VideoFile, Inspected | Failed] = {}
+        to_plan = deque(videos)
         ahead = max(2 * self.workers, work.batch_clips)
         with DecodePool(workers=self.workers, limits=work.limits, answers=ahead) as pool:
             while True:
@@ -41,55 +43,39 @@ class LocalEngine:
                     if decoding:
                         pool.submit(decoding.popleft())
                     else:
-                        index, video = waiting.popleft()
-                        task = inspect_task(video, work.scene_threshold)
-                        inspecting[task] = index
-                        pool.submit(task)
+                        pool.submit(InspectTask(video=waiting.popleft(), scene_threshold=work.scene_threshold))
                 if not pool.outstanding:
                     return
-                task, answer = pool.next_answer()
-                if isinstance(task, DecodeTask):
-                    yield event_of(planned_of.pop(task), answer)
+                answer = pool.next_answer()
+                if answer is None or isinstance(answer, Decoded) or (isinstance(answer, Failed) and answer.planned):
+                    yield answer
                     continue
-                inspected[inspecting.pop(task)] = answer
-                while next_to_plan in inspected:
-                    video, found = videos[next_to_plan], inspected.pop(next_to_plan)
-                    next_to_plan += 1
+                inspected[answer.video] = answer
+                while to_plan and to_plan[0] in inspected:
+                    video = to_plan.popleft()
+                    found = inspected.pop(video)
                     if isinstance(found, Failed):
-                        yield FailedClip(video=video, planned=None, reason=found.reason)
+                        yield found
                         continue
-                    for planned in plan(video, found):
-                        task = decode_task(planned, frames=work.clip_frames, short_side=work.short_side)
-                        planned_of[task] = planned
-                        decoding.append(task)
+                    planned = plan(video, found)
+                    decoding += decode_tasks(
+                        planned, found.timeline, frames=work.clip_frames, short_side=work.short_side
+                    )
 
 
-def inspect_task(video: VideoFile, scene_threshold: float | None = None) -> InspectTask:
-    """Asks a decode worker for a video's hash, length and, where wanted, cuts."""
-    return InspectTask(
-        path=video.source,
-        size_bytes=video.size_bytes,
-        mtime_ns=video.mtime_ns,
-        scene_threshold=scene_threshold,
-    )
-
-
-def decode_task(planned: PlannedClip, *, frames: int, short_side: int) -> DecodeTask:
-    """Asks a decode worker for a planned clip."""
-    return DecodeTask(
-        path=planned.video.source,
-        size_bytes=planned.video.size_bytes,
-        mtime_ns=planned.video.mtime_ns,
-        start_sec=planned.window.start_sec,
-        end_sec=planned.window.end_sec,
-        frames=frames,
-        short_side=short_side,
-        decoders=DECODERS,
-    )
-
-
-def event_of(planned: PlannedClip, answer: Decoded | Failed) -> ReadyClip | FailedClip:
-    """What a decode worker's answer says of the clip."""
-    if isinstance(answer, Failed):
-        return FailedClip(video=planned.video, planned=planned, reason=answer.reason)
-    return ReadyClip(planned=planned, clip=answer.clip, thumbnail=answer.thumbnail)
+def decode_tasks(
+    planned: Sequence[PlannedClip], timeline: Timeline, *, frames: int, short_side: int
+) -> list[DecodeTask]:
+    """Asks decode workers for clips of one video: in parts where a part can be sought, else in one pass."""
+    ordered = sorted(planned, key=lambda clip: clip.window)
+    step = CLIPS_AT_A_TIME if timeline.indexed and timeline.timed else max(1, len(ordered))
+    return [
+        DecodeTask(
+            clips=tuple(ordered[start : start + step]),
+            timeline=timeline,
+            frames=frames,
+            short_side=short_side,
+            decoders=DECODERS,
+        )
+        for start in range(0, len(ordered), step)
+    ]

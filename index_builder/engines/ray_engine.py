@@ -24,7 +24,9 @@ from index_builder.engines.shards import InspectShard, MakeEncoder, ShardWorker
 from index_builder.errors import EngineUnavailable, InvalidSetting
 
 logger = logging.getLogger(__name__)
-WAITING_SEC = 30.0
+# Short, so that the build can look after other things.
+WAITING_SEC = 1.0
+PATIENCE_SEC = 30.0
 CONNECT_SEC = 10.0
 
 
@@ -64,7 +66,7 @@ class RayEngine:
         if self._connected_here and ray.is_initialized():
             ray.shutdown()
 
-    def clips(self, videos: Sequence[VideoFile], plan: Plan, work: EngineWork) -> Iterator[Event]:
+    def clips(self, videos: Sequence[VideoFile], plan: Plan, work: EngineWork) -> Iterator[Event | None]:
         """Segments and failures in the order in which they come. Raises EngineUnavailable when no actor can start."""
         if not videos:
             return
@@ -110,6 +112,7 @@ class ActorCrew:
         # Who answers each reference, and what for: a shard and the ticket for its segment, or None for a start.
         self._outstanding: dict[Any, tuple[Any, Shard | None, SegmentTicket | None]] = {}
         self._lost_starts = 0
+        self._waited_sec = 0.0
         for _ in range(self.size):
             self._start()
 
@@ -149,9 +152,12 @@ class ActorCrew:
         """
         done, _ = ray.wait(list(self._outstanding), num_returns=1, timeout=WAITING_SEC)
         if not done:
-            if not self.busy and not self._free:
+            self._waited_sec += WAITING_SEC
+            if self._waited_sec >= PATIENCE_SEC and not self.busy and not self._free:
                 logger.warning("waiting for the cluster to make room for actors")
+                self._waited_sec = 0.0
             return None
+        self._waited_sec = 0.0
         actor, shard, ticket = self._outstanding.pop(done[0])
         try:
             result = ray.get(done[0])

@@ -13,7 +13,9 @@ from typing import Any, Protocol
 
 from index_builder.clips.find import VideoFile
 from index_builder.clips.messages import Failed, Inspected
-from index_builder.engines.engine import EngineWork, Event, FailedClip, Plan, PlannedClip
+from index_builder.clips.timeline import Timeline
+from index_builder.clips.windows import PlannedClip
+from index_builder.engines.engine import EngineWork, Event, Plan
 from index_builder.engines.shards import IndexShard, InspectShard
 
 MAX_DEATHS = 3
@@ -55,16 +57,18 @@ class ShardRun:
         )
         self.inspected: dict[VideoFile, Inspected | Failed] = {}
         self.planned: list[PlannedClip] = []
+        self.timelines: dict[VideoFile, Timeline] = {}
         self.next_to_plan = 0
         even = len(videos) // (SHARDS_PER_WORKER * crew.size)
         self.shard_clips = max(work.batch_clips, min(work.commit_clips, even))
 
-    def events(self) -> Iterator[Event]:
-        """Segments and failures in the order in which they come."""
+    def events(self) -> Iterator[Event | None]:
+        """Segments and failures in the order in which they come, None while none does."""
         while self.shards or self.crew.busy:
             self.crew.assign(self.shards)
             ended = self.crew.next_result()
             if ended is None:
+                yield None
                 continue
             shard, result = ended
             if result is None:
@@ -77,23 +81,31 @@ class ShardRun:
                     yield result.written
             yield from self._plan_ahead()
 
-    def _plan_ahead(self) -> Iterator[FailedClip]:
+    def _plan_ahead(self) -> Iterator[Failed]:
         """Plans every video whose turn it is, and makes shards of full size; of the rest too, once all are planned."""
         while self.next_to_plan < len(self.videos) and self.videos[self.next_to_plan] in self.inspected:
             video = self.videos[self.next_to_plan]
             found = self.inspected.pop(video)
             self.next_to_plan += 1
             if isinstance(found, Failed):
-                yield FailedClip(video=video, planned=None, reason=found.reason)
-            else:
-                self.planned += self.plan(video, found)
+                yield found
+            elif planned := self.plan(video, found):
+                self.planned += planned
+                self.timelines[video] = found.timeline
         least = 1 if self.next_to_plan == len(self.videos) else self.shard_clips
         while len(self.planned) >= least:
             clips, self.planned = tuple(self.planned[: self.shard_clips]), self.planned[self.shard_clips :]
             # In front of the videos still to inspect: what is planned is waited for.
-            self.shards.appendleft(IndexShard(clips=clips))
+            self.shards.appendleft(IndexShard(clips=clips, timelines=self._timelines_of(clips)))
 
-    def _redistribute(self, shard: Shard) -> Iterator[FailedClip]:
+    def _timelines_of(self, clips: Sequence[PlannedClip]) -> dict[VideoFile, Timeline]:
+        """Those of the clips' videos; of videos without further clips they are not kept."""
+        found = {clip.video: self.timelines[clip.video] for clip in clips}
+        waiting = {clip.video for clip in self.planned}
+        self.timelines = {video: timeline for video, timeline in self.timelines.items() if video in waiting}
+        return found
+
+    def _redistribute(self, shard: Shard) -> Iterator[Failed]:
         """What becomes of a shard whose worker died: another try, then its parts by themselves, then failure."""
         deaths = shard.deaths + 1
         if deaths < MAX_DEATHS:
@@ -101,10 +113,10 @@ class ShardRun:
         elif len(shard) > 1:
             self.shards.extendleft(shard.parts(MAX_DEATHS - 1))
         elif isinstance(shard, InspectShard):
-            self.inspected[shard.videos[0]] = Failed(reason=_deadly(deaths))
+            self.inspected[shard.videos[0]] = Failed(video=shard.videos[0], reason=_deadly(deaths))
         else:
             clip = shard.clips[0]
-            yield FailedClip(video=clip.video, planned=clip, reason=_deadly(deaths))
+            yield Failed(video=clip.video, planned=clip, reason=_deadly(deaths))
 
 
 def _deadly(deaths: int) -> str:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from index_builder.clips.find import VideoFile
-from index_builder.clips.messages import Failed, Inspected
-from index_builder.clips.timeline import DecodeLimits
+from index_builder.clips.messages import Answer, Decoded, Failed, Inspected, InspectTask
+from index_builder.clips.timeline import DecodeLimits, Timeline
+from index_builder.clips.windows import PlannedClip
 from index_builder.clips.workers import DecodePool
-from index_builder.database.commit.segment_files import SegmentTicket
-from index_builder.engines.encode import EncodedClip, encode_clips, row_batch
-from index_builder.engines.engine import FailedClip, PlannedClip, WrittenSegment
-from index_builder.engines.local import decode_task, event_of, inspect_task
+from index_builder.database.commit.segment_files import RowBatch, SegmentTicket
+from index_builder.database.commit.segment_rows import joined
+from index_builder.engines.encode import encode_clips
+from index_builder.engines.engine import WrittenSegment
+from index_builder.engines.local import decode_tasks
 from index_builder.errors import DatabaseNotFound
 from index_builder.features.clip_encoder import ClipEncoder
 
@@ -38,9 +40,11 @@ class InspectShard:
 
 @dataclass(frozen=True, kw_only=True)
 class IndexShard:
-    """Clips to decode, encode and write; `deaths` counts the workers that died over it."""
+    """Clips to decode, encode and write, with the timelines of their videos; `deaths` counts the workers that died over
+    it."""
 
     clips: tuple[PlannedClip, ...]
+    timelines: Mapping[VideoFile, Timeline]
     deaths: int = 0
 
     def __len__(self) -> int:
@@ -48,7 +52,10 @@ class IndexShard:
 
     def parts(self, deaths: int) -> list[IndexShard]:
         """One shard for each clip."""
-        return [IndexShard(clips=(clip,), deaths=deaths) for clip in self.clips]
+        return [
+            IndexShard(clips=(clip,), timelines={clip.video: self.timelines[clip.video]}, deaths=deaths)
+            for clip in self.clips
+        ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +63,7 @@ class IndexedShard:
     """How a shard ended: its segment (None when no clip came through), and the clips that failed."""
 
     written: WrittenSegment | None
-    failed: tuple[FailedClip, ...]
+    failed: tuple[Failed, ...]
 
 
 class ShardWorker:
@@ -95,44 +102,43 @@ class ShardWorker:
         self.pool.__exit__(None, None, None)
 
     def inspect(self, shard: InspectShard) -> list[Inspected | Failed]:
-        """The hash, length and, where wanted, cuts of each video, in their order."""
-        place_of = {inspect_task(video, self.scene_threshold): place for place, video in enumerate(shard.videos)}
-        found: list[Inspected | Failed | None] = [None] * len(shard)
-        for task in place_of:
-            self.pool.submit(task)
+        """The hash, timeline and, where wanted, cuts of each video, in their order."""
+        for video in shard.videos:
+            self.pool.submit(InspectTask(video=video, scene_threshold=self.scene_threshold))
+        found = {answer.video: answer for answer in self._answers()}
+        return [found[video] for video in shard.videos]
+
+    def _answers(self) -> Iterator[Answer]:
         while self.pool.outstanding:
-            task, answer = self.pool.next_answer()
-            found[place_of[task]] = answer
-        return found
+            if (answer := self.pool.next_answer()) is not None:
+                yield answer
 
     def index(self, shard: IndexShard, ticket: SegmentTicket) -> IndexedShard:
         """Decodes and encodes at the same time, and writes what came through as the segment of `ticket`."""
-        planned_of = {
-            decode_task(planned, frames=self.encoder.clip_frames, short_side=self.encoder.short_side): planned
-            for planned in shard.clips
-        }
-        encoded: list[EncodedClip] = []
-        failed: list[FailedClip] = []
-        waiting = []
+        encoded: list[RowBatch] = []
+        failed: list[Failed] = []
+        waiting: list[Decoded] = []
 
         def encode() -> None:
             if waiting:
                 done, unfit = encode_clips(self.encoder, waiting)
-                encoded.extend(done)
+                encoded.extend([done] if done else [])
                 failed.extend(unfit)
                 waiting.clear()
 
-        for task in planned_of:
-            self.pool.submit(task)
-        while self.pool.outstanding:
-            task, answer = self.pool.next_answer()
-            event = event_of(planned_of[task], answer)
-            failed.append(event) if isinstance(event, FailedClip) else waiting.append(event)
+        sizes = {"frames": self.encoder.clip_frames, "short_side": self.encoder.short_side}
+        for video, timeline in shard.timelines.items():
+            of_video = [planned for planned in shard.clips if planned.video == video]
+            for task in decode_tasks(of_video, timeline, **sizes):
+                self.pool.submit(task)
+        for answer in self._answers():
+            failed.append(answer) if isinstance(answer, Failed) else waiting.append(answer)
             if len(waiting) >= self.batch_clips:
                 encode()
         encode()
         if not encoded:
             return IndexedShard(written=None, failed=tuple(failed))
-        segment = ticket.write(row_batch(encoded))
-        written = WrittenSegment(segment=segment, clips=tuple(clip.planned for clip in encoded))
-        return IndexedShard(written=written, failed=tuple(failed))
+        batch = joined(encoded)
+        segment = ticket.write(batch)
+        rows = tuple((row.id, row.source) for row in batch.rows)
+        return IndexedShard(written=WrittenSegment(segment=segment, rows=rows), failed=tuple(failed))

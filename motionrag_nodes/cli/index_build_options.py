@@ -69,7 +69,7 @@ NearDuplicates = Annotated[
 ]
 MaxPixels = Annotated[int, typer.Option("--max-pixels", help="Refuse videos with larger frames, in pixels.")]
 MaxDecodeSeconds = Annotated[
-    float, typer.Option("--max-decode-seconds", help="Give up on a clip after so many seconds of decoding.")
+    float, typer.Option("--max-decode-seconds", help="Give up on a video that makes no headway for so many seconds.")
 ]
 MaxMemory = Annotated[
     int, typer.Option("--max-memory-mib", help="Memory that one decode process may use, in MiB (on Linux).")
@@ -99,7 +99,7 @@ def decode_limits(*, pixels: int, seconds: float, memory_mib: int, hours: float)
 
     return DecodeLimits(
         max_pixels=pixels,
-        seconds_per_clip=seconds,
+        stalled_sec=seconds,
         memory_bytes=memory_mib << 20,
         max_duration_sec=hours * 3600,
     )

@@ -126,18 +126,15 @@ def _build(
     from index_builder.build import build_database
     from motionrag_nodes.motion_tokens.pack_encoder import PackClipEncoder
 
-    try:
-        report = build_database(
-            [folder],
-            output=target,
-            encoder=PackClipEncoder(pack),
-            captions=captions,
-            clips_per_video=clips_per_video,
-            progress=_shown_progress(),
-        )
-    except KeyboardInterrupt:  # asked to stop before the first clip
-        comfy.model_management.throw_exception_if_processing_interrupted()
-        raise
+    report = build_database(
+        [folder],
+        output=target,
+        encoder=PackClipEncoder(pack),
+        captions=captions,
+        clips_per_video=clips_per_video,
+        progress=_shown_progress(),
+        should_stop=comfy.model_management.processing_interrupted,
+    )
     if report.interrupted:
         comfy.model_management.throw_exception_if_processing_interrupted()
     if report.rows == 0:
@@ -148,15 +145,12 @@ def _build(
 
 
 def _shown_progress() -> ProgressCallback:
-    """Draws the node's bar; cancelling stops the build as Ctrl-C would, which commits what is encoded."""
-    import comfy.model_management
+    """Draws the node's bar."""
     import comfy.utils
 
     bar = comfy.utils.ProgressBar(1)
 
     def show(progress: BuildProgress) -> None:
-        if comfy.model_management.processing_interrupted():
-            raise KeyboardInterrupt
         done = progress.done_videos + progress.indexed - progress.committed
         bar.update_absolute(min(done, progress.found_videos), progress.found_videos)
 

@@ -7,7 +7,8 @@ import av
 import pytest
 
 from index_builder.build import build_database
-from index_builder.build_report import BuildReport
+from index_builder.build_options import BuildOptions
+from index_builder.build_report import BuildProgress, BuildReport
 from index_builder.database.maintain.remove import remove_rows, restore_rows
 from index_builder.database.maintain.verify import verify_database
 from index_builder.database.search import certified_index
@@ -16,6 +17,7 @@ from index_builder.database.search.reader import MotionDatabase
 from index_builder.database.search.row_filter import RowFilter
 from index_builder.engines.local import LocalEngine
 from index_builder.errors import InvalidSetting, RecallBelowTarget
+from tests.index_builder.engines.sample_work import ShardEngine
 from tests.index_builder.projection_encoder import ProjectionEncoder
 from tests.index_builder.sample_videos import truncate, write_garbage, write_scenes, write_video
 
@@ -77,11 +79,61 @@ def test_near_duplicates_that_are_there_can_be_removed(tmp_path: Path, encoder: 
         remove_rows(tmp_path / "db", RowFilter(), near_duplicates=1.5)
 
 
-def test_near_duplicates_need_the_local_engine(tmp_path: Path, video_folder: Path, encoder: ProjectionEncoder) -> None:
-    with pytest.raises(InvalidSetting, match="with the local engine only"):
-        build_database(
-            [video_folder], output=tmp_path / "db", encoder=encoder, near_duplicates=0.9, engine=LocalEngine()
-        )
+@pytest.mark.parametrize("batch_clips", [1, 8])
+def test_near_duplicates_are_skipped_whatever_the_engine(
+    tmp_path: Path, encoder: ProjectionEncoder, batch_clips: int
+) -> None:
+    """Workers that write segments know nothing of each other: the build leaves out what resembles an earlier clip."""
+    first = write_video(tmp_path / "v" / "a.mp4", seed=1)
+    re_encoded(first, tmp_path / "v" / "b.avi")
+    write_video(tmp_path / "v" / "other.mp4", seed=2)
+    settings = {"output": tmp_path / "db", "encoder": encoder, "near_duplicates": 0.98, "batch_clips": batch_clips}
+    report = build_database([tmp_path / "v"], engine=ShardEngine(ProjectionEncoder), **settings)
+    assert len(report.indexed) == report.rows == 2 and "near-duplicate of" in report.skipped[0].reason
+    (tmp_path / "more").mkdir()
+    re_encoded(first, tmp_path / "more" / "c.avi").open("ab").write(b"other bytes")
+    later = build_database([tmp_path / "more"], engine=ShardEngine(ProjectionEncoder), **settings)
+    assert not later.indexed and "near-duplicate of" in later.skipped[0].reason and later.rows == 2
+    checked = verify_database(tmp_path / "db")
+    assert checked.sound and not [note for note in checked.notes if note.startswith("segments")]
+
+
+def test_options_are_one_thing_and_single_choices_replace_its_own(
+    tmp_path: Path, video_folder: Path, encoder: ProjectionEncoder
+) -> None:
+    options = BuildOptions(workers=1, clips_per_video=2)
+    report = build_database([video_folder], output=tmp_path / "db", encoder=encoder, options=options, batch_clips=3)
+    assert len(report.indexed) == 5 and options.batch_clips == 8
+    with pytest.raises(TypeError, match="clips_a_video"):
+        build_database([video_folder], output=tmp_path / "db", encoder=encoder, clips_a_video=2)
+    for wrong, message in (
+        ({"batch_clips": 0}, "batch_clips and commit_clips of at least 1"),
+        ({"workers": 0}, "at least 1 worker"),
+        ({"near_duplicates": 2}, "a similarity above 0"),
+        ({"clips_per_video": 0}, "clips_per_video of at least 1"),
+        ({"scene_threshold": 300}, "a scene threshold above 0"),
+    ):
+        with pytest.raises(InvalidSetting, match=message):
+            BuildOptions(**wrong)
+
+
+def test_a_build_that_should_stop_commits_what_is_encoded(
+    tmp_path: Path, video_folder: Path, encoder: ProjectionEncoder
+) -> None:
+    heard: list[BuildProgress] = []
+    report = build_database(
+        [video_folder],
+        output=tmp_path / "db",
+        encoder=encoder,
+        workers=1,
+        batch_clips=1,
+        progress=heard.append,
+        should_stop=lambda: heard[-1].indexed >= 2,
+    )
+    assert report.interrupted and 2 <= len(report.indexed) < 5 and report.rows == len(report.indexed)
+    assert all("run the build again" in entry.reason for entry in report.skipped)
+    at_once = build_database([video_folder], output=tmp_path / "none", encoder=encoder, should_stop=lambda: True)
+    assert at_once.interrupted and at_once.rows == 0 and at_once.found_videos == len(at_once.skipped)
 
 
 def test_a_removed_clip_stays_away_until_it_is_restored(

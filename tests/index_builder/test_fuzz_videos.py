@@ -42,7 +42,7 @@ def test_damaged_videos_are_all_accounted_for(tmp_path: Path) -> None:
         original = originals[number % len(originals)]
         content = mutate(original.read_bytes(), number // len(originals) % 5, generator)
         (tmp_path / "v" / f"{number:03}{original.suffix}").write_bytes(content)
-    encoder, limits = ProjectionEncoder(short_side=16), DecodeLimits(seconds_per_clip=30)
+    encoder, limits = ProjectionEncoder(short_side=16), DecodeLimits(stalled_sec=30)
     report = build_database([tmp_path / "v"], output=tmp_path / "db", encoder=encoder, workers=2, limits=limits)
     counts = report.as_dict()["videos"]
     assert counts["found"] == VIDEOS == counts["indexed"] + counts["skipped"] + counts["failed"]

@@ -74,10 +74,13 @@ class DatabaseWriter(Publisher):
         if self.publish(self._addition(segment, ids)) is not None:
             self.known.absorb(self.manifest)
             return set()
-        every = np.arange(segment.row_count)
-        left_out = self.commit_rows(read_rows(self.database, self.template, segment, every), sampling=segment.sampling)
+        left_out = self.commit_rows(self.written_rows(segment), sampling=segment.sampling)
         self.discard([segment])
         return left_out
+
+    def written_rows(self, segment: Segment) -> RowBatch:
+        """All rows of a segment that a worker has written and nobody committed yet."""
+        return read_rows(self.database, self.template, segment, np.arange(segment.row_count))
 
     def _addition(self, segment: Segment, ids: set[str]) -> Callable[[Manifest], Manifest | None]:
         def add(base: Manifest) -> Manifest | None:

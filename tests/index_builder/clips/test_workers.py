@@ -1,32 +1,47 @@
-"""Decode workers: an answer for every task, and only the clip at hand lost when a worker hangs, crashes or bloats."""
+"""Decode workers: an answer for every clip, and only the clip at hand lost when a worker hangs, crashes or bloats."""
 
 import fcntl
+import hashlib
 import os
 import signal
 import sys
 import termios
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from index_builder.clips.decode import decode_clip
-from index_builder.clips.messages import Answer, Decoded, DecodeTask, Failed, Inspected, InspectTask, Task
-from index_builder.clips.timeline import DecodeLimits
+from index_builder.clips.decode import DECODERS, decode_clip
+from index_builder.clips.find import VideoFile
+from index_builder.clips.messages import Answer, Decoded, DecodeTask, Failed, Inspected, InspectTask
+from index_builder.clips.timeline import DecodeLimits, read_timeline
+from index_builder.clips.windows import ClipWindow, PlannedClip
 from index_builder.clips.workers import DecodePool
 from index_builder.errors import InvalidSetting
 from tests.index_builder.sample_videos import write_garbage, write_video
 
 
-def decode_task(path: Path, *, decoders: tuple[str, ...] = ("decord", "pyav"), short_side: int = 48) -> DecodeTask:
+def video_file(path: Path) -> VideoFile:
     status = path.stat()
+    return VideoFile(path=path, root=path.parent, size_bytes=status.st_size, mtime_ns=status.st_mtime_ns)
+
+
+def decode_task(
+    path: Path,
+    *,
+    decoders: tuple[str, ...] = DECODERS,
+    short_side: int = 48,
+    windows: Sequence[tuple[int, int]] = ((0, 2000),),
+    of: Path | None = None,
+) -> DecodeTask:
+    """`of`: another file that the clips are said to be of."""
+    video = video_file(of or path)
     return DecodeTask(
-        path=str(path),
-        size_bytes=status.st_size,
-        mtime_ns=status.st_mtime_ns,
-        start_sec=0.0,
-        end_sec=2.0,
+        clips=tuple(PlannedClip(video=video, window=ClipWindow(*w), row_id=f"{path}@{w[0]}") for w in windows),
+        timeline=read_timeline(path, limits=DecodeLimits()),
         frames=16,
         short_side=short_side,
         decoders=decoders,
@@ -34,15 +49,19 @@ def decode_task(path: Path, *, decoders: tuple[str, ...] = ("decord", "pyav"), s
 
 
 def inspect_task(path: Path) -> InspectTask:
-    status = path.stat()
-    return InspectTask(path=str(path), size_bytes=status.st_size, mtime_ns=status.st_mtime_ns)
+    return InspectTask(video=video_file(path))
 
 
-def all_answers(pool: DecodePool) -> dict[Task, Answer]:
-    answers = {}
+def next_answer(pool: DecodePool) -> Answer:
+    while (answer := pool.next_answer()) is None:
+        pass
+    return answer
+
+
+def all_answers(pool: DecodePool) -> list[Answer]:
+    answers = []
     while pool.outstanding:
-        task, answer = pool.next_answer()
-        answers[task] = answer
+        answers.append(next_answer(pool))
     return answers
 
 
@@ -50,17 +69,33 @@ def test_workers_answer_each_task_as_this_process_would(tmp_path: Path) -> None:
     videos = [write_video(tmp_path / f"{seed} é.mp4", seed=seed) for seed in range(3)]
     garbage = write_garbage(tmp_path / "garbage.mp4")
     with DecodePool(workers=2) as pool:
-        for path in [*videos, garbage]:
+        for path in videos:
             pool.submit(inspect_task(path))
             pool.submit(decode_task(path))
+        pool.submit(inspect_task(garbage))
+        pool.submit(replace(decode_task(videos[0]), clips=decode_task(videos[0], of=garbage).clips))
         answers = all_answers(pool)
     assert len(answers) == 8
     for video in videos:
-        decoded, inspected = answers[decode_task(video)], answers[inspect_task(video)]
-        assert isinstance(decoded, Decoded) and isinstance(inspected, Inspected)
+        (decoded,) = (a for a in answers if isinstance(a, Decoded) and a.planned.video.path == video)
+        (inspected,) = (a for a in answers if isinstance(a, Inspected) and a.video.path == video)
         assert np.array_equal(decoded.clip.frames, decode_clip(video, short_side=48).frames)
-        assert decoded.thumbnail[:2] == b"\xff\xd8" and inspected.duration_sec == 2.0
-    assert isinstance(answers[decode_task(garbage)], Failed) and isinstance(answers[inspect_task(garbage)], Failed)
+        assert decoded.thumbnail[:2] == b"\xff\xd8" and inspected.timeline.duration_sec == 2.0
+        assert inspected.content_sha256 == hashlib.sha256(video.read_bytes()).hexdigest()
+    failed = [a for a in answers if isinstance(a, Failed)]
+    assert [a.video.path for a in failed] == [garbage] * 2 and {a.planned is None for a in failed} == {True, False}
+
+
+def test_clips_of_a_video_come_one_by_one_from_one_task(tmp_path: Path) -> None:
+    video = write_video(tmp_path / "v.mp4", frames=90)
+    windows = [(0, 1000), (2000, 3000), (5000, 6000)]
+    with DecodePool(workers=1) as pool:
+        pool.submit(decode_task(video, windows=windows))
+        answers = all_answers(pool)
+    assert [(a.planned.window.start_ms, a.planned.window.end_ms) for a in answers] == windows
+    for answer in answers:
+        alone = decode_clip(video, start_sec=answer.clip.start_sec, end_sec=answer.clip.end_sec, short_side=48)
+        assert np.array_equal(answer.clip.frames, alone.frames)
 
 
 def _worker_of(pool: DecodePool) -> int:
@@ -71,17 +106,34 @@ def _worker_of(pool: DecodePool) -> int:
 
 def test_a_hung_worker_is_killed_and_replaced(tmp_path: Path) -> None:
     video = write_video(tmp_path / "v.mp4")
-    with DecodePool(workers=1, limits=DecodeLimits(seconds_per_clip=1.5)) as pool:
+    with DecodePool(workers=1, limits=DecodeLimits(stalled_sec=8)) as pool:
         pool.submit(decode_task(video))
-        assert isinstance(pool.next_answer()[1], Decoded)
+        assert isinstance(next_answer(pool), Decoded)
         hung = _worker_of(pool)
         os.kill(hung, signal.SIGSTOP)
         pool.submit(decode_task(video, decoders=("pyav",)))
-        _, answer = pool.next_answer()
-        assert isinstance(answer, Failed) and "hung and was killed after 1.5 s" in answer.reason
+        answer = next_answer(pool)
+        assert isinstance(answer, Failed) and "hung: no headway for 8 s" in answer.reason
         pool.submit(decode_task(video))
-        assert isinstance(pool.next_answer()[1], Decoded)
+        assert isinstance(next_answer(pool), Decoded)
         assert _worker_of(pool) != hung
+
+
+def test_a_worker_that_advances_is_not_killed_however_long_it_takes(tmp_path: Path) -> None:
+    """It is held up between its clips, each time for less than the limit, in all for longer."""
+    video = write_video(tmp_path / "v.mp4", frames=300)
+    with DecodePool(workers=1, limits=DecodeLimits(stalled_sec=8), answers=1) as pool:
+        pool.submit(decode_task(video, windows=[(500 * i, 500 * i + 500) for i in range(36)]))
+        answers = [next_answer(pool)]
+        process = _worker_of(pool)
+        for _ in range(5):
+            os.kill(process, signal.SIGSTOP)
+            time.sleep(2)
+            os.kill(process, signal.SIGCONT)
+            answers += [next_answer(pool) for _ in range(4)]
+        answers += all_answers(pool)
+        assert len(answers) == 36 and all(isinstance(answer, Decoded) for answer in answers)
+        assert _worker_of(pool) == process
 
 
 def _wait_until_sent(pool: DecodePool, *, seconds: float = 20.0) -> None:
@@ -93,20 +145,32 @@ def _wait_until_sent(pool: DecodePool, *, seconds: float = 20.0) -> None:
         time.sleep(0.01)
 
 
-def test_where_decord_takes_its_worker_down_pyav_gets_a_try(tmp_path: Path) -> None:
-    video = write_video(tmp_path / "v.mp4")
+def test_the_clip_over_which_a_worker_dies_gets_a_try_by_the_other_decoder(tmp_path: Path) -> None:
+    video = write_video(tmp_path / "v.mp4", frames=90)
+    windows = [(0, 1000), (2000, 3000), (5000, 6000)]
     with DecodePool(workers=1) as pool:
         pool.submit(decode_task(video))
-        pool.next_answer()
+        next_answer(pool)
         process = _worker_of(pool)
         os.kill(process, signal.SIGSTOP)
-        pool.submit(decode_task(video))
+        pool.submit(decode_task(video, windows=windows))
         # Killed sooner, the worker would be replaced before the task had ever reached it.
         _wait_until_sent(pool)
         os.kill(process, signal.SIGKILL)
-        task, answer = pool.next_answer()
-        assert isinstance(answer, Decoded) and answer.clip.decoder == "pyav"
-        assert task == decode_task(video)
+        answers = all_answers(pool)
+    assert [answer.planned.window.start_ms for answer in answers] == [0, 2000, 5000]
+    assert [answer.clip.decoder for answer in answers] == ["decord", "pyav", "pyav"]
+
+
+def test_a_video_that_kills_worker_after_worker_is_given_up(tmp_path: Path) -> None:
+    """Fewer bytes of memory than a worker of Python needs to start: each dies."""
+    video = write_video(tmp_path / "v.mp4", frames=150)
+    task = decode_task(video, windows=[(1000 * i, 1000 * i + 1000) for i in range(10)], decoders=("pyav",))
+    with DecodePool(workers=1, limits=DecodeLimits(memory_bytes=1 << 20)) as pool:
+        pool.submit(task)
+        answers = all_answers(pool)
+    assert [answer.planned for answer in answers] == list(task.clips)
+    assert all(isinstance(answer, Failed) for answer in answers)
 
 
 def test_memory_is_limited_and_the_run_goes_on(tmp_path: Path) -> None:
@@ -115,9 +179,9 @@ def test_memory_is_limited_and_the_run_goes_on(tmp_path: Path) -> None:
     with DecodePool(workers=1, limits=DecodeLimits(memory_bytes=1 << 30)) as pool:
         pool.submit(decode_task(large, short_side=6000))
         pool.submit(decode_task(small))
-        answers = all_answers(pool)
-    assert isinstance(answers[decode_task(large, short_side=6000)], Failed)
-    assert isinstance(answers[decode_task(small)], Decoded)
+        failed, decoded = all_answers(pool)
+    assert isinstance(failed, Failed) and failed.video.path == large
+    assert isinstance(decoded, Decoded) and decoded.planned.video.path == small
 
 
 def test_a_file_that_changes_is_not_indexed_half_old_half_new(tmp_path: Path) -> None:
@@ -126,7 +190,7 @@ def test_a_file_that_changes_is_not_indexed_half_old_half_new(tmp_path: Path) ->
     os.utime(video, ns=(0, 12345))
     with DecodePool(workers=1) as pool:
         pool.submit(task)
-        _, answer = pool.next_answer()
+        answer = next_answer(pool)
     assert isinstance(answer, Failed) and "changed while it was being indexed" in answer.reason
 
 
@@ -135,7 +199,7 @@ def test_leaving_the_pool_ends_its_processes_at_once(tmp_path: Path) -> None:
     with DecodePool(workers=2) as pool:
         for _ in range(50):
             pool.submit(decode_task(video))
-        pool.next_answer()
+        next_answer(pool)
         processes = pool.process_ids
     for process in processes:
         with pytest.raises(ProcessLookupError):

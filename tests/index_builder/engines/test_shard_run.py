@@ -5,15 +5,40 @@ from __future__ import annotations
 from collections import deque
 from pathlib import Path
 
+import numpy as np
+
 from index_builder.clips.find import VideoFile
 from index_builder.clips.messages import Failed, Inspected
-from index_builder.clips.windows import ClipWindow
-from index_builder.engines.engine import FailedClip, PlannedClip, WrittenSegment
+from index_builder.clips.orientation import UPRIGHT
+from index_builder.clips.timeline import Timeline
+from index_builder.clips.windows import ClipWindow, PlannedClip
+from index_builder.engines.engine import WrittenSegment
 from index_builder.engines.shard_run import MAX_DEATHS, SHARDS_PER_WORKER, ShardRun
 from index_builder.engines.shards import IndexedShard, IndexShard, InspectShard
 from tests.index_builder.engines.sample_work import engine_work
 
 VIDEOS = [VideoFile(path=Path(f"/v/{n:03}.mp4"), root=Path("/v"), size_bytes=1, mtime_ns=n) for n in range(100)]
+
+
+def inspected(video: VideoFile) -> Inspected | Failed:
+    if video.path.stem == "007":
+        return Failed(video=video, reason="no video")
+    timeline = Timeline(
+        ticks=np.arange(50),
+        tick_sec=0.04,
+        origin_ticks=0,
+        duration_sec=2.0,
+        fps=25.0,
+        width=64,
+        height=48,
+        coded_width=64,
+        coded_height=48,
+        orientation=UPRIGHT,
+        stream=0,
+        indexed=True,
+        timed=True,
+    )
+    return Inspected(video=video, content_sha256="0", timeline=timeline)
 
 
 class LoneWorker:
@@ -44,12 +69,10 @@ class LoneWorker:
             self.deaths -= 1
             return shard, None
         if kind == "inspect":
-            unreadable = Failed(reason="no video")
-            found = [
-                unreadable if v.path.stem == "007" else Inspected(content_sha256="0", duration_sec=2) for v in videos
-            ]
-            return shard, found
-        return shard, IndexedShard(written=WrittenSegment(segment=None, clips=shard.clips), failed=())
+            return shard, [inspected(video) for video in videos]
+        assert set(shard.timelines) == {clip.video for clip in shard.clips}
+        rows = tuple((clip.row_id, clip.video.source) for clip in shard.clips)
+        return shard, IndexedShard(written=WrittenSegment(segment=None, rows=rows), failed=())
 
 
 def run(crew: LoneWorker, **sizes: int):
@@ -61,8 +84,8 @@ def run(crew: LoneWorker, **sizes: int):
         return [PlannedClip(video=video, window=ClipWindow(0, 2000), row_id=stem, captions=(stem,))]
 
     events = list(ShardRun(crew, VIDEOS, plan, engine_work(Path("/db"), **sizes)).events())
-    indexed = [clip.row_id for event in events if isinstance(event, WrittenSegment) for clip in event.clips]
-    failed = {event.video.path.stem: event.reason for event in events if isinstance(event, FailedClip)}
+    indexed = [row_id for event in events if isinstance(event, WrittenSegment) for row_id, _ in event.rows]
+    failed = {event.video.path.stem: event.reason for event in events if isinstance(event, Failed)}
     assert len(indexed) == len(set(indexed)) and len(indexed) + len(failed) == len(VIDEOS)
     assert order == sorted(order, key=lambda video: video.path)
     return indexed, failed
