@@ -61,6 +61,7 @@ def search(
     With --like the ranks by motion, prompt and picture are combined, each counting as much.
     With --source, --caption-words, --min-seconds or --max-seconds only among the clips that fit all of these.
     """
+    from index_builder.clips.pictures import read_picture
     from index_builder.database.search.reader import MotionDatabase
     from motionrag_nodes.neighbours.contact_sheet import contact_sheet
     from motionrag_nodes.neighbours.retrieve import retrieve_neighbours
@@ -73,7 +74,7 @@ def search(
         raise InvalidSetting(f"expected a .png or .jpg file for --sheet, received {sheet}: rename it")
     where = row_filter(sources, None, caption_words, min_seconds, max_seconds)
     opened = MotionDatabase.open(database).narrowed(where)
-    picture = _read_picture(image) if image is not None else None
+    picture = read_picture(image) if image is not None else None
     given = SearchMode.image if prompt is None else SearchMode.text if image is None else SearchMode.text_then_image
     asked = {
         "encoder": index_options.load_encoder(pack),
@@ -106,17 +107,6 @@ def _like(opened: MotionDatabase, name: str, asked: dict, exclude: Sequence[str]
     tokens, row_id = clip_motion(name, database=opened, encoder=asked["encoder"])
     without = (*exclude, *([row_id] if row_id else ()))
     return retrieve_like(opened, motion_tokens=tokens, exclude=without, **asked)
-
-
-def _read_picture(path: Path):
-    """uint8 RGB [H, W, 3]."""
-    import numpy as np
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        return np.asarray(Image.open(path).convert("RGB"))
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise InvalidSetting(f"expected a picture in {path}, but it cannot be read ({error}): check --image") from error
 
 
 def _listed(found: Neighbours) -> list[dict[str, object]]:
