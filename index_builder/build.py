@@ -25,6 +25,7 @@ from index_builder.build_report import (
 )
 from index_builder.captions.captions import Captions
 from index_builder.captions.counts import Source
+from index_builder.clips.allowed_folders import note_folders
 from index_builder.clips.find import Unusable, VideoFile, find_videos
 from index_builder.clips.messages import Decoded, Failed, Inspected
 from index_builder.clips.windows import PlannedClip, cut_short, row_id
@@ -67,6 +68,7 @@ def build_database(
     options = replace(options or BuildOptions(), **choices)
     check_output(output)
     found = find_videos(inputs)
+    note_folders(entry.root for entry in found if isinstance(entry, VideoFile))
     captions = Captions(options.caption_plan, [entry for entry in found if isinstance(entry, VideoFile)])
     sampling = options.cutting.recorded(clip_seconds=encoder.clip_seconds)
     if captions.has_windows:

@@ -17,13 +17,13 @@ import numpy as np
 from index_builder.clips.decode import DecodedClip
 from index_builder.clips.find import VideoFile
 from index_builder.clips.orientation import Orientation
+from index_builder.clips.thumbnails import MAX_THUMBNAIL_BYTES
 from index_builder.clips.timeline import DecodeLimits, Timeline
 from index_builder.clips.windows import ClipWindow, PlannedClip
 
 MAX_LINE_BYTES = 64 << 20
 MAX_TICKS_BYTES = 256 << 20
 MAX_PIXEL_BYTES = 2 << 30
-MAX_THUMBNAIL_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ from PIL import Image
 STRIP_FRAMES = 8
 STRIP_HEIGHT = 96
 MAX_FRAME_WIDTH = 256
+MAX_THUMBNAIL_BYTES = 4 << 20
 
 
 def thumbnail_strip(frames: np.ndarray) -> bytes:

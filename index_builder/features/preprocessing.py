@@ -13,6 +13,9 @@ import torch.nn.functional as F
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 VERSIONS = (1, 2)
+INTERPOLATIONS = ("bilinear", "bicubic")
+# Far above any encoder: what a stranger's file may ask for.
+MAX_SIDE, MAX_FRAMES = 4096, 1024
 
 
 @dataclass(frozen=True)
@@ -59,8 +62,19 @@ class Preprocessing:
         sound = self.shape is None or (len(self.shape) == 2 and all(type(n) is int and n > 0 for n in self.shape))
         if not sound or (self.shape is not None and self.version == 1):
             found.append(f"shape: expected a width and a height, of version 2 alone, received {self.shape!r}")
-        if not 1 <= self.crop <= self.resize_short_side:
+        for name, most in (("resize_short_side", MAX_SIDE), ("frames", MAX_FRAMES)):
+            if type(getattr(self, name)) is not int or not 1 <= getattr(self, name) <= most:
+                found.append(f"{name}: expected a whole number from 1 to {most}, received {getattr(self, name)!r}")
+        whole = type(self.crop) is int and type(self.resize_short_side) is int
+        if not whole or not 1 <= self.crop <= self.resize_short_side:
             found.append(f"crop: expected 1 to resize_short_side {self.resize_short_side}, received {self.crop!r}")
+        if self.interpolation not in INTERPOLATIONS:
+            found.append(f"interpolation: expected one of {', '.join(INTERPOLATIONS)}, received {self.interpolation!r}")
+        for name in ("mean", "std"):
+            values = getattr(self, name)
+            sound = len(values) == 3 and all(isinstance(value, float | int) and 0 <= value <= 1 for value in values)
+            if not sound or (name == "std" and 0 in values):
+                found.append(f"{name}: expected three numbers from 0 to 1, received {values!r}")
         return found
 
 

@@ -62,7 +62,7 @@ def _spaces(summary: DatabaseSummary) -> list[tuple[str, str]]:
 def _search(summary: DatabaseSummary, field: str) -> str:
     """The kind of index, and the recall that was measured when it was built."""
     kind, measured = summary.search[field], summary.search_measured[field]
-    if kind in EXACT or "recall_at_10" not in measured:
+    if kind in EXACT or not {"recall_at_10", "queries", "parameter", "effort"} <= measured.keys():
         return f"{kind} (every row is compared, recall 1)" if kind in EXACT else f"{kind}, recall not measured"
     return (
         f"{kind}, recall@10 {measured['recall_at_10']:.3f} on {measured['queries']} held-out clips "

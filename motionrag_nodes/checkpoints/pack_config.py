@@ -33,6 +33,9 @@ BASE_ATTENTION_FILE = "base_attention.safetensors"
 REQUIRED_FILES = (MOTION_RESAMPLER_FILE, APPEARANCE_RESAMPLER_FILE, CONTEXT_TRANSFORMER_FILE, ADAPTER_FILE)
 ALLOWED_FILES = (*REQUIRED_FILES, BASE_ATTENTION_FILE)
 
+# Far above any published model: what a stranger's file may ask for before memory is.
+_MOST_WIDTH, _MOST_SITES, _MOST_TABLE = 1 << 16, 4096, 1 << 24
+_MOST = {"depth": 256, "layers": 256, "heads": 1024, "ff_mult": 64, "num_queries": 4096, "tokens_per_clip": 4096}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -186,11 +189,15 @@ class PackConfig:
         problems = []
         for part in ("motion_resampler", "appearance_resampler", "context_transformer"):
             for size in fields(getattr(self, part)):
-                if getattr(getattr(self, part), size.name) < 1:
-                    problems.append(f"{part}.{size.name}: expected at least 1")
-        widths = [width for width in self.adapter.sites.values() if width < 1]
-        if not self.adapter.sites or widths:
-            problems.append("adapter.sites: expected at least one site, each with a positive width")
+                received = getattr(getattr(self, part), size.name)
+                most = _MOST.get(size.name, _MOST_WIDTH)
+                if not 1 <= received <= most:
+                    problems.append(f"{part}.{size.name}: expected 1 to {most}, received {received}")
+        widths = [width for width in self.adapter.sites.values() if not 1 <= width <= _MOST_WIDTH]
+        if not 1 <= len(self.adapter.sites) <= _MOST_SITES or widths:
+            problems.append(
+                f"adapter.sites: expected 1 to {_MOST_SITES} sites, each with a width from 1 to {_MOST_WIDTH}"
+            )
         context = self.context_transformer
         for name, received in (
             ("motion_resampler.output_dim", self.motion_resampler.output_dim),
@@ -212,6 +219,8 @@ class PackConfig:
                 )
         if context.heads > 0 and context.token_dim % context.heads:
             problems.append(f"context_transformer.heads: {context.heads} does not divide token_dim {context.token_dim}")
+        if context.max_positions * context.token_dim > _MOST_TABLE:
+            problems.append(f"context_transformer.max_positions: expected at most {_MOST_TABLE} / token_dim")
         room = context.max_positions // max(1, context.tokens_per_clip) - 1
         if not 1 <= self.references <= room:
             problems.append(f"references: expected 1 to {room}, the positions' room, received {self.references}")

@@ -54,6 +54,14 @@ def search(
     max_seconds: MaxSeconds = None,
     sheet: Annotated[Path | None, typer.Option("--sheet", help="Write a contact sheet (.png or .jpg).")] = None,
     pack: Pack = "tiny",
+    allow_source: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--allow-source",
+            help="Folder whose videos may be read when the database stores no tokens of this pack, beside those that "
+            "were indexed here. Repeatable.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Find the clips whose motion fits a prompt, a picture, another clip, or several of these.
@@ -61,6 +69,7 @@ def search(
     With --like the ranks by motion, prompt and picture are combined, each counting as much.
     With --source, --caption-words, --min-seconds or --max-seconds only among the clips that fit all of these.
     """
+    from index_builder.clips.allowed_folders import AllowedFolders
     from index_builder.clips.pictures import read_picture
     from index_builder.database.search.reader import MotionDatabase
     from motionrag_nodes.neighbours.contact_sheet import contact_sheet
@@ -87,7 +96,12 @@ def search(
         found = _like(opened, like, asked, exclude or ())
     else:
         found = retrieve_neighbours(
-            opened, mode=(mode or given).value, diversity=diversity, exclude=exclude or (), **asked
+            opened,
+            mode=(mode or given).value,
+            diversity=diversity,
+            exclude=exclude or (),
+            sources=AllowedFolders.of_user(allow_source or ()),
+            **asked,
         )
     if sheet is not None:
         from PIL import Image

@@ -108,8 +108,8 @@ def retrieve_like(
         )
         for rank, ((_, score), row) in enumerate(zip(ranked, rows, strict=True), start=1)
     )
-    motion, appearance = tokens_of_rows(database, rows, encoder=encoder)
-    return Neighbours(items, motion, appearance, encoder.tokens_fingerprint)
+    tokens = tokens_of_rows(database, rows, encoder=encoder)
+    return Neighbours(items, tokens.motion, tokens.appearance, encoder.tokens_fingerprint)
 
 
 def fused(rankings: Sequence[Sequence[Hit]]) -> list[tuple[str, float]]:

@@ -38,7 +38,8 @@ class Neighbour:
 class Neighbours:
     """K neighbours: the pinned ones, then the most similar first. motion_tokens and appearance_tokens: float32
     [K, L, D]; `tokens_fingerprint` names the encoders and resamplers that made them; `weights` say how much each counts
-    beside the others, 0 not at all: only their ratios matter, and left out they are all 1.
+    beside the others, 0 not at all: only their ratios matter, and left out they are all 1. `left_out` says which clips
+    were found but could not be read, and why.
 
     Raises ShapeMismatch when made of parts that do not fit, InvalidSetting for weights that leave nothing."""
 
@@ -47,6 +48,7 @@ class Neighbours:
     appearance_tokens: torch.Tensor
     tokens_fingerprint: str
     weights: tuple[float, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         import torch

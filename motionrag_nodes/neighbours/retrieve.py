@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -17,6 +17,7 @@ from motionrag_nodes.neighbours.steering import Steering, pinned_ids, weights_of
 from motionrag_nodes.neighbours.tokens_of_rows import tokens_of_rows
 
 if TYPE_CHECKING:
+    from index_builder.clips.allowed_folders import AllowedFolders
     from index_builder.database.format.rows import ClipRow
     from index_builder.database.search.reader import MotionDatabase
     from index_builder.features.clip_encoder import ClipEncoder
@@ -54,6 +55,8 @@ def retrieve_neighbours(
     exclude: Sequence[str] = (),
     pin: Sequence[str] = (),
     weights: Mapping[str, float] | None = None,
+    sources: AllowedFolders | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Neighbours:
     """The `top_k` clips most similar to the query, most similar first, with their tokens; fewer where fewer qualify.
 
@@ -64,6 +67,8 @@ def retrieve_neighbours(
     above, clips that resemble chosen ones lose as much (maximal marginal relevance). exclude: row ids, video paths,
     file names or stems, e.g. of the target itself, which must never be its own reference. pin: such names of clips
     that come first, whatever they score. weights: by name or "#rank", how much a neighbour counts beside the others.
+    sources and progress: where the database does not store this encoder's tokens, clips are read from their videos (see
+    `tokens_of_rows`); those that cannot be are left out, and `left_out` of the result says why.
     Raises InvalidSetting, DatabaseMismatch when the encoder's space is not the database's, NeighboursNotFound.
     """
     _check(prompt, image, mode, top_k, min_score, diversity)
@@ -76,12 +81,17 @@ def retrieve_neighbours(
     pinned = query.scored(database, pinned_ids(database, steering, top_k=top_k), pinned=True)
     found = _found(database, query, steering, pinned, top_k=top_k, min_score=min_score, diversity=diversity)
     rows = database.rows([candidate.row_id for candidate in (*pinned, *found)])
-    items = tuple(
-        _neighbour(rank, candidate, row)
-        for rank, (candidate, row) in enumerate(zip((*pinned, *found), rows, strict=True), start=1)
+    tokens = tokens_of_rows(database, rows, encoder=encoder, sources=sources, progress=progress)
+    readable = [pair for pair in zip((*pinned, *found), rows, strict=True) if pair[1].id in tokens.ids]
+    items = tuple(_neighbour(rank, candidate, row) for rank, (candidate, row) in enumerate(readable, start=1))
+    return Neighbours(
+        items,
+        tokens.motion,
+        tokens.appearance,
+        encoder.tokens_fingerprint,
+        weights_of(items, steering, database),
+        tokens.left_out,
     )
-    motion, appearance = tokens_of_rows(database, rows, encoder=encoder)
-    return Neighbours(items, motion, appearance, encoder.tokens_fingerprint, weights_of(items, steering, database))
 
 
 def check_encoder(database: MotionDatabase, encoder: ClipEncoder, *, mode: Mode) -> None:

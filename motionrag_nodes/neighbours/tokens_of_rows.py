@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from index_builder.errors import ClipUnreadable, InvalidSetting, TokensNotStored
+from index_builder.clips.allowed_folders import AllowedFolders
+from index_builder.errors import TokensNotStored
+from motionrag_nodes.errors import NeighboursNotFound
 
 if TYPE_CHECKING:
     import torch
@@ -20,68 +22,92 @@ if TYPE_CHECKING:
     from index_builder.features.clip_encoder import ClipEncoder
 
 logger = logging.getLogger(__name__)
+Progress = Callable[[int, int], None]
+Tokens = tuple[np.ndarray, np.ndarray]
 # (row id, tokens fingerprint) -> motion and appearance tokens float16 [L, D]: 100 kB a row at the published sizes.
-_encoded: OrderedDict[tuple[str, str], tuple[np.ndarray, np.ndarray]] = OrderedDict()
+_encoded: OrderedDict[tuple[str, str], Tokens] = OrderedDict()
 MAX_ENCODED = 512
-MID_GREY = 128
+
+
+@dataclass(frozen=True)
+class RowTokens:
+    """motion and appearance: float32 [K, L, D] of the rows `ids`, in their order; `left_out` says of each other row, by
+    the name of its video, why it has none."""
+
+    ids: tuple[str, ...]
+    motion: torch.Tensor
+    appearance: torch.Tensor
+    left_out: tuple[str, ...] = ()
 
 
 def tokens_of_rows(
-    database: MotionDatabase, rows: Sequence[ClipRow], *, encoder: ClipEncoder
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Motion and appearance tokens of K rows, float32 [K, L, D] each, as `encoder` makes them.
+    database: MotionDatabase,
+    rows: Sequence[ClipRow],
+    *,
+    encoder: ClipEncoder,
+    sources: AllowedFolders | None = None,
+    progress: Progress | None = None,
+) -> RowTokens:
+    """Tokens of rows as `encoder` makes them.
 
     Where the database stores those of another pack, the rows' videos are decoded and encoded now, which takes seconds
-    rather than milliseconds; it is logged, and remembered within this process. A video that is gone or unreadable
-    counts as a mid-grey clip, as in the published code.
+    rather than milliseconds; it is logged, and remembered within this process. Videos are read only below `sources`,
+    by default the folders that were indexed here. `progress` hears clips done and clips in all, often; what it raises
+    ends the work. Raises NeighboursNotFound when no row could be read.
     """
     import torch
 
+    ids, left_out = tuple(row.id for row in rows), ()
     try:
-        stored = database.tokens([row.id for row in rows], fingerprint=encoder.tokens_fingerprint)
+        stored = database.tokens(ids, fingerprint=encoder.tokens_fingerprint)
         motion, appearance = stored.motion_tokens, stored.appearance_tokens
     except TokensNotStored as reason:
-        motion, appearance = _encode_on_demand(rows, encoder, reason)
+        tokens, left_out = _encode_on_demand(rows, encoder, reason, sources or AllowedFolders.of_user(), progress)
+        if not tokens:
+            raise NeighboursNotFound(
+                f"expected clips of {database.path.name} whose videos can be read, since it stores no tokens of this "
+                f"pack, but none can: {'; '.join(left_out)}"
+            ) from reason
+        ids = tuple(tokens)
+        motion, appearance = (np.stack(kind) for kind in zip(*tokens.values(), strict=True))
     # The copies belong to the caller, who may write to them.
-    return torch.from_numpy(motion.astype(np.float32)), torch.from_numpy(appearance.astype(np.float32))
+    motion, appearance = (torch.from_numpy(kind.astype(np.float32)) for kind in (motion, appearance))
+    return RowTokens(ids, motion, appearance, left_out)
 
 
-def _encode_on_demand(rows: Sequence[ClipRow], encoder: ClipEncoder, reason: TokensNotStored):
-    missing = [row for row in rows if (row.id, encoder.tokens_fingerprint) not in _encoded]
+def _encode_on_demand(
+    rows: Sequence[ClipRow],
+    encoder: ClipEncoder,
+    reason: TokensNotStored,
+    sources: AllowedFolders,
+    progress: Progress | None,
+) -> tuple[dict[str, Tokens], tuple[str, ...]]:
+    """Tokens by row id, in the order of the rows, and why rows are missing."""
+    from index_builder.clips.stored_clips import read_stored_clips
+
+    fingerprint = encoder.tokens_fingerprint
+    missing = [row for row in rows if (row.id, fingerprint) not in _encoded]
+    left_out: list[str] = []
+    # Reading and encoding count as a step each.
+    steps = 2 * len(missing)
+
+    def tell(done: int, _: int) -> None:
+        if progress is not None:
+            progress(done, steps)
+
     if missing:
         logger.warning("encoding %d neighbours on demand from their videos: %s", len(missing), reason)
-    found = []
-    for row in rows:
-        key = (row.id, encoder.tokens_fingerprint)
-        tokens = _encoded.get(key)
-        if tokens is None:
-            frames = _frames(row, encoder)
-            features = encoder.encode([_mid_grey(encoder) if frames is None else frames], [row.caption])
-            tokens = features.motion_tokens[0], features.appearance_tokens[0]
-            if frames is not None:
-                _encoded[key] = tokens
-        found.append(tokens)
+        size = {"frames": encoder.clip_frames, "short_side": encoder.short_side}
+        clips = read_stored_clips(missing, allowed=sources, **size, progress=tell)
+        for place, (row, clip) in enumerate(zip(missing, clips, strict=True)):
+            tell(len(missing) + place, steps)
+            if isinstance(clip, str):
+                left_out.append(f"{row.source}: {clip}")
+                logger.warning("left out %s", left_out[-1])
+                continue
+            features = encoder.encode([clip.frames], [None])
+            _encoded[row.id, fingerprint] = features.motion_tokens[0], features.appearance_tokens[0]
+    found = {row.id: _encoded[row.id, fingerprint] for row in rows if (row.id, fingerprint) in _encoded}
     while len(_encoded) > MAX_ENCODED:
         _encoded.popitem(last=False)
-    return np.stack([motion for motion, _ in found]), np.stack([appearance for _, appearance in found])
-
-
-def _mid_grey(encoder: ClipEncoder) -> np.ndarray:
-    return np.full((encoder.clip_frames, encoder.short_side, encoder.short_side, 3), MID_GREY, dtype=np.uint8)
-
-
-def _frames(row: ClipRow, encoder: ClipEncoder) -> np.ndarray | None:
-    """The clip as the encoder wants it, uint8 [T, H, W, 3]; None where its video cannot be read."""
-    from index_builder.clips.decode import decode_clip
-
-    try:
-        return decode_clip(
-            Path(row.source),
-            start_sec=row.start_sec,
-            end_sec=row.end_sec,
-            frames=encoder.clip_frames,
-            short_side=encoder.short_side,
-        ).frames
-    except (ClipUnreadable, InvalidSetting) as error:
-        logger.warning("%s cannot be read (%s); a mid-grey clip stands in for it", row.source, error)
-        return None
+    return found, tuple(left_out)

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 from comfy_api.latest import io
 
 from index_builder.errors import MotionRAGError
-from motionrag_nodes.nodes import pictures, previews
+from motionrag_nodes.nodes import pictures, previews, video_folders
 from motionrag_nodes.nodes.errors import ChoiceNotFound
 from motionrag_nodes.nodes.sockets import MotionDatabaseSocket, MotionPackSocket, NeighboursSocket
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import torch
 
     from index_builder.database.search.reader import MotionDatabase
@@ -75,6 +77,7 @@ class RetrieveNeighbours(io.ComfyNode):
         weights: str = "",
         image: torch.Tensor | None = None,
     ) -> io.NodeOutput:
+        from index_builder.clips.allowed_folders import AllowedFolders
         from motionrag_nodes.motion_tokens.pack_encoder import PackClipEncoder
         from motionrag_nodes.neighbours.contact_sheet import contact_sheet
         from motionrag_nodes.neighbours.playing_sheet import playing_sheet, seconds_of
@@ -97,6 +100,8 @@ class RetrieveNeighbours(io.ComfyNode):
             exclude=parse_names(exclude),
             pin=parse_names(pin),
             weights=parse_weights(weights),
+            sources=AllowedFolders.of_user(video_folders.roots()),
+            progress=_shown_progress(),
         )
         frames = playing_sheet(found)
         shown = {**previews.film(frames, fps=len(frames) / seconds_of(found)), **_listed(found)}
@@ -180,6 +185,20 @@ def _choice_inputs() -> list[io.Input]:
     ]
 
 
+def _shown_progress() -> Callable[[int, int], None]:
+    """Draws the node's bar while clips are read from their videos, and stops when the user cancels."""
+    import comfy.model_management
+    import comfy.utils
+
+    bar = comfy.utils.ProgressBar(1)
+
+    def show(done: int, total: int) -> None:
+        comfy.model_management.throw_exception_if_processing_interrupted()
+        bar.update_absolute(done, total)
+
+    return show
+
+
 def _listed(neighbours: Neighbours) -> dict[str, list[dict[str, object]]]:
     """The neighbours for programs that read a run's history."""
     rows = [
@@ -196,4 +215,4 @@ def _listed(neighbours: Neighbours) -> dict[str, list[dict[str, object]]]:
         }
         for item, weight in zip(neighbours.items, neighbours.weights, strict=True)
     ]
-    return {"neighbours": rows}
+    return {"neighbours": rows, "left_out": list(neighbours.left_out)}

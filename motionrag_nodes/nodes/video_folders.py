@@ -28,7 +28,7 @@ _REMEDY = (
 def folders() -> dict[str, Path]:
     """Folders that hold videos, at any depth below, by the name of their root and their path in it."""
     found: dict[str, Path] = {}
-    for root in _roots():
+    for root in roots():
         found.update({name: path for name, path in _named(root, VIDEO_SUFFIXES) if name not in found})
     return found
 
@@ -36,7 +36,7 @@ def folders() -> dict[str, Path]:
 def caption_tables() -> dict[str, Path]:
     """Caption tables in the allowed folders by the same kind of name."""
     found: dict[str, Path] = {}
-    for root in _roots():
+    for root in roots():
         for folder in _walk(root):
             for path in sorted(folder.iterdir()):
                 if path.suffix.lower() in _TABLES and path.is_file():
@@ -46,7 +46,7 @@ def caption_tables() -> dict[str, Path]:
 
 def folder(name: str) -> Path:
     """The folder of a name. Raises ChoiceNotFound."""
-    return choose("folder of videos", name, folders(), _roots(), expected="a video", remedy=_REMEDY)
+    return choose("folder of videos", name, folders(), roots(), expected="a video", remedy=_REMEDY)
 
 
 def captions(name: str) -> Path | None:
@@ -54,7 +54,7 @@ def captions(name: str) -> Path | None:
     if name == SIDECARS:
         return None
     remedy = "Put the table (columns path and caption) into the folder of the videos"
-    return choose("caption table", name, caption_tables(), _roots(), expected="the table itself", remedy=remedy)
+    return choose("caption table", name, caption_tables(), roots(), expected="the table itself", remedy=remedy)
 
 
 def files_below(folder: Path) -> list[Path]:
@@ -68,7 +68,8 @@ def files_below(folder: Path) -> list[Path]:
     ]
 
 
-def _roots() -> list[Path]:
+def roots() -> list[Path]:
+    """ComfyUI's input folder and the configured ones."""
     configured = folder_paths.folder_names_and_paths.get(KIND, ([], set()))[0]
     named = [part for part in os.environ.get(VARIABLE, "").split(os.pathsep) if part]
     return [Path(path) for path in (folder_paths.get_input_directory(), *configured, *named)]

@@ -9,6 +9,7 @@ from itertools import accumulate
 import numpy as np
 
 from index_builder.database.format.rows import RowsFile
+from index_builder.errors import DatabaseDamaged
 
 
 class StoredVectors:
@@ -30,7 +31,7 @@ class StoredVectors:
         """float32 [rows, E] of a segment, in the map where that is possible. Raises DatabaseDamaged."""
         self._rows[name].require_whole()
         if name not in self._whole:
-            self._whole[name] = self._rows[name].embeddings(self.field)
+            self._whole[name] = _finite(self._rows[name].embeddings(self.field), self.field)
         return self._whole[name]
 
     def at(self, numbers: np.ndarray) -> np.ndarray:
@@ -41,9 +42,19 @@ class StoredVectors:
         for place, number in enumerate(numbers.tolist()):
             segment = bisect_right(self._starts, number) - 1
             found[place] = self._files[segment].embedding(self.field, number - self._starts[segment])
-        return found
+        return _finite(found, self.field)
 
     def parts(self) -> Iterator[np.ndarray]:
         """Of all rows, in parts that are not kept."""
         for file in self._files:
             yield from file.embedding_parts(self.field)
+
+
+def _finite(vectors: np.ndarray, field: str) -> np.ndarray:
+    """The same. Raises DatabaseDamaged for one that compares with nothing."""
+    if not np.isfinite(vectors).all():
+        raise DatabaseDamaged(
+            f"expected finite {field} embeddings, found inf or nan: find the file with motionrag index verify, and "
+            "rebuild the database"
+        )
+    return vectors

@@ -18,7 +18,10 @@ from index_builder.features.embedding_space import EmbeddingSpace
 
 # Version 2: captions may have a space of their own. A database that uses nothing of version 2 is written as version 1.
 FORMAT_VERSION, FIRST_VERSION = 2, 1
-MAX_MANIFEST_BYTES = 1 << 30
+# A million removed rows take 50 MB. What a file unfolds to in memory is bounded by its tables, lists and members.
+MAX_MANIFEST_BYTES = 256 << 20
+MAX_MANIFEST_PARTS = 1 << 20
+MAX_MANIFEST_MEMBERS = 1 << 24
 MANIFEST_NAME = re.compile(r"manifest-(\d{6,12})\.json")
 
 
@@ -149,9 +152,11 @@ def read_manifest(database: Path, generation: int) -> Manifest:
     """Reads and checks one manifest. Raises DatabaseDamaged, or DatabaseTooNew for a later format version."""
     path = manifest_path(database, generation)
     try:
-        if path.is_symlink() or path.stat().st_size > MAX_MANIFEST_BYTES:
+        # Opening a FIFO would wait for ever.
+        if path.is_symlink() or not path.is_file() or path.stat().st_size > MAX_MANIFEST_BYTES:
             raise DatabaseDamaged(
-                f"expected a manifest file, {path} is a symlink or over 1 GiB: restore it from a backup"
+                f"expected a manifest file, {path} is a symlink, no file or over {MAX_MANIFEST_BYTES >> 20} MiB: "
+                "restore it from a backup"
             )
         content = path.read_bytes()
     except OSError as error:
@@ -162,6 +167,9 @@ def read_manifest(database: Path, generation: int) -> Manifest:
 def parse_manifest(content: bytes, *, generation: int, name: str) -> Manifest:
     """The manifest in `content`. Raises as `read_manifest`."""
     remedy = "restore it from a backup, or remove it to use the generation before"
+    parts, members = content.count(b"{") + content.count(b"["), content.count(b",")
+    if parts > MAX_MANIFEST_PARTS or members > MAX_MANIFEST_MEMBERS:
+        raise DatabaseDamaged(f"expected a manifest in {name}, received {parts} tables and lists: {remedy}")
     try:
         values = json.loads(content)
         if not isinstance(values, dict):

@@ -15,6 +15,9 @@ FIELDS = ("text", "frame")
 SAFE_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,120}")
 HEX_SHA256 = re.compile(r"[0-9a-f]{64}")
 MAX_ROWS = 1 << 40
+MAX_TEXT = 4096
+MAX_DEPTH = 8
+BYTES_PER_NUMBER = 4
 
 
 def problems_of(manifest: Manifest, generation: int) -> list[str]:
@@ -35,20 +38,21 @@ def _head_problems(manifest: Manifest, generation: int) -> Iterator[str]:
     if not is_count(manifest.embedding_dim, 1, 1 << 16):
         yield f"embedding_dim {manifest.embedding_dim!r}"
     for name in ("retrieval_fingerprint", "retrieval_description"):
-        if not isinstance(getattr(manifest, name), str):
-            yield f"{name} of another type than text"
+        if not is_short_text(getattr(manifest, name)):
+            yield f"{name} of another type than text, or of more than {MAX_TEXT} characters"
     if manifest.text_space is not None:
         yield from _text_space_problems(manifest)
     for name in ("clips", "decoders", "index_facts"):
-        if not isinstance(getattr(manifest, name), Mapping):
-            yield f"{name} of another type than a table"
+        value = getattr(manifest, name)
+        if not isinstance(value, Mapping) or is_deep(value):
+            yield f"{name} of another type than a table, or one with many tables inside each other"
     for space in manifest.tokens:
         if not (is_count(space.tokens_per_clip, 1, 1 << 16) and is_count(space.token_dim, 1, 1 << 20)):
             yield f"tokens of {space.tokens_per_clip!r} x {space.token_dim!r}"
-        if not (isinstance(space.fingerprint, str) and isinstance(space.encoder_name, str)):
-            yield "a tokens fingerprint or encoder name of another type than text"
+        if not (is_short_text(space.fingerprint) and is_short_text(space.encoder_name)):
+            yield "a tokens fingerprint or encoder name of another type than text, or a long one"
     for name in ("tombstones", "dropped"):
-        if not all(isinstance(row_id, str) for row_id in getattr(manifest, name)):
+        if not all(is_short_text(row_id) for row_id in getattr(manifest, name)):
             yield f"{name} of another type than ids"
 
 
@@ -58,14 +62,14 @@ def _text_space_problems(manifest: Manifest) -> Iterator[str]:
         yield "a space for captions alone, which format version 1 does not know"
     if not is_count(space.dim, 1, 1 << 16):
         yield f"captions of {space.dim!r} numbers"
-    if not (isinstance(space.fingerprint, str) and isinstance(space.description, str)):
+    if not (is_short_text(space.fingerprint) and is_short_text(space.description)):
         yield "a space for captions that is named by another type than text"
 
 
 def _list_problems(manifest: Manifest) -> Iterator[str]:
     spaces = {space.fingerprint for space in manifest.tokens}
     for segment in manifest.segments:
-        yield from _segment_problems(segment, spaces)
+        yield from _segment_problems(segment, spaces, manifest.embedding_dim)
     if len({str(segment.name) for segment in manifest.segments}) != len(manifest.segments):
         yield "a segment listed twice"
     for index in manifest.indexes:
@@ -74,13 +78,17 @@ def _list_problems(manifest: Manifest) -> Iterator[str]:
         yield from _file_problems(file)
 
 
-def _segment_problems(segment: Segment, spaces: set[str]) -> Iterator[str]:
+def _segment_problems(segment: Segment, spaces: set[str], embedding_dim: int) -> Iterator[str]:
     if not isinstance(segment.name, str) or not SAFE_PART.fullmatch(segment.name):
         yield f"the unsafe segment name {segment.name!r}"
     if not is_count(segment.row_count, 1, MAX_ROWS):
         yield f"a segment of {segment.row_count!r} rows"
-    if not isinstance(segment.sampling, Mapping):
-        yield "sampling of another type than a table"
+    elif is_count(segment.rows.size_bytes, 0, 1 << 60):
+        # Memory is asked for by the number of rows: each one's first frame alone takes so many bytes of the file.
+        if segment.row_count * embedding_dim * BYTES_PER_NUMBER > segment.rows.size_bytes:
+            yield f"{segment.row_count} rows in a file of {segment.rows.size_bytes} bytes"
+    if not isinstance(segment.sampling, Mapping) or is_deep(segment.sampling):
+        yield "sampling of another type than a table, or one with many tables inside each other"
     if any(not isinstance(file.fingerprint, str) or file.fingerprint not in spaces for file in segment.tokens):
         yield "tokens of a fingerprint that is not described"
 
@@ -105,6 +113,22 @@ def _file_problems(file: StoredFile) -> Iterator[str]:
 def is_count(value: object, low: int, high: int) -> bool:
     """Whether `value` is a whole number (a truth value is none) from `low` to `high`."""
     return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+
+def is_short_text(value: object) -> bool:
+    """Whether `value` is text of at most 4096 characters."""
+    return isinstance(value, str) and len(value) <= MAX_TEXT
+
+
+def is_deep(value: object) -> bool:
+    """Whether tables and lists stand inside each other more than eight times; asked without recursion."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        inside = [entry.values() if isinstance(entry, Mapping) else entry for entry in level]
+        level = [item for entry in inside for item in entry if isinstance(item, Mapping | list)]
+        if not level:
+            return False
+    return True
 
 
 def is_safe_path(path: object) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from index_builder.database.format.mapped_file import MappedFile
+from index_builder.database.format.row_check import impossible_values
 from index_builder.errors import DatabaseDamaged
 
 if TYPE_CHECKING:
@@ -133,6 +134,8 @@ class RowsFile:
                 raise self._damaged(f"batch {number} is damaged ({str(error).splitlines()[0]})") from error
             if batch.num_rows != min(BATCH_ROWS, self.row_count - number * BATCH_ROWS):
                 raise self._damaged(f"batch {number} has {batch.num_rows} rows")
+            if problem := next(impossible_values(batch), None):
+                raise self._damaged(f"batch {number} holds {problem}")
             self._checked[number] = batch
         return self._checked[number]
 

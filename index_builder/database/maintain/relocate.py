@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from index_builder.clips.allowed_folders import note_folders
 from index_builder.clips.find import VideoFile, find_videos
 from index_builder.database.commit.publisher import Publisher, writing
 from index_builder.database.maintain.rewrite_rows import RowChange, rewrite_rows
@@ -90,7 +91,9 @@ def _content(row_id: str) -> str:
 def _by_content(inputs: Sequence[Path], sizes: set[int], progress: Progress | None) -> dict[str, VideoFile]:
     """The videos of these sizes, by the start of their hash as ids have it; of copies the first. A file that cannot be
     read is no find."""
-    videos = [video for video in find_videos(inputs) if isinstance(video, VideoFile) and video.size_bytes in sizes]
+    entries = [entry for entry in find_videos(inputs) if isinstance(entry, VideoFile)]
+    note_folders(video.root for video in entries)
+    videos = [video for video in entries if video.size_bytes in sizes]
     found: dict[str, VideoFile] = {}
     for done, video in enumerate(videos, start=1):
         try:

@@ -15,6 +15,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from index_builder.database.format.manifest_check import is_count
 from index_builder.errors import InvalidSetting, RecallBelowTarget
 
 logger = logging.getLogger(__name__)
@@ -31,8 +32,6 @@ HELD_OUT_ROWS = 200
 NEIGHBOURS = 10
 EFFORTS = {"efSearch": (32, 64, 128, 256, 512, 1024, 2048), "nprobe": (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)}
 ADD_ROWS = 4096
-# The facts of an index that people want to see.
-MEASURED = ("recall_at_10", "target_recall", "queries", "parameter", "effort")
 # An IDMap ends with a count and its ids.
 IDS_HEADER_BYTES = 8
 # Captions repeat, so rows tie: a hit as good as the tenth counts. float16 storage rounds scores by less than this.
@@ -130,6 +129,19 @@ def _build_approximate(vectors: Vectors, plan: IndexPlan, kind: str) -> BuiltInd
     index.add_with_ids(queries, held)
     content = _serialised(index)
     return BuiltIndex(content=content, kind=name, facts={**facts, **_structure(index, kind, content)})
+
+
+def measured_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What people want to see of the facts of an index that a manifest holds: those that are of the kind written here,
+    since a stranger may have written them."""
+    sound = {
+        "recall_at_10": lambda value: isinstance(value, float | int) and 0 <= value <= 1,
+        "target_recall": lambda value: isinstance(value, float | int) and 0 <= value <= 1,
+        "queries": lambda value: is_count(value, 0, 1 << 40),
+        "parameter": lambda value: isinstance(value, str) and value in EFFORTS,
+        "effort": lambda value: is_count(value, 1, 1 << 20),
+    }
+    return {name: facts[name] for name, is_sound in sound.items() if name in facts and is_sound(facts[name])}
 
 
 def _spread(rows: int, count: int) -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import Any
 
 from index_builder.database.commit.publisher import Publisher, writing
 from index_builder.database.format.manifest import FIELDS, IndexFile, Manifest
-from index_builder.database.search.certified_index import FLAT_ROWS, MEASURED, IndexPlan, build_index
+from index_builder.database.search.certified_index import FLAT_ROWS, IndexPlan, build_index, measured_facts
 from index_builder.database.search.reader import MotionDatabase
 
 logger = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ def rebuild_indexes(database: Path, *, plan: IndexPlan | None = None) -> IndexRe
             "kind": index.kind,
             "rows": index.row_count,
             "size_bytes": index.size_bytes,
-            **{name: value for name, value in manifest.index_facts.get(index.path, {}).items() if name in MEASURED},
+            **measured_facts(manifest.index_facts.get(index.path, {})),
         }
         for index in manifest.indexes
     }

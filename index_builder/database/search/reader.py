@@ -18,7 +18,7 @@ from index_builder.database.format.field_vectors import StoredVectors
 from index_builder.database.format.manifest import FIELDS, Manifest, check_size, list_generations, newest_manifest
 from index_builder.database.format.rows import ClipRow, RowsFile
 from index_builder.database.format.tokens import StoredTokens, TokensFile
-from index_builder.database.search.certified_index import MEASURED, Vectors
+from index_builder.database.search.certified_index import Vectors, measured_facts
 from index_builder.database.search.motion_search import motion_scores
 from index_builder.database.search.row_filter import RowFilter
 from index_builder.database.search.row_numbers import RowNumbers
@@ -230,7 +230,13 @@ class MotionDatabase:
         if not places or any(fingerprint not in self._tokens[segment] for segment, _ in places):
             raise self._tokens_not_stored(fingerprint, len(places))
         found = (self._tokens[segment][fingerprint].row(index) for segment, index in places)
-        return StoredTokens(*(np.stack(kind) for kind in zip(*found, strict=True)))
+        tokens = StoredTokens(*(np.stack(kind) for kind in zip(*found, strict=True)))
+        if not (np.isfinite(tokens.motion_tokens).all() and np.isfinite(tokens.appearance_tokens).all()):
+            raise DatabaseDamaged(
+                f"expected finite tokens in {self.path.name}, found inf or nan: find the file with motionrag index "
+                "verify, and rebuild the database"
+            )
+        return tokens
 
     def _tokens_not_stored(self, fingerprint: str, rows: int) -> TokensNotStored:
         stored = ", ".join(f"{space.fingerprint} ({space.encoder_name})" for space in self.manifest.tokens)
@@ -256,8 +262,7 @@ class MotionDatabase:
     def search_facts(self, field: Field) -> Mapping[str, object]:
         """What was measured of the index in use: recall_at_10, the effort tuned for it and the parameter of that name
         (efSearch, nprobe), the number of held-out queries, the target; empty without an index."""
-        facts = self._search_of(field).facts
-        return {name: facts[name] for name in MEASURED if name in facts}
+        return measured_facts(self._search_of(field).facts)
 
     def _places(self, ids: Sequence[str]) -> list[tuple[int, int]]:
         """(segment, row in it) of each id. Raises RowNotFound."""

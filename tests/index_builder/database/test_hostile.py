@@ -17,15 +17,17 @@ import pytest
 
 from index_builder.database.commit.publisher import Publisher
 from index_builder.database.format.manifest import _sealed, list_generations, manifest_path, read_manifest
-from index_builder.database.format.rows import rows_schema
+from index_builder.database.format.rows import encode_rows, rows_schema
 from index_builder.database.maintain.remove import remove_rows
+from index_builder.database.maintain.summary import summarise
 from index_builder.database.maintain.verify import verify_database
 from index_builder.database.search.certified_index import IndexPlan
 from index_builder.database.search.index_commit import rebuild_indexes
 from index_builder.database.search.reader import MotionDatabase
 from index_builder.database.search.row_filter import RowFilter
 from index_builder.errors import DatabaseDamaged, MotionRAGError
-from tests.index_builder.sample_rows import row_id, unit_vector, write_database
+from index_builder.report.facts import describe
+from tests.index_builder.sample_rows import batch, open_writer, row_id, unit_vector, write_database
 
 MUTATED_MANIFESTS = 200
 ODD_VALUES = [
@@ -232,7 +234,7 @@ def test_hostile_row_files_are_refused_or_read(database: Path) -> None:
     original, generator = path.read_bytes(), random.Random(1)
     for content in (PICKLE, b"", b"ARROW1\0\0" * 500, arrow_file(0), arrow_file(9), arrow_file(3, batches=2)):
         put(database, path, content)
-        with pytest.raises(DatabaseDamaged, match="expected sound rows"):
+        with pytest.raises(DatabaseDamaged, match=r"expected sound rows|3 rows in a file of \d+ bytes"):
             use(database)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for _ in range(150):
@@ -242,6 +244,105 @@ def test_hostile_row_files_are_refused_or_read(database: Path) -> None:
         except MotionRAGError:
             pass
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 512 << 10  # KiB
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"start_sec": float("nan")}, "does not end after its start"),
+        ({"end_sec": float("nan")}, "does not end after its start"),
+        ({"end_sec": float("inf")}, "does not end after its start"),
+        ({"start_sec": -1.0}, "does not end after its start"),
+        ({"start_sec": 2.0}, "does not end after its start"),
+        ({"fps": float("nan")}, "rate of frames"),
+        ({"fps": 0.0}, "rate of frames"),
+        ({"width": 0}, "size of pictures"),
+        ({"height": -(1 << 31)}, "size of pictures"),
+        ({"width": (1 << 31) - 1}, "size of pictures"),
+        ({"source": "/" + "x" * 40_000}, "40001 bytes"),
+        ({"caption": "x" * (2 << 20)}, "2097152 bytes"),
+        ({"thumbnail": bytes(5 << 20)}, "5242880 bytes"),
+        ({"id": "x" * 300}, "300 bytes"),
+    ],
+)
+def test_values_that_no_clip_has_are_refused(database: Path, changes: dict, reason: str) -> None:
+    path = next(path for path in (database / "segments").glob("*/rows.arrow") if b"v0" in path.read_bytes())
+    rows = [replace(row, **changes) for row in batch([0, 1, 2]).rows]
+    put(database, path, encode_rows(rows, text=batch([0, 1, 2]).text, frame=batch([0, 1, 2]).frame).to_pybytes())
+    with pytest.raises(DatabaseDamaged, match=reason):
+        use(database)
+
+
+@pytest.mark.parametrize("part", ["text", "frame", "motion_tokens"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_numbers_that_compare_with_nothing_are_refused(database: Path, part: str, value: float) -> None:
+    good = batch([10, 11])
+    good.text[:], good.tokens.motion_tokens[:] = (value if part == name else 1.0 for name in ("text", "motion_tokens"))
+    good.frame[:] = value if part == "frame" else 1.0
+    with open_writer(database) as writer:
+        writer.commit_rows(good)
+    opened = MotionDatabase.open(database)
+    with pytest.raises(DatabaseDamaged, match="expected finite"):
+        opened.search(unit_vector(0, 0), field="frame", k=20)
+        opened.search(unit_vector(0, 0), field="text", k=20)
+        opened.tokens([row_id(10)], fingerprint="tokens-1")
+
+
+def test_counts_beyond_the_files_are_refused_before_memory_is_asked_for(database: Path) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    original = manifest_path(database, list_generations(database)[0]).read_bytes()
+    for count in (10**9, 1 << 39):
+        values = json.loads(original)
+        values["segments"][0]["row_count"] = count
+        write_manifest(database, values)
+        with pytest.raises(DatabaseDamaged, match=f"{count} rows in a file of"):
+            MotionDatabase.open(database)
+    for size in ("embedding_dim", "token_dim"):
+        values = json.loads(original)
+        (values if size in values else values["tokens"][0])[size] = 1 << 15
+        write_manifest(database, values)
+        with pytest.raises(DatabaseDamaged, match="expected"):
+            use(database)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 256 << 10  # KiB
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("clips", {"a": [[[[[[[[[1]]]]]]]]]}),
+        ("index_facts", {"x": {"y": {"z": {"a": {"b": {"c": {"d": {"e": {"f": {}}}}}}}}}}),
+        ("retrieval_description", "x" * 5000),
+        ("tombstones", ["x" * 5000]),
+    ],
+)
+def test_deep_tables_and_endless_names_are_refused(database: Path, place: str, value: object) -> None:
+    values = json.loads(manifest_path(database, list_generations(database)[0]).read_bytes())
+    values[place] = value
+    write_manifest(database, values)
+    with pytest.raises(DatabaseDamaged, match="expected a valid manifest"):
+        MotionDatabase.open(database)
+
+
+def test_a_manifest_that_unfolds_is_refused_before_it_is_parsed(database: Path) -> None:
+    newest = list_generations(database)[0]
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for content in (b"[" + b"[]," * (3 << 20) + b"[]]", b"[" + b"1," * (20 << 20) + b"1]"):
+        write_manifest(database, {"generation": newest})
+        manifest_path(database, newest).write_bytes(content)
+        with pytest.raises(DatabaseDamaged, match="tables and lists"):
+            MotionDatabase.open(database)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 256 << 10  # KiB
+
+
+def test_facts_of_another_kind_are_not_shown(database: Path) -> None:
+    rebuild_indexes(database, plan=IndexPlan(kind="hnsw", target_recall=0.1))
+    values = json.loads(manifest_path(database, list_generations(database)[0]).read_bytes())
+    for facts in values["index_facts"].values():
+        facts |= {"recall_at_10": "high", "queries": -1, "parameter": ["efSearch"], "effort": True}
+    write_manifest(database, values)
+    opened = MotionDatabase.open(database)
+    assert not {"recall_at_10", "queries", "parameter", "effort"} & opened.search_facts("text").keys()
+    assert "recall not measured" in dict(describe(summarise(opened)))["search by text"]
 
 
 def as_int(size: int, value: int) -> bytes:

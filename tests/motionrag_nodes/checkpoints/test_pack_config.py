@@ -53,6 +53,44 @@ def test_the_published_preprocessing_makes_it_version_2(config, tmp_path):
     assert "encoders.motion.preprocessing.shape: expected a width and a height" in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("part", "name"),
+    [
+        ("motion_resampler", "depth"),
+        ("motion_resampler", "num_queries"),
+        ("appearance_resampler", "dim"),
+        ("appearance_resampler", "ff_mult"),
+        ("context_transformer", "layers"),
+        ("context_transformer", "max_positions"),
+        ("context_transformer", "tokens_per_clip"),
+    ],
+)
+def test_sizes_beyond_any_model_are_refused_before_memory_is_asked_for(config, part, name):
+    values = config.to_dict()
+    values[part][name] = 10**9
+    with pytest.raises(PackInvalid, match=rf"{part}\.{name}: expected 1 to \d+, received 1000000000"):
+        PackConfig.from_dict(values)
+
+
+def test_a_table_of_positions_is_bounded_as_a_whole(config):
+    values = config.to_dict()
+    values["context_transformer"]["max_positions"] = 1 << 16
+    values["context_transformer"]["token_dim"] = 1 << 16
+    with pytest.raises(PackInvalid, match=r"max_positions: expected at most \d+ / token_dim"):
+        PackConfig.from_dict(values)
+
+
+@pytest.mark.parametrize("value", [10**9, 0, -1, "224", None, 1.5, True, [1]])
+@pytest.mark.parametrize("name", ["crop", "resize_short_side", "frames"])
+def test_pixels_beyond_any_encoder_are_refused(config, name, value):
+    values = config.to_dict()
+    values["encoders"]["motion"]["preprocessing"][name] = value
+    with pytest.raises(
+        PackInvalid, match=r"encoders\.motion\.preprocessing\.(crop|resize_short_side|frames): expected"
+    ):
+        PackConfig.from_dict(values)
+
+
 def test_every_problem_is_reported_at_once(config):
     values = copy.deepcopy(config.to_dict())
     del values["references"]

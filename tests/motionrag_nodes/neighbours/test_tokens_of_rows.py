@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from index_builder.build import build_database
+from index_builder.clips.allowed_folders import AllowedFolders
 from index_builder.database.search.reader import MotionDatabase
+from motionrag_nodes.errors import NeighboursNotFound
 from motionrag_nodes.neighbours import tokens_of_rows as module
 from motionrag_nodes.neighbours.retrieve import retrieve_neighbours
 from tests.index_builder.projection_encoder import ProjectionEncoder
@@ -44,16 +46,34 @@ def test_encodes_on_demand_says_so_and_remembers(database: MotionDatabase, encod
     assert other.encoded == 3
 
 
-def test_a_video_that_is_gone_counts_as_mid_grey(tmp_path: Path, folder: Path, encoder, caplog) -> None:
+def test_a_video_that_is_gone_is_left_out_with_its_reason(tmp_path: Path, folder: Path, encoder, caplog) -> None:
     videos = Path(shutil.copytree(folder, tmp_path / "videos"))
     build_database([videos], output=tmp_path / "db", encoder=encoder, workers=1)
+    database = MotionDatabase.open(tmp_path / "db")
     (videos / "clip_3.mp4").unlink()
-    other = OtherTokens()
-    found = retrieve_neighbours(
-        MotionDatabase.open(tmp_path / "db"), encoder=other, prompt="a dog runs away", min_score=0.99
-    )
-    assert "clip_3.mp4 cannot be read" in caplog.text and "mid-grey" in caplog.text
-    grey = np.full((16, 48, 48, 3), 128, np.uint8)
-    assert np.array_equal(
-        found.appearance_tokens.numpy(), other.encode([grey], [None]).appearance_tokens.astype(np.float32)
-    )
+    found = retrieve_neighbours(database, encoder=OtherTokens(), prompt="a dog runs away", top_k=3)
+    assert [item.rank for item in found.items] == [1, 2] and found.motion_tokens.shape[0] == 2
+    assert not [item for item in found.items if "clip_3" in item.source]
+    (reason,) = found.left_out
+    assert "clip_3.mp4: the file is gone" in reason and "left out" in caplog.text
+    with pytest.raises(NeighboursNotFound, match=r"none can: .*clip_3.mp4: the file is gone"):
+        retrieve_neighbours(database, encoder=OtherTokens(), prompt="a dog runs away", min_score=0.99)
+
+
+def test_videos_of_folders_that_were_not_indexed_here_are_left_alone(
+    database: MotionDatabase, folder: Path, no_state: Path
+) -> None:
+    """As of a database that came from somebody else."""
+    with pytest.raises(NeighboursNotFound, match="allow its folder"):
+        retrieve_neighbours(database, encoder=OtherTokens(), prompt="a ball", top_k=2)
+    allowed = AllowedFolders.of_user([folder])
+    assert len(retrieve_neighbours(database, encoder=OtherTokens(), prompt="a ball", top_k=2, sources=allowed)) == 2
+
+
+def test_reading_on_demand_can_be_stopped(database: MotionDatabase) -> None:
+    def stop(done: int, total: int) -> None:
+        assert total == 4
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        retrieve_neighbours(database, encoder=OtherTokens(), prompt="a ball", top_k=2, progress=stop)

@@ -29,7 +29,7 @@ SHA = "ab" * 32
 
 
 def manifest(generation: int = 1, **changes) -> Manifest:
-    rows = StoredFile(path="segments/abc/rows.arrow", sha256=SHA, size_bytes=10)
+    rows = StoredFile(path="segments/abc/rows.arrow", sha256=SHA, size_bytes=100)
     tokens = TokensFile(path="segments/abc/tokens-t.safetensors", sha256=SHA, size_bytes=10, fingerprint="t")
     sampling = {"clip_seconds": 2.0, "clips_per_video": None}
     segment = Segment(name="abc", row_count=3, rows=rows, tokens=(tokens,), sampling=sampling)
@@ -153,7 +153,7 @@ def test_symlinks_and_wrong_sizes_are_refused(tmp_path: Path) -> None:
     (database / "segments" / "abc").unlink()
     (database / "segments" / "abc").mkdir()
     (database / "segments" / "abc" / "rows.arrow").write_bytes(b"0123")
-    with pytest.raises(DatabaseDamaged, match=r"expected 10 bytes .* found 4"):
+    with pytest.raises(DatabaseDamaged, match=r"expected 100 bytes .* found 4"):
         check_size(database, file)
     (tmp_path / "manifest-000001.json").symlink_to(outside / "rows.arrow")
     with pytest.raises(DatabaseDamaged, match="symlink"):
