@@ -7,9 +7,11 @@ It "renders" a graph by writing the text of its inputs to a file. The filename_p
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import threading
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -33,9 +35,12 @@ class TinyComfyUI:
     inputs: dict[str, bytes] = field(default_factory=lambda: {"example.png": b"example"})
     cancelled: list[str] = field(default_factory=list)
     step_sec: float = 0.0
+    on_request: Callable[[str, str], None] | None = None  # method and path of each request, before it is answered
     generations: dict[str, int] | None = None  # of motion databases; None: a server without our nodes
     url: str = ""
     _history: dict[str, Any] = field(default_factory=dict)
+    _running: dict[str, Any] = field(default_factory=dict)
+    _tasks: set[asyncio.Future[None]] = field(default_factory=set)
     _sockets: dict[str, web.WebSocketResponse] = field(default_factory=dict)
 
     def __enter__(self) -> TinyComfyUI:
@@ -52,8 +57,17 @@ class TinyComfyUI:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
 
+    def forget(self) -> list[str]:
+        """Empties queue and history as a restart does; gives the ids of the prompts that ran."""
+        running = list(self._running)
+        for task in self._tasks:
+            task.cancel()
+        self._running.clear()
+        self._history.clear()
+        return running
+
     async def _start(self) -> None:
-        app = web.Application()
+        app = web.Application(middlewares=[self._tell])
         app.router.add_get("/system_stats", self._stats)
         app.router.add_get("/object_info", self._info)
         app.router.add_get("/motionrag/databases", self._databases)
@@ -65,12 +79,20 @@ class TinyComfyUI:
         app.router.add_get("/view", self._view)
         app.router.add_post("/upload/image", self._upload)
         app.router.add_post("/prompt", self._prompt)
+        app.router.add_post("/free", self._free)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()
         self._site = site
         self.url = f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}"  # type: ignore[union-attr]
+
+    @web.middleware
+    async def _tell(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        if self.on_request is not None:
+            self.on_request(request.method, request.path)
+        response: web.StreamResponse = await handler(request)
+        return response
 
     async def _stats(self, _: web.Request) -> web.Response:
         return web.json_response({"system": {"comfyui_version": self.version}})
@@ -82,7 +104,8 @@ class TinyComfyUI:
         return web.Response(status=404) if self.generations is None else web.json_response(self.generations)
 
     async def _queue(self, _: web.Request) -> web.Response:
-        return web.json_response({"queue_running": [], "queue_pending": []})
+        running = [[1, prompt_id, {}, extra, []] for prompt_id, extra in self._running.items()]
+        return web.json_response({"queue_running": running, "queue_pending": []})
 
     async def _get_history(self, request: web.Request) -> web.Response:
         prompt_id = request.match_info["prompt_id"]
@@ -97,6 +120,9 @@ class TinyComfyUI:
     async def _cancel(self, request: web.Request) -> web.Response:
         body = await request.json()
         self.cancelled += body.get("delete", [])
+        return web.Response()
+
+    async def _free(self, _: web.Request) -> web.Response:
         return web.Response()
 
     async def _upload(self, request: web.Request) -> web.Response:
@@ -124,16 +150,20 @@ class TinyComfyUI:
             errors = [{"message": "Value not in list", "details": "sampler_name: 'x' not in [...]"}]
             node_errors = {"3": {"class_type": "SaveImage", "errors": errors}}
             return web.json_response({"error": {"message": "invalid"}, "node_errors": node_errors}, status=400)
-        prompt_id = uuid.uuid4().hex
-        self._task = asyncio.ensure_future(self._execute(prompt_id, graph, prefix, body["client_id"]))
+        prompt_id = str(body.get("prompt_id") or uuid.uuid4().hex)
+        self._running[prompt_id] = body.get("extra_data", {})
+        task = asyncio.ensure_future(self._execute(prompt_id, graph, prefix, body["client_id"]))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         return web.json_response({"prompt_id": prompt_id, "number": 1, "node_errors": {}})
 
     async def _execute(self, prompt_id: str, graph: dict[str, Any], prefix: str, client_id: str) -> None:
-        socket = self._sockets[client_id]
+        socket = self._sockets.get(client_id) or web.WebSocketResponse()
 
         async def send(kind: str, **data: Any) -> None:
-            if "silent" not in prefix and not socket.closed:
-                await socket.send_json({"type": kind, "data": {**data, "prompt_id": prompt_id}})
+            if "silent" not in prefix and client_id in self._sockets and not socket.closed:
+                with contextlib.suppress(ConnectionError):  # whoever listened was killed
+                    await socket.send_json({"type": kind, "data": {**data, "prompt_id": prompt_id}})
 
         await send("execution_start")
         await send("execution_cached", nodes=["1"])
@@ -157,6 +187,7 @@ class TinyComfyUI:
             }
         else:
             self._history[prompt_id] = {"status": {"status_str": "success"}, "outputs": self._results(graph, prefix)}
+        self._running.pop(prompt_id, None)
         await send("executing", node=None)
 
     def _results(self, graph: dict[str, Any], prefix: str) -> dict[str, Any]:
