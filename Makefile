@@ -46,7 +46,7 @@ $(OLDEST)/.ready: requirements.txt
 
 test-oldest: $(OLDEST)/.ready  ## tests of loaders and database with the oldest libraries that are allowed (slow: installs them)
 	PYTHONPATH=. $(OLDEST)/bin/python -m pytest tests/index_builder/model_files tests/index_builder/features \
-		tests/index_builder/database tests/motionrag_nodes/checkpoints
+		tests/index_builder/database tests/motionrag_nodes/checkpoints tests/motionrag_nodes/backbones/dynamicrafter
 
 # The editor's own page is tested in Debian's browser; where none can be had those tests say so and are skipped.
 chromium:

@@ -8,6 +8,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from index_builder.model_files.diffusers_settings import Components, require_diffusers_folder
 from motionrag_nodes.backbones.backbone import AttentionHost
 from motionrag_nodes.errors import UnsupportedProcessor, VideoModelNotFound
 
@@ -43,18 +44,22 @@ def attention_host(path: str, attention: nn.Module, processors: Collection[str],
     )
 
 
-def load_pipeline(kind: type, source: str | Path, *, dtype: torch.dtype, title: str, parts: Collection[str]) -> Any:
+def load_pipeline(kind: type, source: str | Path, *, dtype: torch.dtype, title: str, components: Components) -> Any:
     """A pipeline of class `kind` from a local folder or, by its name, from the local hub cache.
 
-    Nothing is downloaded, and only safetensors files are read.
+    Nothing is downloaded, and only safetensors files are read. `components` lists the classes that each part may be of.
 
     Raises:
         VideoModelNotFound: there is no such model on this machine, or it is of another kind.
+        ModelFilesRefused: its folder holds code, pickles, or settings outside the table of `components`.
     """
     folder = locate(source)
-    received = pipeline_class(folder, parts=parts)
+    received = pipeline_class(folder, parts=components)
     if received != kind.__name__:
         raise VideoModelNotFound(f"Expected a {kind.__name__} at {folder}, found {received}: choose a {title} model.")
+    require_diffusers_folder(
+        folder, pipeline=kind.__name__, components=components, in_hub_cache=not Path(source).is_dir()
+    )
     try:
         with warnings.catch_warnings():
             # Newer diffusers call it dtype; the older versions that users have with ComfyUI know only this name.

@@ -25,6 +25,7 @@ from index_builder.features.encoders import (
     load_retrieval_encoder,
 )
 from index_builder.features.sentence_encoder import SentenceEncoder, load_sentence_encoder
+from index_builder.model_files.folder import require_plain_folder
 from motionrag_nodes.adapted_tokens.context_transformer import ContextTransformer
 from motionrag_nodes.attention.adapter import MotionAdapter
 from motionrag_nodes.backbones.backbone import get_backbone
@@ -143,8 +144,10 @@ def load_pack(name_or_folder: str | Path, *, device: str = "cpu") -> MotionPack:
         PackNotFound: there is no pack.json.
         PackTooNew: it has a later format version.
         PackInvalid: files are damaged, missing or do not fit; every problem is listed.
+        ModelFilesRefused: the folder holds code, pickles, or links that lead out of it.
     """
     folder = _locate(name_or_folder)
+    require_plain_folder(folder)
     config = PackConfig.from_json(folder / PACK_FILE)
     pack = MotionPack(config, folder=folder, device=device)
     appearance = _read_file(folder, config, APPEARANCE_RESAMPLER_FILE)

@@ -16,14 +16,23 @@ if TYPE_CHECKING:
     from PIL import Image
     from torch import nn
 
-PARTS = ("transformer", "vae", "text_encoder", "tokenizer", "scheduler")
+COMPONENTS = {
+    "transformer": ("diffusers.CogVideoXTransformer3DModel",),
+    "vae": ("diffusers.AutoencoderKLCogVideoX",),
+    "text_encoder": ("transformers.T5EncoderModel",),
+    "tokenizer": ("transformers.T5Tokenizer", "transformers.T5TokenizerFast"),
+    "scheduler": ("diffusers.CogVideoXDDIMScheduler", "diffusers.CogVideoXDPMScheduler"),
+}
+PARTS = tuple(COMPONENTS)
 
 
 def load(source: str | Path, *, dtype: torch.dtype) -> CogVideoXImageToVideoPipeline:
     """See `Backbone.load`; its steps are DPM's, its codec works by slices and tiles. Raises VideoModelNotFound."""
     from diffusers import CogVideoXDPMScheduler, CogVideoXImageToVideoPipeline
 
-    pipeline = load_pipeline(CogVideoXImageToVideoPipeline, source, dtype=dtype, title="CogVideoX", parts=PARTS)
+    pipeline = load_pipeline(
+        CogVideoXImageToVideoPipeline, source, dtype=dtype, title="CogVideoX", components=COMPONENTS
+    )
     pipeline.scheduler = CogVideoXDPMScheduler.from_config(pipeline.scheduler.config, timestep_spacing="trailing")
     pipeline.vae.enable_slicing()
     pipeline.vae.enable_tiling()

@@ -20,7 +20,9 @@ from comfy.model_patcher import ModelPatcher
 from safetensors.torch import load_file
 from torch import nn
 
+from index_builder.model_files.diffusers_settings import require_diffusers_folder
 from motionrag_nodes.backbones.svd.native_names import UNetLayout
+from motionrag_nodes.backbones.svd.pipeline import COMPONENTS
 from motionrag_nodes.errors import VideoModelNotFound
 from motionrag_nodes.state_check import state_problems
 
@@ -33,7 +35,9 @@ def load_native_base(folder: Path) -> tuple[ModelPatcher, comfy.clip_vision.Clip
     Raises:
         VideoModelNotFound: a part is missing, or is built otherwise than Stable Video Diffusion.
         AdapterMismatch: the UNet has parts that no SVD has.
+        ModelFilesRefused: the folder holds code, pickles, or settings of something else.
     """
+    require_diffusers_folder(folder, pipeline="StableVideoDiffusionPipeline", components=COMPONENTS)
     vae = DiffusersVAE(_load_codec(folder))
     return load_native_unet(folder, latent_scale=vae.first_stage_model.scaling_factor), _load_vision(folder), vae
 

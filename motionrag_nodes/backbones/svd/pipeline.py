@@ -16,14 +16,23 @@ if TYPE_CHECKING:
     from PIL import Image
     from torch import nn
 
-PARTS = ("unet", "vae", "image_encoder", "scheduler", "feature_extractor")
+COMPONENTS = {
+    "unet": ("diffusers.UNetSpatioTemporalConditionModel",),
+    "vae": ("diffusers.AutoencoderKLTemporalDecoder", "diffusers.AutoencoderKL"),
+    "image_encoder": ("transformers.CLIPVisionModelWithProjection",),
+    "scheduler": ("diffusers.EulerDiscreteScheduler",),
+    "feature_extractor": ("transformers.CLIPImageProcessor", "transformers.CLIPFeatureExtractor"),
+}
+PARTS = tuple(COMPONENTS)
 
 
 def load(source: str | Path, *, dtype: torch.dtype) -> StableVideoDiffusionPipeline:
-    """See `Backbone.load`. Raises VideoModelNotFound."""
+    """See `Backbone.load`. Raises VideoModelNotFound, ModelFilesRefused."""
     from diffusers import StableVideoDiffusionPipeline
 
-    return load_pipeline(StableVideoDiffusionPipeline, source, dtype=dtype, title="Stable Video Diffusion", parts=PARTS)
+    return load_pipeline(
+        StableVideoDiffusionPipeline, source, dtype=dtype, title="Stable Video Diffusion", components=COMPONENTS
+    )
 
 
 def defaults(pipeline: StableVideoDiffusionPipeline) -> SVDSettings:

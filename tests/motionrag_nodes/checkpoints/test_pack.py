@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 
+from index_builder.errors import ModelFilesRefused
 from motionrag_nodes.checkpoints.pack import load_pack
 from motionrag_nodes.errors import PackInvalid, PackNotFound
 
@@ -119,7 +120,7 @@ def test_a_file_may_not_lead_out_of_the_pack(tmp_path, write_tiny_pack):
     folder = write_tiny_pack(tmp_path / "pack")
     outside = (folder / "motion_adapter.safetensors").rename(tmp_path / "outside.safetensors")
     (folder / "motion_adapter.safetensors").symlink_to(outside)
-    with pytest.raises(PackInvalid, match=r"Expected the file motion_adapter.safetensors inside"):
+    with pytest.raises(ModelFilesRefused, match=r"found motion_adapter\.safetensors: it is a link that leads out"):
         load_pack(folder)
 
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from index_builder.errors import ModelFilesRefused
 from motionrag_nodes.checkpoints.pack import PACKAGED_FOLDER
 from motionrag_nodes.errors import VideoModelNotFound
 
@@ -114,15 +115,15 @@ def test_half_precision_files_and_keys_without_the_tower_s_name(load, copied: Pa
 @pytest.mark.parametrize(
     ("part", "message"),
     [
-        ("vae/config.json", r"Expected a readable config\.json at .*vae.*Choose a folder that holds unet, vae"),
+        ("vae/config.json", r"Expected a JSON object of settings at .*vae/config\.json, found .*No such file"),
         ("unet/diffusion_pytorch_model.safetensors", r"Expected diffusion_pytorch_model\.safetensors or .*fp16"),
         ("image_encoder/model.safetensors", r"Expected model\.safetensors or model\.fp16\.safetensors in .*image_enc"),
-        ("scheduler/scheduler_config.json", r"Expected a readable scheduler_config\.json"),
+        ("scheduler/scheduler_config.json", r"Expected a JSON object of settings at .*scheduler_config\.json"),
     ],
 )
 def test_a_missing_part_is_named(load, copied: Path, part: str, message: str) -> None:
     (copied / part).unlink()
-    with pytest.raises(VideoModelNotFound, match=message):
+    with pytest.raises((VideoModelNotFound, ModelFilesRefused), match=message):
         load(copied)
 
 
@@ -132,7 +133,7 @@ def test_other_models_are_refused(load, copied: Path) -> None:
         load(copied)
     _change(copied / "unet" / "config.json", num_attention_heads=[2, 4])
     _change(copied / "vae" / "config.json", _class_name="AutoencoderTiny")
-    with pytest.raises(VideoModelNotFound, match=r"Expected AutoencoderKL or .*, found AutoencoderTiny"):
+    with pytest.raises(ModelFilesRefused, match=r"Expected the settings of AutoencoderKL.* those of AutoencoderTiny"):
         load(copied)
 
 
