@@ -47,6 +47,10 @@ class PackTooNew(PackInvalid):
     """The pack was written by a later format version than this program reads."""
 
 
+class CalibrationInvalid(MotionRAGError):
+    """A database's clips do not tell how a pack's adapted tokens are to be calibrated."""
+
+
 class CheckpointInvalid(MotionRAGError):
     """A published checkpoint's keys or shapes are not the expected ones."""
 

@@ -55,7 +55,8 @@ def adapt_motion(
 ) -> AdaptedMotion:
     """Combine the neighbours' motion tokens for `image`, uint8 RGB [H, W, 3].
 
-    fusion: "context transformer" predicts them from all neighbours and the picture (arXiv 2509.26391); "mean"
+    fusion: "context transformer" predicts them from all neighbours and the picture (arXiv 2509.26391), with the pack's
+    calibration if it has one; "mean"
     averages the neighbours' tokens; "top-1" takes those of the heaviest neighbour, of equally heavy ones the first.
 
     Raises:
@@ -87,7 +88,7 @@ def adapt_motion(
     else:
         appearance = neighbours.appearance_tokens[None, order].to(pack.device)
         target = encoder.appearance_tokens([image])
-        tokens = pack.context_transformer.adapt(motion, appearance, target, weights=weights)
+        tokens = pack.calibration(pack.context_transformer.adapt(motion, appearance, target, weights=weights))
     return AdaptedMotion(
         # Clones are ordinary tensors: those made in inference mode may not be used where gradients are tracked.
         tokens=_ordinary(tokens),

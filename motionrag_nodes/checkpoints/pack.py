@@ -26,6 +26,7 @@ from index_builder.features.encoders import (
 )
 from index_builder.features.sentence_encoder import SentenceEncoder, load_sentence_encoder
 from index_builder.model_files.folder import require_plain_folder
+from motionrag_nodes.adapted_tokens.calibration import TokenCalibration
 from motionrag_nodes.adapted_tokens.context_transformer import ContextTransformer
 from motionrag_nodes.attention.adapter import MotionAdapter
 from motionrag_nodes.backbones.backbone import get_backbone
@@ -34,6 +35,7 @@ from motionrag_nodes.checkpoints.pack_config import (
     ADAPTER_FILE,
     APPEARANCE_RESAMPLER_FILE,
     BASE_ATTENTION_FILE,
+    CALIBRATION_FILE,
     CONTEXT_TRANSFORMER_FILE,
     MOTION_RESAMPLER_FILE,
     PACK_FILE,
@@ -45,7 +47,7 @@ from motionrag_nodes.errors import PackInvalid, PackNotFound
 from motionrag_nodes.motion_tokens.resampler import Resampler
 from motionrag_nodes.state_check import state_problems
 
-__all__ = ["AdapterConfig", "MotionPack", "PackConfig", "load_pack", "write_pack"]
+__all__ = ["AdapterConfig", "MotionPack", "PackConfig", "load_pack", "write_calibration", "write_pack"]
 
 PACKAGED_FOLDER = Path(__file__).resolve().parents[1] / "packs"
 APPEARANCE_PREFIX = "condition_proj."
@@ -63,6 +65,8 @@ class MotionPack:
         with torch.device("meta"):  # the weights replace every parameter, so none is worth initialising
             modules = build_modules(config)
         self.motion_resampler, self.context_transformer, self.adapter = modules
+        # What the context transformer says passes through it; a pack without one has one that changes nothing.
+        self.calibration = TokenCalibration.of_sizes(config.context_transformer)
 
     @property
     def name(self) -> str:
@@ -160,7 +164,10 @@ def load_pack(name_or_folder: str | Path, *, device: str = "cpu") -> MotionPack:
         ),
         ADAPTER_FILE: (pack.adapter, _read_file(folder, config, ADAPTER_FILE)),
     }
+    if CALIBRATION_FILE in config.files:
+        states[CALIBRATION_FILE] = (pack.calibration, _read_file(folder, config, CALIBRATION_FILE))
     _require_fit(folder, states)
+    pack.calibration.to(device)
     for module, state in states.values():
         module.load_state_dict({key: value.float() for key, value in state.items()}, strict=True, assign=True)
         module.requires_grad_(False).to(device)
@@ -227,6 +234,41 @@ def write_pack(
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return config
+
+
+def write_calibration(folder: Path, calibration: TokenCalibration) -> PackConfig:
+    """Put a calibration into the pack that lies in `folder`, in place of an older one; returns its configuration.
+
+    Killed at any moment, the pack is whole: as it was, without a calibration, or with the new one.
+
+    Raises:
+        PackNotFound, PackInvalid: there is no pack, or the calibration is of other sizes.
+    """
+    folder = _locate(folder)
+    config = PackConfig.from_json(folder / PACK_FILE)
+    state = calibration.state_dict()
+    _require_fit(folder, {CALIBRATION_FILE: (TokenCalibration.of_sizes(config.context_transformer), state)})
+    others = {name: entry for name, entry in config.files.items() if name != CALIBRATION_FILE}
+    # The file that is replaced is no part of the pack while it is neither the old one nor the new one.
+    _replace_config(folder, replace(config, files=others))
+    draft = folder / f".{CALIBRATION_FILE}.tmp-{uuid.uuid4().hex[:8]}"
+    try:
+        entry = _save(draft, state, torch.float32)
+        os.replace(draft, folder / CALIBRATION_FILE)
+    finally:
+        draft.unlink(missing_ok=True)
+    config = replace(config, files={**others, CALIBRATION_FILE: entry})
+    _replace_config(folder, config)
+    return config
+
+
+def _replace_config(folder: Path, config: PackConfig) -> None:
+    draft = folder / f".{PACK_FILE}.tmp-{uuid.uuid4().hex[:8]}"
+    try:
+        config.to_json(draft)
+        os.replace(draft, folder / PACK_FILE)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _locate(name_or_folder: str | Path) -> Path:

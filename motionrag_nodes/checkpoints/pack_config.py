@@ -30,8 +30,9 @@ APPEARANCE_RESAMPLER_FILE = "appearance_resampler.safetensors"
 CONTEXT_TRANSFORMER_FILE = "context_transformer.safetensors"
 ADAPTER_FILE = "motion_adapter.safetensors"
 BASE_ATTENTION_FILE = "base_attention.safetensors"
+CALIBRATION_FILE = "token_calibration.safetensors"
 REQUIRED_FILES = (MOTION_RESAMPLER_FILE, APPEARANCE_RESAMPLER_FILE, CONTEXT_TRANSFORMER_FILE, ADAPTER_FILE)
-ALLOWED_FILES = (*REQUIRED_FILES, BASE_ATTENTION_FILE)
+ALLOWED_FILES = (*REQUIRED_FILES, BASE_ATTENTION_FILE, CALIBRATION_FILE)
 
 # Far above any published model: what a stranger's file may ask for before memory is.
 _MOST_WIDTH, _MOST_SITES, _MOST_TABLE = 1 << 16, 4096, 1 << 24

@@ -45,6 +45,21 @@ def test_the_context_transformer_reads_the_neighbours_and_the_picture(tiny_pack,
     assert not torch.allclose(other_picture.tokens, motion.tokens, atol=1e-3)
 
 
+@torch.no_grad()
+def test_a_calibration_moves_what_the_context_transformer_says_and_nothing_else(tiny_pack, neighbours):
+    plain = {fusion: adapt_motion(tiny_pack, neighbours, image=IMAGE, fusion=fusion) for fusion in FUSIONS}
+    tiny_pack.calibration.gain.fill_(1.5)
+    tiny_pack.calibration.offset += 0.25
+    calibrated = {fusion: adapt_motion(tiny_pack, neighbours, image=IMAGE, fusion=fusion) for fusion in FUSIONS}
+    torch.testing.assert_close(
+        calibrated["context transformer"].tokens, 1.5 * plain["context transformer"].tokens + 0.25
+    )
+    for fusion in FUSIONS:
+        assert torch.equal(calibrated[fusion].unconditional, plain[fusion].unconditional)
+        if fusion != "context transformer":
+            assert torch.equal(calibrated[fusion].tokens, plain[fusion].tokens)
+
+
 @pytest.mark.parametrize("fusion", FUSIONS)
 def test_equal_weights_change_no_bit(tiny_pack, neighbours, fusion):
     plain = adapt_motion(tiny_pack, neighbours, image=IMAGE, fusion=fusion)

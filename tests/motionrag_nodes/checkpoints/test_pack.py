@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from index_builder.errors import ModelFilesRefused
-from motionrag_nodes.checkpoints.pack import load_pack
+from motionrag_nodes.adapted_tokens.calibration import TokenCalibration
+from motionrag_nodes.checkpoints import pack as pack_module
+from motionrag_nodes.checkpoints.pack import load_pack, write_calibration
 from motionrag_nodes.errors import PackInvalid, PackNotFound
 
 
@@ -158,3 +160,69 @@ def test_a_base_model_s_fingerprint_must_be_text(tmp_path, write_tiny_pack):
     (folder / "pack.json").write_text(json.dumps(values))
     with pytest.raises(PackInvalid, match=r"base\.fingerprint: expected text, received 7"):
         load_pack(folder)
+
+
+def calibration(gain=1.5, *, token_dim=32):
+    made = TokenCalibration(tokens_per_clip=3, token_dim=token_dim)
+    made.gain.fill_(gain)
+    made.offset += 0.25
+    return made
+
+
+def test_a_calibration_joins_the_pack_and_takes_the_place_of_another(tmp_path, write_tiny_pack):
+    folder = write_tiny_pack(tmp_path / "pack")
+    plain = load_pack(folder)
+    assert plain.calibration.gain.item() == 1 and not plain.calibration.offset.any()
+    for gain in (1.5, 1.2):
+        write_calibration(folder, calibration(gain))
+        pack = load_pack(folder)
+        assert pack.calibration.gain.item() == pytest.approx(gain)
+        assert (pack.calibration.offset == 0.25).all()
+        assert pack.tokens_fingerprint == plain.tokens_fingerprint  # no database needs to be built again
+    assert sorted(path.name for path in folder.iterdir() if "calibration" in path.name) == [
+        "token_calibration.safetensors"
+    ]
+    assert not [path for path in folder.iterdir() if path.name.startswith(".")]
+
+
+def test_a_calibration_of_other_sizes_is_refused_and_the_pack_stays(tmp_path, write_tiny_pack):
+    folder = write_tiny_pack(tmp_path / "pack")
+    before = (folder / "pack.json").read_bytes()
+    with pytest.raises(PackInvalid, match=r"offset expected \[3, 32\], received \[3, 16\]"):
+        write_calibration(folder, calibration(token_dim=16))
+    assert (folder / "pack.json").read_bytes() == before
+
+
+def test_a_damaged_calibration_is_refused(tmp_path, write_tiny_pack):
+    folder = write_tiny_pack(tmp_path / "pack")
+    write_calibration(folder, calibration())
+    file = folder / "token_calibration.safetensors"
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    with pytest.raises(PackInvalid, match=r"Expected sha256 .* of .*token_calibration\.safetensors"):
+        load_pack(folder)
+    file.unlink()
+    with pytest.raises(PackInvalid, match=r"Expected the file token_calibration\.safetensors"):
+        load_pack(folder)
+
+
+@pytest.mark.parametrize("calls", range(4))
+def test_a_pack_survives_a_kill_while_it_is_calibrated(tmp_path, write_tiny_pack, monkeypatch, calls):
+    folder = write_tiny_pack(tmp_path / "pack")
+    write_calibration(folder, calibration(1.1))
+    replaced = []
+    real = pack_module.os.replace
+
+    def stop_after(source, target):
+        if len(replaced) == calls:
+            raise KeyboardInterrupt
+        replaced.append(target)
+        real(source, target)
+
+    monkeypatch.setattr(pack_module.os, "replace", stop_after)
+    if calls < 3:
+        with pytest.raises(KeyboardInterrupt):
+            write_calibration(folder, calibration(1.4))
+    else:
+        write_calibration(folder, calibration(1.4))
+    gain = load_pack(folder).calibration.gain.item()
+    assert gain == pytest.approx({0: 1.1, 1: 1.0, 2: 1.0, 3: 1.4}[calls])
