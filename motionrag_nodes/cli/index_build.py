@@ -149,6 +149,10 @@ def run_build(
         # All rows are committed: what became of the videos is told all the same.
         _tell(error.report, page, as_json, console)
         raise
+    if report.rows:
+        from index_builder.database.search.reader import MotionDatabase
+
+        index_options.say_what_is_unlike(encoder, database=MotionDatabase.open(report.database))
     _tell(report, page, as_json, console)
 
 

@@ -6,13 +6,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
+from rich.markup import escape
 
 if TYPE_CHECKING:
+    from index_builder.database.search.reader import MotionDatabase
     from index_builder.features.clip_encoder import ClipEncoder
 
 Database = Annotated[Path, typer.Argument(help="Folder of the motion database.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print a report for programs on stdout.")]
 Pack = Annotated[str, typer.Option("--pack", help="Motion pack that encodes: a name, or a folder.")]
+
+
+def say_what_is_unlike(
+    encoder: ClipEncoder, *, database: MotionDatabase | None = None, prompt: str | None = None
+) -> None:
+    """Says on stderr when clips or a prompt are of another world than the encoder's pack was trained on."""
+    from motionrag_nodes.checkpoints.world_file import told_of_clips, told_of_prompts
+    from motionrag_nodes.motion_tokens.pack_encoder import PackClipEncoder
+
+    if not isinstance(encoder, PackClipEncoder):
+        return
+    told = [told_of_clips(encoder.pack, database)] if database is not None else []
+    told += told_of_prompts(encoder.pack, encoder.encode_text([prompt]), [prompt]) if prompt else []
+    for sentence in filter(None, told):
+        Console(stderr=True).print(f"[yellow]note:[/] {escape(sentence)}", soft_wrap=True, highlight=False)
 
 
 def load_encoder(pack: str, *, device: str = "cpu") -> ClipEncoder:

@@ -85,8 +85,10 @@ def search(
     opened = MotionDatabase.open(database).narrowed(where)
     picture = read_picture(image) if image is not None else None
     given = SearchMode.image if prompt is None else SearchMode.text if image is None else SearchMode.text_then_image
+    encoder = index_options.load_encoder(pack)
+    index_options.say_what_is_unlike(encoder, prompt=prompt if prompt and prompt.strip() else None)
     asked = {
-        "encoder": index_options.load_encoder(pack),
+        "encoder": encoder,
         "prompt": prompt,
         "image": picture,
         "top_k": top_k,

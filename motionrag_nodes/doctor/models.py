@@ -11,6 +11,7 @@ from index_builder.features.sentence_encoder import DEFAULT_MODEL_PACKAGE, carri
 from motionrag_nodes.checkpoints.find_models import find_base_models, find_databases, find_packs
 from motionrag_nodes.checkpoints.fingerprints import require_base, require_encoder
 from motionrag_nodes.checkpoints.pack import load_pack
+from motionrag_nodes.checkpoints.world_file import told_of_clips
 from motionrag_nodes.doctor.findings import Finding, ok, problem, warning
 from motionrag_nodes.doctor.surroundings import Surroundings
 
@@ -124,6 +125,19 @@ def _examined_database(name: str, folder: Path, packs: Mapping[str, MotionPack])
         )
     else:
         yield ok(DATABASES, name, f"{holds}; fits {', '.join(storing)}")
+        for pack in storing:
+            yield from _examined_world(name, database, packs[pack])
+
+
+def _examined_world(name: str, database: MotionDatabase, pack: MotionPack) -> Iterator[Finding]:
+    try:
+        unlike = told_of_clips(pack, database)
+    except MotionRAGError as error:
+        yield problem(PACKS, f"{pack.name}: world", str(error), _COPY_ANEW)
+        return
+    if unlike is not None:
+        remedy = "convert published weights (motionrag convert), and rebuild the database with that pack"
+        yield warning(DATABASES, name, unlike, remedy)
 
 
 def _asked_by(database: MotionDatabase) -> str:
