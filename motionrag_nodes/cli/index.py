@@ -10,6 +10,7 @@ from motionrag_nodes.cli.index_caption import caption, relocate
 from motionrag_nodes.cli.index_change import compact, merge, rebuild_index, remove, restore
 from motionrag_nodes.cli.index_export import export
 from motionrag_nodes.cli.index_inspect import inspect
+from motionrag_nodes.cli.index_prune import prune
 from motionrag_nodes.cli.index_search import search
 from motionrag_nodes.cli.index_verify import verify
 
@@ -21,6 +22,7 @@ app.command()(inspect)
 app.command()(verify)
 app.command()(remove)
 app.command()(restore)
+app.command()(prune)
 app.command()(caption)
 app.command()(relocate)
 app.command()(merge)
