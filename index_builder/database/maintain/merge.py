@@ -12,7 +12,7 @@ import numpy as np
 from index_builder.database.commit.output_folder import check_output
 from index_builder.database.commit.publisher import emptied, writing
 from index_builder.database.commit.segment_rows import read_rows, rows_per_segment, segment_ids
-from index_builder.database.format.manifest import list_generations, newest_manifest
+from index_builder.database.format.manifest import Manifest, list_generations, newest_manifest
 from index_builder.database.format.same_kind import check_same_kind
 from index_builder.database.maintain.rewrite_rows import RowChange, rewrite_rows
 from index_builder.database.maintain.writer import DatabaseWriter
@@ -143,11 +143,12 @@ def _merge_generation(
 
 def _fill_captions(writer: DatabaseWriter, database: MotionDatabase, there: set[str]) -> int:
     """Gives rows of the output that have no caption the one that `database` has; returns how many."""
-    bare = {
-        row_id
-        for row_id, caption in MotionDatabase.open(writer.database).each_row("id", "caption")
-        if caption is None and row_id in there
-    }
+
+    def without_caption(newest: Manifest) -> set[str]:
+        rows = MotionDatabase(writer.database, newest).each_row("id", "caption")
+        return {row_id for row_id, caption in rows if caption is None and row_id in there}
+
+    bare = writer.on_newest(without_caption)
     known = {row_id: caption for row_id, caption in database.each_row("id", "caption") if caption and row_id in bare}
     if not known:
         return 0
