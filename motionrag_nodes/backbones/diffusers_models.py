@@ -45,7 +45,7 @@ def attention_host(path: str, attention: nn.Module, processors: Collection[str],
 
 
 def load_pipeline(kind: type, source: str | Path, *, dtype: torch.dtype, title: str, components: Components) -> Any:
-    """A pipeline of class `kind` from a local folder or, by its name, from the local hub cache.
+    """A pipeline of class `kind` from a local folder or, by its name (NAME or NAME@COMMIT), from the local hub cache.
 
     Nothing is downloaded, and only safetensors files are read. `components` lists the classes that each part may be of.
 
@@ -74,14 +74,14 @@ def load_pipeline(kind: type, source: str | Path, *, dtype: torch.dtype, title: 
     except (OSError, ValueError) as error:
         raise VideoModelNotFound(
             f"Expected the video model {source} as a diffusers folder with safetensors files, or in the local hub "
-            f"cache; it could not be loaded: {error}. Fetch it once: huggingface-cli download {source}"
+            f"cache; it could not be loaded: {error}. Fetch it once: {fetch_command(source)}"
         ) from error
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 
 
 def locate(source: str | Path) -> Path:
-    """The folder of a model: its own, or that of its name in the local hub cache.
+    """The folder of a model: its own, or that of its name (NAME or NAME@COMMIT) in the local hub cache.
 
     Raises:
         VideoModelNotFound: there is none on this machine.
@@ -94,13 +94,20 @@ def locate(source: str | Path) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
+    name, _, revision = str(source).partition("@")
     try:
-        return Path(snapshot_download(str(source), local_files_only=True))
+        return Path(snapshot_download(name, revision=revision or None, local_files_only=True))
     except (HFValidationError, LocalEntryNotFoundError) as error:
         raise VideoModelNotFound(
             f"Expected the video model {source} as a diffusers folder with safetensors files, or in the local hub "
-            f"cache, found neither. Fetch it once: huggingface-cli download {source}"
+            f"cache, found neither. Fetch it once: {fetch_command(source)}"
         ) from error
+
+
+def fetch_command(source: str | Path) -> str:
+    """What brings a model into the hub cache by its name."""
+    name, _, revision = str(source).partition("@")
+    return f"hf download {name}" + (f" --revision {revision}" if revision else "")
 
 
 def pipeline_class(folder: Path, *, parts: Collection[str]) -> str | None:

@@ -90,7 +90,8 @@ def convert_checkpoints(
     config = config or published_config(backbone, name=name or output.name)
     with _base_folder(backbone, base_checkpoint, output) as base:
         if base is not None:
-            config, folders = replace(config, base=base.name), {**(folders or {}), base.name: base}
+            config = replace(config, base=base.name, base_revision=None)
+            folders = {**(folders or {}), base.name: base}
         return _convert(backbone, paths, output, config=config, folders=folders, overwrite=overwrite)
 
 

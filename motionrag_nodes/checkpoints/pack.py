@@ -109,13 +109,16 @@ class MotionPack:
 
     @cached_property
     def base_source(self) -> Path | str:
-        """The video model that the pack is for: its folder inside the pack if it is there, else a hub name.
+        """The video model that the pack is for: its folder inside the pack if it is there, else a hub name, as
+        NAME@COMMIT where the pack says which.
 
         Raises PackInvalid when the folder's files are not those that the pack was made with.
         """
         require_base(self.config, self.folder)
         folder = self.folder / self.config.base
-        return folder if folder.is_dir() else self.config.base
+        if folder.is_dir():
+            return folder
+        return "@".join(filter(None, (self.config.base, self.config.base_revision)))
 
     def base_attention_state(self) -> dict[str, torch.Tensor]:
         """Weights that replace attentions of the base model, as some backbones need; empty if the pack has none."""

@@ -18,8 +18,8 @@ from motionrag_nodes.motion_tokens.resampler import ResamplerConfig
 
 PACK_FILE = "pack.json"
 FORMAT = "motionrag-pack"
-# Version 2: captions may have an encoder of their own, and pixels the published preprocessing. A pack that uses nothing
-# of version 2 is written as version 1.
+# Version 2: captions may have an encoder of their own, pixels the published preprocessing, hub names a commit. A pack
+# that uses nothing of version 2 is written as version 1.
 VERSION, FIRST_VERSION = 2, 1
 
 ENCODER_KINDS = {"retrieval": "open_clip", "motion": "videomae", "appearance": "dinov2"}
@@ -39,6 +39,8 @@ _MOST_WIDTH, _MOST_SITES, _MOST_TABLE = 1 << 16, 4096, 1 << 24
 _MOST = {"depth": 256, "layers": 256, "heads": 1024, "ff_mult": 64, "num_queries": 4096, "tokens_per_clip": 4096}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_BASE_FACTS = ("fingerprint", "revision")
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,8 @@ class PackConfig:
 
     `encoders` maps retrieval, motion and appearance to their EncoderSpec, and captions too where one of their own reads
     them instead of retrieval's; `base` is the video model: a folder in the pack, whose content `base_fingerprint`
-    identifies (older packs have none), or a hub name; `references` is the number K of neighbours that the context
-    transformer was trained with; `files` is filled in by `write_pack`.
+    identifies (older packs have none), or a hub name, perhaps at the commit `base_revision`; `references` is the number
+    K of neighbours that the context transformer was trained with; `files` is filled in by `write_pack`.
     """
 
     name: str
@@ -79,6 +81,7 @@ class PackConfig:
     generation: Settings
     files: Mapping[str, PackFile] = field(default_factory=dict)
     base_fingerprint: str | None = None
+    base_revision: str | None = None
 
     @classmethod
     def from_json(cls, path: Path) -> PackConfig:
@@ -121,16 +124,18 @@ class PackConfig:
         values = asdict(self)
         values["encoders"] = {role: spec.to_dict() for role, spec in self.encoders.items()}
         values["generation"] = self.generation.to_stored()
-        fingerprint = values.pop("base_fingerprint")
-        values["base"] = {"source": self.base, **({"fingerprint": fingerprint} if fingerprint else {})}
+        known = {name: values.pop(f"base_{name}") for name in _BASE_FACTS}
+        values["base"] = {"source": self.base, **{name: value for name, value in known.items() if value}}
         return {"format": FORMAT, "version": self.version, **values}
 
     @property
     def version(self) -> int:
         """The oldest format version that can hold this configuration."""
-        pixels = (spec.preprocessing for spec in self.encoders.values())
-        newer = any(wanted is not None and wanted.version > 1 for wanted in pixels)
-        return VERSION if newer or self.encoders.keys() & OPTIONAL_ENCODER_KINDS.keys() else FIRST_VERSION
+        specs = self.encoders.values()
+        newer = any(spec.preprocessing is not None and spec.preprocessing.version > 1 for spec in specs)
+        pinned = self.base_revision or any(spec.revision for spec in specs)
+        optional = self.encoders.keys() & OPTIONAL_ENCODER_KINDS.keys()
+        return VERSION if newer or pinned or optional else FIRST_VERSION
 
     def to_json(self, path: Path) -> None:
         """Write pack.json, readable by people."""
@@ -181,6 +186,12 @@ class PackConfig:
             f"encoders.{role}: not a role of an encoder"
             for role in self.encoders
             if role not in ENCODER_KINDS | OPTIONAL_ENCODER_KINDS
+        ]
+        revisions = {f"encoders.{role}": spec.revision for role, spec in self.encoders.items()}
+        problems += [
+            f"{name}.revision: expected a commit of 40 hex digits, received {revision!r}"
+            for name, revision in (revisions | {"base": self.base_revision}).items()
+            if revision is not None and not (isinstance(revision, str) and _COMMIT.fullmatch(revision))
         ]
         if not _stays_inside(self.base):
             problems.append(f"base.source: expected a folder in the pack or a hub name, received {self.base!r}")
@@ -254,7 +265,8 @@ def _invalid(where: str, problems: list[str]) -> PackInvalid:
 def _read_config(values: dict[str, Any], problems: list[str]) -> PackConfig | None:
     """PackConfig from JSON values, or None with the reasons added to `problems`."""
     values = {key: value for key, value in values.items() if key not in ("format", "version")}
-    known = {entry.name for entry in fields(PackConfig)} - {"base_fingerprint"}  # it stands beside the base's source
+    # What is known of the base stands beside its source.
+    known = {entry.name for entry in fields(PackConfig)} - {f"base_{name}" for name in _BASE_FACTS}
     problems += [f"{name}: missing" for name in sorted(known - values.keys())]
     problems += [f"{name}: unexpected" for name in sorted(values.keys() - known)]
     parts: dict[str, Any] = {}
@@ -274,9 +286,10 @@ def _read_config(values: dict[str, Any], problems: list[str]) -> PackConfig | No
     parts["base"] = base.get("source") if isinstance(base, dict) else None
     if "base" in values and not isinstance(parts["base"], str):
         problems.append('base: expected {"source": folder or hub name}')
-    parts["base_fingerprint"] = base.get("fingerprint") if isinstance(base, dict) else None
-    if not isinstance(parts["base_fingerprint"], str | None):
-        problems.append(f"base.fingerprint: expected text, received {parts['base_fingerprint']!r}")
+    for name in _BASE_FACTS:
+        value = parts[f"base_{name}"] = base.get(name) if isinstance(base, dict) else None
+        if not isinstance(value, str | None):
+            problems.append(f"base.{name}: expected text, received {value!r}")
     parts["encoders"] = _read_encoders(values.get("encoders", {}), problems)
     files = values.get("files", {})
     parts["files"] = {

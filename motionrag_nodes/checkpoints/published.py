@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from index_builder.features.encoders import EncoderSpec, fingerprint_encoder
 from index_builder.features.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
+from index_builder.features.sentence_encoder import DEFAULT_MODEL
 from motionrag_nodes.adapted_tokens.context_transformer import ContextTransformerConfig
 from motionrag_nodes.backbones.backbone import all_backbones, get_backbone
+from motionrag_nodes.backbones.hub_source import HubSource
 from motionrag_nodes.backbones.published import (
     ADAPTER,
     CONTEXT_TRANSFORMER,
@@ -29,25 +31,53 @@ REFERENCES = 9
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
-# role of an encoder -> kind, hub name, preprocessing. The authors retrieve captions by a sentence encoder; open_clip is
-# used here, since one space then serves captions and first frames. It touches none of the published weights.
-ENCODERS: dict[str, tuple[str, str, Preprocessing]] = {
-    "retrieval": (
-        "open_clip",
-        "laion/CLIP-ViT-B-32-laion2B-s34B-b79K",
-        Preprocessing(224, 224, "bicubic", CLIP_MEAN, CLIP_STD),
+# The authors' way: captions by a sentence encoder, pictures by another model. Theirs are gte-base-en-v1.5, which runs
+# code of its own, and EVA-CLIP; which models look clips up touches none of the published weights.
+SENTENCE_ENCODER = HubSource(
+    repo=DEFAULT_MODEL,
+    revision="c9745ed1d9f207416be6d2e6f8de32d1f16199bf",
+    purpose="encoder of captions",
+    licence="apache-2.0",
+    files=(
+        "modules.json",
+        "config.json",
+        "config_sentence_transformers.json",
+        "sentence_bert_config.json",
+        "1_Pooling/config.json",
+        "model.safetensors",
+        "special_tokens_map.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "vocab.txt",
     ),
-    "motion": (
-        "videomae",
-        "MCG-NJU/videomae-base-finetuned-ssv2",
-        Preprocessing(224, 224, "bilinear", IMAGENET_MEAN, IMAGENET_STD, frames=16),
+)
+# The pinned commit of the motion encoder holds its weights as a pickle only: fetching converts them.
+PICKLED_WEIGHTS = "pytorch_model.bin"
+ENCODER_SOURCES = {
+    "captions": SENTENCE_ENCODER,
+    "retrieval": HubSource(
+        repo="laion/CLIP-ViT-B-32-laion2B-s34B-b79K",
+        revision="1a25a446712ba5ee05982a381eed697ef9b435cf",
+        purpose="encoder of first frames",
+        licence="mit",
+        files=("open_clip_config.json", "open_clip_model.safetensors"),
     ),
-    "appearance": (
-        "dinov2",
-        "facebook/dinov2-large",
-        Preprocessing(256, 224, "bicubic", IMAGENET_MEAN, IMAGENET_STD),
+    "motion": HubSource(
+        repo="MCG-NJU/videomae-base-finetuned-ssv2",
+        revision="873e7dfcd91479c8e10d75f7e402573dbdb6f98e",
+        purpose="motion encoder",
+        licence="cc-by-nc-4.0",
+        files=("config.json", PICKLED_WEIGHTS),
+    ),
+    "appearance": HubSource(
+        repo="facebook/dinov2-large",
+        revision="47b73eefe95e8d44ec3623f8890bd894b6ea2d6c",
+        purpose="appearance encoder",
+        licence="apache-2.0",
+        files=("config.json", "model.safetensors"),
     ),
 }
+ENCODER_KINDS = {"captions": "sentence", "retrieval": "open_clip", "motion": "videomae", "appearance": "dinov2"}
 
 SHARED_RULES = (
     KeyRule(MOTION_PROJ, "", MOTION_RESAMPLER, ""),
@@ -69,6 +99,24 @@ def _resampler(embedding_dim: int) -> ResamplerConfig:
         num_queries=TOKENS_PER_CLIP,
         output_dim=TOKEN_DIM,
     )
+
+
+def preprocessing_of(role: str, published: Published) -> Preprocessing | None:
+    """How an encoder wants its pixels: clips and pictures cropped to the video's shape, but for looking clips up."""
+    shape = published.settings.width, published.settings.height
+    return {
+        "captions": None,
+        "retrieval": Preprocessing(224, 224, "bicubic", CLIP_MEAN, CLIP_STD, version=2),
+        "motion": Preprocessing(224, 224, "bilinear", IMAGENET_MEAN, IMAGENET_STD, frames=16, version=2, shape=shape),
+        "appearance": Preprocessing(256, 224, "bicubic", IMAGENET_MEAN, IMAGENET_STD, version=2, shape=shape),
+    }[role]
+
+
+def encoder_spec(role: str, published: Published) -> EncoderSpec:
+    """The encoder for a role, by its name and commit on the hub."""
+    source, kind, pixels = ENCODER_SOURCES[role], ENCODER_KINDS[role], preprocessing_of(role, published)
+    fingerprint = fingerprint_encoder(kind, f"{source.repo}@{source.revision}", pixels)
+    return EncoderSpec(kind, source.repo, pixels, fingerprint, revision=source.revision)
 
 
 def published_facts(backbone: str) -> Published:
@@ -104,11 +152,9 @@ def published_config(backbone: str, *, name: str) -> PackConfig:
             token_dim=TOKEN_DIM, layers=4, heads=16, ff_dim=4096, tokens_per_clip=TOKENS_PER_CLIP, max_positions=256
         ),
         adapter=AdapterConfig(token_dim=TOKEN_DIM, sites=published.sites),
-        encoders={
-            role: EncoderSpec(kind, source, preprocessing, fingerprint_encoder(kind, source, preprocessing))
-            for role, (kind, source, preprocessing) in ENCODERS.items()
-        },
-        base=published.base,
+        encoders={role: encoder_spec(role, published) for role in ENCODER_SOURCES},
+        base=published.base.repo,
+        base_revision=published.base.revision,
         references=REFERENCES,
         generation=published.settings,
     )

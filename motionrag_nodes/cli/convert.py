@@ -35,20 +35,37 @@ def convert(
         typer.Option(help=f"The base model's own checkpoint, which becomes a part of the pack: for {_WITH_BASE}."),
     ] = None,
     name: Annotated[str | None, typer.Option(help="The pack's name; else that of its folder.")] = None,
+    sentence_encoder: Annotated[
+        Path | None,
+        typer.Option("--sentence-encoder", help="Folder of a sentence-transformers model for captions; it is copied."),
+    ] = None,
+    allow_encoder_code: Annotated[
+        bool,
+        typer.Option("--allow-encoder-code", help="The sentence encoder brings Python code, and you trust it."),
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a pack that is there.")] = False,
 ) -> None:
-    """Turn published MotionRAG checkpoints (.ckpt) into a motion pack.
+    """Turn published MotionRAG checkpoints (.ckpt) into a motion pack; `motionrag fetch` downloads them as well.
 
-    Files are opened without running any code in them, and every missing or unexpected key is listed.
+    Files are opened without running any code in them, every missing or unexpected key is listed, and a file given in
+    the place of another is recognised. With --sentence-encoder captions are read by a model of your own, as
+    gte-base-en-v1.5, which the authors used: a local copy, since it runs code of its own, which has to be allowed.
     """
     # Heavy: torch comes with it, and `motionrag --help` should not wait for that.
     from rich.console import Console
     from rich.table import Table
 
     from motionrag_nodes.checkpoints.convert import convert_checkpoints
+    from motionrag_nodes.checkpoints.published import published_config
+    from motionrag_nodes.checkpoints.sentence_folder import allowing_command, with_sentence_encoder
+    from motionrag_nodes.fetch.hub import Hub
+    from motionrag_nodes.fetch.make_pack import converted_encoders
 
     console = Console()
-    with console.status("Converting ..."):
+    config, copied = published_config(backbone, name=name or output.name), {}
+    if sentence_encoder is not None:
+        config, copied = with_sentence_encoder(config, sentence_encoder, allow_code=allow_encoder_code)
+    with console.status("Converting ..."), converted_encoders(config, Hub(), near=output) as (config, folders):
         made = convert_checkpoints(
             backbone,
             motion_proj=motion_proj,
@@ -57,7 +74,8 @@ def convert(
             base_weights=base_weights,
             base_checkpoint=base_checkpoint,
             output=output,
-            name=name,
+            config=config,
+            folders=folders | copied,
             overwrite=overwrite,
         )
     table = Table("file", "size", "sha256", title=f"Pack {made.config.name} in {made.folder}", title_justify="left")
@@ -66,5 +84,12 @@ def convert(
     console.print(table)
     if made.derived_start_token:
         console.print("The start token, which the authors' files leave out, was derived from their seed.")
+    if made.config.encoders["motion"].source not in folders:
+        console.print(
+            f"Its motion encoder is not on this machine yet: motionrag fetch {backbone} brings what is needed."
+        )
+    if allow_encoder_code and sentence_encoder is not None:
+        console.print("The sentence encoder's code runs only where its fingerprint is allowed:")
+        console.print(f"  {allowing_command(made.config)}", soft_wrap=True)
     console.print(f"Base model: {made.config.base}. Use it by name in Load Motion Pack, or build a database with it:")
     console.print(f"  motionrag index build FOLDER --output DATABASE --pack {made.folder}", soft_wrap=True)

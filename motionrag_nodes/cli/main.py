@@ -17,6 +17,7 @@ from index_builder.errors import MotionRAGError
 from motionrag_nodes.cli.calibrate import calibrate
 from motionrag_nodes.cli.convert import convert
 from motionrag_nodes.cli.doctor import doctor
+from motionrag_nodes.cli.fetch import fetch
 from motionrag_nodes.cli.index import app as index_app
 from motionrag_nodes.cli.render import render
 
@@ -32,6 +33,7 @@ app = typer.Typer(
 )
 app.add_typer(index_app, name="index", help="Build, search, change and check motion databases.")
 app.command()(render)
+app.command()(fetch)
 app.command()(convert)
 app.command()(calibrate)
 app.command()(doctor)

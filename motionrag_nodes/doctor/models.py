@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 from index_builder.errors import MotionRAGError
 from index_builder.features.sentence_encoder import DEFAULT_MODEL_PACKAGE, carried_by_package
+from motionrag_nodes.backbones.diffusers_models import fetch_command
 from motionrag_nodes.checkpoints.find_models import find_base_models, find_databases, find_packs
 from motionrag_nodes.checkpoints.fingerprints import require_base, require_encoder
 from motionrag_nodes.checkpoints.pack import load_pack
 from motionrag_nodes.checkpoints.world_file import told_of_clips
 from motionrag_nodes.doctor.findings import Finding, ok, problem, warning
+from motionrag_nodes.doctor.published_files import examine_hub_cache, known_sources, what_is_wrong
 from motionrag_nodes.doctor.surroundings import Surroundings
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ def examine_models(surroundings: Surroundings) -> Iterator[Finding]:
         yield warning(DATABASES, "databases", "none found in the folders searched", remedy)
     for name, folder in find_base_models(surroundings.base_models).items():
         yield ok(BASE_MODELS, name, str(folder))
+    yield from examine_hub_cache()
 
 
 def _examined_folders(surroundings: Surroundings) -> Iterator[Finding]:
@@ -64,39 +67,48 @@ def _examined_pack(name: str, folder: Path, loaded: dict[str, MotionPack]) -> It
         if role == "captions" and carried_by_package(spec) is not None:
             yield ok(PACKS, subject, f"{spec.source} comes with the package {DEFAULT_MODEL_PACKAGE}")
         else:
-            yield _examined_part(subject, pack, spec.source, lambda role=role: require_encoder(config, folder, role))
+            yield _examined_part(
+                subject, pack, spec.source, spec.revision, lambda role=role: require_encoder(config, folder, role)
+            )
     base = f"{name}: base model"
     if (folder / config.base).is_dir() and config.base_fingerprint is None:
         remedy = "a pack that is written anew gets one (motionrag convert, or the pack stage of training)"
         yield warning(PACKS, base, "has no stored fingerprint to be compared with", remedy)
     else:
-        yield _examined_part(base, pack, config.base, lambda: require_base(config, folder))
+        yield _examined_part(base, pack, config.base, config.base_revision, lambda: require_base(config, folder))
 
 
-def _examined_part(subject: str, pack: MotionPack, source: str, require) -> Finding:
-    """A model inside the pack, or of the hub by name."""
+def _examined_part(subject: str, pack: MotionPack, source: str, revision: str | None, require) -> Finding:
+    """A model inside the pack, or of the hub by name and perhaps commit."""
     if (pack.folder / source).is_dir():
         try:
             require()
         except MotionRAGError as error:
             return problem(PACKS, subject, str(error), _COPY_ANEW)
         return ok(PACKS, subject, f"{source} is what the pack was made with")
-    if _in_hub_cache(source):
-        return ok(PACKS, subject, f"{source} is in the local hub cache (held to its name, not its content)")
-    return problem(
-        PACKS, subject, f"{source} is neither in the pack nor in the local hub cache", f"hf download {source}"
-    )
+    known, backbone = known_sources().get(source, (None, ""))
+    remedy = f"motionrag fetch {backbone}" if known else fetch_command("@".join(filter(None, (source, revision))))
+    if known and known.is_pickled:
+        told = f"{source} is a pickle on the hub, which is never opened here; a fetched pack holds it converted"
+        return problem(PACKS, subject, told, remedy)
+    snapshot = _in_hub_cache(source, revision)
+    if snapshot is None:
+        at = f" at commit {revision[:8]}" if revision else ""
+        return problem(PACKS, subject, f"{source}{at} is neither in the pack nor in the local hub cache", remedy)
+    wrong = what_is_wrong(known, snapshot) if known else None
+    if wrong:
+        return problem(PACKS, subject, f"{source} in the local hub cache {wrong}", remedy)
+    return ok(PACKS, subject, f"{source} is in the local hub cache (held to its name, not its content)")
 
 
-def _in_hub_cache(name: str) -> bool:
+def _in_hub_cache(name: str, revision: str | None) -> Path | None:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
     try:
-        snapshot_download(name, local_files_only=True)
+        return Path(snapshot_download(name, revision=revision, local_files_only=True))
     except (LocalEntryNotFoundError, HFValidationError):
-        return False
-    return True
+        return None
 
 
 def _examined_database(name: str, folder: Path, packs: Mapping[str, MotionPack]) -> Iterator[Finding]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from motionrag_nodes.backbones.dynamicrafter.settings import DynamiCrafterSettings
-from motionrag_nodes.backbones.published import ADAPTER, MOTION_ADAPTER, KeyRule, Published
+from motionrag_nodes.backbones.hub_source import HubSource
+from motionrag_nodes.backbones.published import ADAPTER, MOTION_ADAPTER, KeyRule, Published, published_weights
 
 ROOT = "model.diffusion_model"
 _QUERY = ".processor.to_q_ip.0.weight"
@@ -19,7 +20,15 @@ def published_sites() -> dict[str, int]:
 
 
 PUBLISHED = Published(
-    base="Doubiiu/DynamiCrafter_1024",
+    # One checkpoint of all its parts, in full precision; there is no other.
+    base=HubSource(
+        repo="Doubiiu/DynamiCrafter_1024",
+        revision="f92fc5a922ac2b0ddbf47f1867e4eb1626e8855d",
+        purpose="base model",
+        licence="none stated",
+        files=("model.ckpt",),
+    ),
+    weights=published_weights("DynamiCrafter"),
     sites=published_sites(),
     settings=DynamiCrafterSettings(width=1024, height=576, frames=16, fps=8, steps=30, guidance=2.0),
     rules=(

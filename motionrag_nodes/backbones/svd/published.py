@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from motionrag_nodes.backbones.published import ADAPTER, MOTION_ADAPTER, KeyRule, Published
+from motionrag_nodes.backbones.hub_source import HubSource
+from motionrag_nodes.backbones.published import ADAPTER, MOTION_ADAPTER, KeyRule, Published, published_weights
 from motionrag_nodes.backbones.svd.settings import SVDSettings
 
 
@@ -15,7 +16,25 @@ def published_sites() -> dict[str, int]:
 
 
 PUBLISHED = Published(
-    base="stabilityai/stable-video-diffusion-img2vid",
+    # In half precision: the full files are twice as large, and svd.safetensors beside them is the same model again.
+    base=HubSource(
+        repo="stabilityai/stable-video-diffusion-img2vid",
+        revision="9cf024d5bfa8f56622af86c884f26a52f6676f2e",
+        purpose="base model",
+        licence="stable-video-diffusion-community",
+        files=(
+            "model_index.json",
+            "feature_extractor/preprocessor_config.json",
+            "image_encoder/config.json",
+            "image_encoder/model.fp16.safetensors",
+            "scheduler/scheduler_config.json",
+            "unet/config.json",
+            "unet/diffusion_pytorch_model.fp16.safetensors",
+            "vae/config.json",
+            "vae/diffusion_pytorch_model.fp16.safetensors",
+        ),
+    ),
+    weights=published_weights("SVD"),
     sites=published_sites(),
     settings=SVDSettings(width=1024, height=576, frames=16, fps=7, steps=25, min_guidance=1.0, max_guidance=3.0),
     rules=(KeyRule(ADAPTER, "unet.", MOTION_ADAPTER, "unet."),),

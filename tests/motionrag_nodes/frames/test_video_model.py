@@ -50,9 +50,7 @@ def test_models_that_are_not_there_are_refused(tmp_path, monkeypatch):
         VideoModelNotFound, match=r"Expected a diffusers folder with model_index.json .* choose the folder"
     ):
         load_video_model(tmp_path)
-    with pytest.raises(
-        VideoModelNotFound, match=r"Expected the video model someone/unknown .*huggingface-cli download"
-    ):
+    with pytest.raises(VideoModelNotFound, match=r"Expected the video model someone/unknown .*hf download"):
         load_video_model("someone/unknown")
     with pytest.raises(VideoModelNotFound, match="received neither"):
         load_video_model(None)

@@ -1,0 +1,126 @@
+"""Downloading into the hub's own cache: each file goes on where it stopped, and is checked against its hash."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from motionrag_nodes.errors import DownloadDamaged, HubUnreachable
+from motionrag_nodes.fetch.hub import Hub, asking
+from motionrag_nodes.fetch.plan import FetchPlan, PlannedRepository
+
+BLOCK_BYTES = 1 << 20
+PARTIAL = ".motionrag-part"
+# Pauses between attempts that bring nothing; one that brings bytes starts the row again.
+PAUSES_SEC = (1.0, 3.0, 10.0, 30.0)
+TIMEOUT_SEC = 60.0
+
+Progress = Callable[[str, int], None]
+
+
+def download(plan: FetchPlan, hub: Hub, *, progress: Progress | None = None) -> None:
+    """Download every file of the plan that is not here. `progress` hears a file's name and bytes that came.
+
+    huggingface_hub names the files and keeps them, so other programs find them; it would begin an interrupted file
+    from the start, so the bytes are brought here.
+
+    Raises:
+        HubUnreachable: the connection failed for good. What came stays; the next call goes on with it.
+        HubRefused: a file may not be read.
+        DownloadDamaged: a file is not of the hash that the hub states.
+    """
+    for repository in plan.repositories:
+        for file in repository.files:
+            if not file.cached:
+                _download(repository, file.name, hub, progress or (lambda name, count: None))
+
+
+def _download(repository: PlannedRepository, name: str, hub: Hub, progress: Progress) -> None:
+    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
+    from huggingface_hub.utils import WeakFileLock
+
+    repo, commit = repository.source.repo, repository.commit
+    url = hf_hub_url(repo, name, revision=commit, endpoint=hub.endpoint)
+    with asking(repo):
+        facts = get_hf_file_metadata(url)
+        blobs = hub.cache_folder / f"models--{repo.replace('/', '--')}" / "blobs"
+        blobs.mkdir(parents=True, exist_ok=True)
+        blob, partial = blobs / facts.etag, blobs / f"{facts.etag}{PARTIAL}"
+        with WeakFileLock(f"{partial}.lock"):
+            if not blob.exists():
+                _bring(url, facts, partial, lambda count: progress(name, count))
+                _require_hash(partial, facts.etag, f"{name} of {repo}")
+                partial.replace(blob)
+        Path(f"{partial}.lock").unlink(missing_ok=True)
+        # The bytes are there: this only gives them their name at this commit.
+        hf_hub_download(repo, name, revision=commit, cache_dir=hub.cache_folder, endpoint=hub.endpoint)
+
+
+def _bring(url: str, facts: Any, partial: Path, progress: Callable[[int], None]) -> None:
+    """Fill `partial` up to the stated size, over as many connections as it takes."""
+    from huggingface_hub import get_hf_file_metadata
+
+    pauses = iter(PAUSES_SEC)
+    progress(partial.stat().st_size if partial.exists() else 0)
+    while facts.size is None or not partial.exists() or partial.stat().st_size < facts.size:
+        before = partial.stat().st_size if partial.exists() else 0
+        try:
+            _append(url, facts.location, partial, progress)
+            if facts.size is None:
+                return
+            if partial.stat().st_size < facts.size:
+                raise ConnectionError("it ended early")
+        except (OSError, http.client.HTTPException) as error:
+            if isinstance(error, urllib.error.HTTPError) and error.code == 416:  # nothing is left to send
+                return
+            if partial.exists() and partial.stat().st_size > before:
+                pauses = iter(PAUSES_SEC)
+            pause = next(pauses, None)
+            if pause is None:
+                raise HubUnreachable(
+                    f"Expected the rest of {partial.name.removesuffix(PARTIAL)[:12]} from {urlsplit(url).netloc}, but "
+                    f"the connection fails ({error}): run this again, it goes on with what came."
+                ) from error
+            time.sleep(pause)
+            facts = get_hf_file_metadata(url)  # the address of the bytes is signed for an hour
+
+
+def _append(url: str, location: str, partial: Path, progress: Callable[[int], None]) -> None:
+    from huggingface_hub.utils import build_hf_headers
+
+    headers = build_hf_headers()
+    if urlsplit(location).netloc != urlsplit(url).netloc:
+        headers.pop("authorization", None)  # a token is the hub's business, not that of the store behind it
+    start = partial.stat().st_size if partial.exists() else 0
+    if start:
+        headers["Range"] = f"bytes={start}-"
+    request = urllib.request.Request(location, headers=headers)
+    with urllib.request.urlopen(request, timeout=TIMEOUT_SEC) as answer:
+        resumed = answer.status == 206
+        if start and not resumed:
+            progress(-start)
+        with partial.open("ab" if resumed else "wb") as file:
+            while block := answer.read(BLOCK_BYTES):
+                file.write(block)
+                progress(len(block))
+
+
+def _require_hash(path: Path, etag: str, what: str) -> None:
+    """The hub names large files by their sha256 and small ones as git does. Raises DownloadDamaged."""
+    digest = hashlib.sha256() if len(etag) == 64 else hashlib.sha1(f"blob {path.stat().st_size}\0".encode())
+    with path.open("rb") as file:
+        while block := file.read(BLOCK_BYTES):
+            digest.update(block)
+    if digest.hexdigest() != etag:
+        path.unlink()
+        raise DownloadDamaged(
+            f"Expected {what} with the hash {etag}, received {digest.hexdigest()}: what came was removed, run this "
+            "again."
+        )
