@@ -43,6 +43,18 @@ class Graph:
         self.nodes.append(node)
         self._by_id[node.id] = node
 
+    def remove(self, node: Node) -> None:
+        """Takes a node away with all of its links."""
+        for slot in node.inputs:
+            node.disconnect(slot)
+        for link_id in [link_id for output in node.outputs for link_id in output.links]:
+            link = self.links.pop(link_id, None)
+            found = self.node(link.target_id) if link is not None else None
+            for slot in found.inputs if found is not None else []:
+                slot.link = None if slot.link == link_id else slot.link
+        self.nodes.remove(node)
+        self._by_id.pop(node.id, None)
+
     def node(self, node_id: str) -> Node | None:
         return self._by_id.get(node_id)
 

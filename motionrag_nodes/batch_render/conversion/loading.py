@@ -13,6 +13,8 @@ from motionrag_nodes.batch_render.conversion.editor_only_nodes import (
     make_editor_only_node,
 )
 from motionrag_nodes.batch_render.conversion.graphs import Graph, GraphEnd, all_nodes
+from motionrag_nodes.batch_render.conversion.group_nodes import GroupNode, group_types, take_apart
+from motionrag_nodes.batch_render.conversion.group_types import GroupType
 from motionrag_nodes.batch_render.conversion.node_definitions import NodeDefinitions
 from motionrag_nodes.batch_render.conversion.nodes import ANY, Node
 from motionrag_nodes.batch_render.conversion.promoted_widgets import PROPERTY, show_listed_widgets
@@ -39,6 +41,7 @@ class Loader:
 
     definitions: NodeDefinitions
     subgraphs: dict[str, Graph] = field(default_factory=dict)
+    groups: dict[str, GroupType] = field(default_factory=dict)
 
     def load(self, saved: SavedGraph) -> Graph:
         """The workflow with all of its subgraphs.
@@ -47,9 +50,10 @@ class Loader:
         """
         root = Graph()
         make_ids_unique(saved)
+        self.groups = group_types(saved, self.definitions)
         self._fill(root, saved)
         _complete_outputs(root)
-        self._settle(root)
+        self._settle(root, _last_id(saved))
         return root
 
     def _fill(self, graph: Graph, saved: SavedGraph) -> None:
@@ -87,6 +91,11 @@ class Loader:
         editor_only = make_editor_only_node(item.id, kind, graph, server_has_class=kind in self.definitions)
         if editor_only is not None:
             return editor_only
+        if kind in self.groups and not graph.id:
+            group = GroupNode(id=item.id, type=kind, graph=graph, virtual=True)
+            group.group = self.groups[kind]
+            group.build(group.group.definition)
+            return group
         definition = self.definitions.get(kind)
         if definition is None:
             return Node(id=item.id, type=kind, graph=graph)
@@ -103,13 +112,14 @@ class Loader:
         assert node is not None
         node.configure(item)
 
-    def _settle(self, root: Graph) -> None:
+    def _settle(self, root: Graph, last_id: int) -> None:
         for graph in [*self.subgraphs.values(), root]:
             graph.number_link_ends()
-        nodes = list({id(node): node for node in all_nodes(root)}.values())
-        for node in nodes:
+        for node in all_nodes(root):
             if isinstance(node, ClassNode):
                 _drop_slots_without_widget(node)
+        take_apart(root, self._make, last_id)
+        nodes = list({id(node): node for node in all_nodes(root)}.values())
         for node in nodes:
             if isinstance(node, PrimitiveNode):
                 node.make_widget()
@@ -119,6 +129,10 @@ class Loader:
             if isinstance(node, RerouteNode):
                 node.settle()
         _match_types([node for node in nodes if isinstance(node, ClassNode) and node.matching])
+
+
+def _last_id(saved: SavedGraph) -> int:
+    return max([saved.last_node_id, *(int(node.id) for node in saved.nodes if node.numeric_id)])
 
 
 def _complete_outputs(graph: Graph) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from motionrag_nodes.batch_render.conversion.js_values import as_js, js_text, property_order
@@ -20,13 +20,17 @@ _WITH_3D_VIEW = frozenset({"Preview3D", "SaveGLB"})
 
 @dataclass(frozen=True)
 class InputDeclaration:
-    """An input of a class. `options`: what stands beside its type; `choices`: those of a COMBO."""
+    """An input of a class. `options`: what stands beside its type; `choices`: those of a COMBO.
+
+    `old_list`: the choices stand in place of the type, as they did before there was COMBO.
+    """
 
     name: str
     type: str
     optional: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
     choices: tuple[Any, ...] = ()
+    old_list: bool = False
 
     @property
     def forced_to_socket(self) -> bool:
@@ -34,9 +38,7 @@ class InputDeclaration:
         return bool(self.options.get("forceInput") or (self.optional and self.options.get("defaultInput")))
 
     def renamed(self, name: str, *, optional: bool | None = None) -> InputDeclaration:
-        return InputDeclaration(
-            name, self.type, self.optional if optional is None else optional, self.options, self.choices
-        )
+        return replace(self, name=name, optional=self.optional if optional is None else optional)
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def declaration(name: str, spec: Any, *, optional: bool) -> InputDeclaration:
     # The options may name the input anew; the editor then goes by that name.
     name = options["name"] if isinstance(options.get("name"), str) else name
     if isinstance(kind, list):
-        return InputDeclaration(name, "COMBO", optional, options, tuple(kind))
+        return InputDeclaration(name, "COMBO", optional, options, tuple(kind), old_list=True)
     if kind == "COMBO":
         choices = options.get("options")
         return InputDeclaration(name, "COMBO", optional, options, tuple(choices) if isinstance(choices, list) else ())

@@ -119,9 +119,14 @@ def _choice(declared: InputDeclaration, _existing: list[Widget]) -> list[Widget]
         widget = Widget(declared.name, "several choices", [], choices=declared.choices)
     else:
         widget = Widget(declared.name, "choice", _first_choice(declared), choices=declared.choices)
-    if not truthy(options.get(_CONTROL)):
-        return [widget]
-    return [widget, _control(options), Widget("control_filter_list", "text", "", sent=False)]
+    made = [widget]
+    remote = options.get("remote")
+    if isinstance(remote, Mapping):
+        made.append(Widget("Auto-refresh after generation", "switch", False, sent=False))
+        made += [Widget("refresh", "button", "refresh")] if truthy(remote.get("refresh_button")) else []
+    if truthy(options.get(_CONTROL)):
+        made += [_control(options), Widget("control_filter_list", "text", "", sent=False)]
+    return made
 
 
 def _first_choice(declared: InputDeclaration) -> Any:
