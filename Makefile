@@ -9,7 +9,7 @@ export HF_HUB_OFFLINE ?= 1
 export OMP_WAIT_POLICY ?= PASSIVE
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help setup demo test test-oldest bench chromium ffmpeg pictures lint train-tiny clean
+.PHONY: help setup demo test test-editor test-oldest bench chromium ffmpeg pictures lint train-tiny clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 14
@@ -47,6 +47,14 @@ $(OLDEST)/.ready: requirements.txt
 test-oldest: $(OLDEST)/.ready  ## tests of loaders and database with the oldest libraries that are allowed (slow: installs them)
 	PYTHONPATH=. $(OLDEST)/bin/python -m pytest tests/index_builder/model_files tests/index_builder/features \
 		tests/index_builder/database tests/motionrag_nodes/checkpoints tests/motionrag_nodes/backbones/dynamicrafter
+
+# The editor that the conversion of workflows follows is newer than the one of the installed ComfyUI.
+EDITOR := .editor/comfyui_frontend_package/static
+$(EDITOR):
+	$(BIN)/pip install -q --no-deps --target .editor comfyui-frontend-package==1.49.6
+
+test-editor: $(READY) chromium $(EDITOR)  ## compare converted workflows with ComfyUI's own editor (some ten minutes)
+	MOTIONRAG_EDITOR=$(EDITOR) $(BIN)/python -m pytest tests/editor
 
 # The editor's own page is tested in Debian's browser; where none can be had those tests say so and are skipped.
 chromium:

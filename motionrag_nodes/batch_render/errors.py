@@ -17,6 +17,10 @@ class ConversionError(WorkflowFileError):
     """A saved workflow cannot be turned into a prompt: it is broken, or it does not say what the editor would send."""
 
 
+class EditorPageError(RenderError):
+    """The editor cannot be opened to compare with: no browser, or no editor at the address."""
+
+
 class NodeValueError(RenderError):
     """A `--set` or a job column names a node or input that does not exist, or a value of the wrong kind."""
 

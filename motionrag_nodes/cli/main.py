@@ -20,6 +20,7 @@ from motionrag_nodes.cli.doctor import doctor
 from motionrag_nodes.cli.fetch import fetch
 from motionrag_nodes.cli.index import app as index_app
 from motionrag_nodes.cli.render import render
+from motionrag_nodes.cli.workflow import app as workflow_app
 
 EXIT_BAD_INPUT = 2
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
@@ -32,6 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(index_app, name="index", help="Build, search, change and check motion databases.")
+app.add_typer(workflow_app, name="workflow", help="Look at and convert saved ComfyUI workflows.")
 app.command()(render)
 app.command()(fetch)
 app.command()(convert)

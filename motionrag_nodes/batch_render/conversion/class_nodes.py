@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from motionrag_nodes.batch_render.conversion.extended_classes import add_format_widgets, extend
+from motionrag_nodes.batch_render.conversion.js_values import UNDEFINED
 from motionrag_nodes.batch_render.conversion.node_definitions import (
     InputDeclaration,
     NodeDefinition,
@@ -74,12 +76,18 @@ class ClassNode(Node):
         for declared in definition.build_order:
             self._add_widget(declared)
         self.outputs = [OutputSlot(output.name, output.type) for output in definition.outputs]
+        extend(self, definition.name)
         if definition.name not in NAMES_FILES:
             self.properties[SEARCH_NAME] = definition.name
 
-    def connected(self, slot: InputSlot) -> None:
+    def restored(self, slot: InputSlot, *, connected: bool) -> None:
         group, dot, _rest = slot.name.rpartition(".")
         if not dot or group not in self.groups:
+            return
+        if slot.widget is not None and self.widget(slot.widget) is None:
+            # Only shows the slot's name, so that the slot stays.
+            self.widgets.append(Widget(slot.widget, "label", UNDEFINED, saved=False))
+        if not connected:
             return
         number = self.groups[group].number(group, slot.name)
         if number is not None:
@@ -101,6 +109,10 @@ class ClassNode(Node):
 
     def take_values(self, values: list[Any] | dict[str, Any] | None) -> None:
         super().take_values(self._without_sockets(values) if isinstance(values, list) else values)
+        if isinstance(values, dict):
+            assert self.definition is not None
+            formats = {item.name: item.options.get("formats") for item in self.definition.inputs}
+            add_format_widgets(self, values, {name: by for name, by in formats.items() if isinstance(by, Mapping)})
 
     def _without_sockets(self, values: list[Any]) -> list[Any]:
         """Old files hold a value for inputs that are sockets only; it is left out where the count shows that."""
@@ -135,14 +147,18 @@ class ClassNode(Node):
     def _add_widget(self, declared: InputDeclaration) -> None:
         if not is_widget_type(widget_type(declared)) or declared.forced_to_socket:
             return
-        made = make_widgets(declared, self.widgets)
-        self.widgets += made.widgets
+        made = make_widgets(declared)
+        self.widgets += made
         if widget_type(declared) == DYNAMIC_CHOICE:
-            widget, options = made.widgets[0], dynamic_options(declared)
+            widget, options = made[0], dynamic_options(declared)
             widget.on_set = lambda value: self._choose(widget, options.get(value) if isinstance(value, str) else None)
             widget.on_set(widget.value)
-        if not made.socketless:
-            self.inputs.append(InputSlot(declared.name, declared.type, widget=declared.name, declared=declared))
+        self.inputs.append(self._slot_of_widget(declared))
+
+    def _slot_of_widget(self, declared: InputDeclaration) -> InputSlot:
+        assert self.definition is not None
+        own = any(item.name == declared.name for item in self.definition.inputs)
+        return InputSlot(declared.name, declared.type, widget=declared.name, declared=declared if own else None)
 
     def _choose(self, widget: Widget, brings: Mapping[str, Any] | None) -> None:
         """Replaces the inputs that the former choice brought; those of the same name keep their links."""
@@ -171,7 +187,7 @@ class ClassNode(Node):
         for slot in [slot for slot in self.inputs if slot.name in links]:
             slot.link = links[slot.name]
             if slot.link is not None and slot.link in self.graph.links:
-                self.connected(slot)
+                self.restored(slot, connected=True)
 
     def _add_group(self, declared: InputDeclaration) -> None:
         template = _template(declared)
@@ -207,7 +223,7 @@ class ClassNode(Node):
                 new += self.inputs[before:]
                 del self.inputs[before:]
             else:
-                new.append(InputSlot(named.name, named.type, widget=named.name, declared=named))
+                new.append(self._slot_of_widget(named))
         for slot in new:
             for other in [other for other in self.inputs if other.name == slot.name]:
                 slot.link = other.link if slot.link is None else slot.link

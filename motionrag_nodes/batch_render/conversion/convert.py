@@ -93,7 +93,7 @@ def _widget_values(node: Node, root: Graph, now: datetime, chance: random.Random
 
 
 def _sent_value(node: Node, widget: Widget, root: Graph, now: datetime, chance: random.Random) -> Any:
-    value = widget.value
+    value = widget.computed() if widget.computed is not None else widget.value
     if node.class_type in NAMES_FILES and widget is node.widget("filename_prefix"):
         if not isinstance(value, str):
             raise ConversionError(

@@ -173,7 +173,7 @@ class PrimitiveNode(EditorOnlyNode):
 
 
 def _comparable(declared: InputDeclaration) -> dict[str, Any]:
-    return {**declared.options, "name": declared.name, "type": declared.type, "isOptional": declared.optional}
+    return {**declared.options, "type": declared.type}
 
 
 def _merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any] | None:

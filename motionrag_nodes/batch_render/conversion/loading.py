@@ -125,10 +125,12 @@ class Loader:
                 node.make_widget()
         for node in nodes:
             _mend_values(node)
+        matching = [node for node in nodes if isinstance(node, ClassNode) and node.matching]
+        _match_types(matching)
         for node in nodes:
             if isinstance(node, RerouteNode):
                 node.settle()
-        _match_types([node for node in nodes if isinstance(node, ClassNode) and node.matching])
+        _match_types(matching)
 
 
 def _last_id(saved: SavedGraph) -> int:

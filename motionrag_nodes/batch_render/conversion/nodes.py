@@ -17,7 +17,10 @@ ANY = "*"
 
 @dataclass(eq=False)
 class InputSlot:
-    """An input. `widget`: name of the widget that it feeds instead; `declared`: what that widget was made from."""
+    """An input. `widget`: name of the widget that it feeds instead.
+
+    `declared`: what the widget was made from, where the class itself declares it and no choice or growth brought it.
+    """
 
     name: str
     type: Any
@@ -106,12 +109,11 @@ class Node:
         self.properties.update(saved.properties)
         self._take_slots(saved)
         for slot in list(self.inputs):
-            if slot.link is not None and slot.link in self.graph.links:
-                self.connected(slot)
+            self.restored(slot, connected=slot.link is not None and slot.link in self.graph.links)
         self.take_values(saved.values)
 
-    def connected(self, slot: InputSlot) -> None:
-        """Told of each connected input while the node is filled; classes with inputs that grow add to them."""
+    def restored(self, slot: InputSlot, *, connected: bool) -> None:
+        """Told of each input while the node is filled; classes with inputs that grow add to them."""
 
     def take_values(self, values: list[Any] | dict[str, Any] | None) -> None:
         """Sets the widgets from saved values: by position, or by name where they were saved so."""

@@ -104,7 +104,7 @@ class _Walk:
         host = step.placed.host.subgraph.id if step.placed.host is not None else ""
         key = f"{host}:{step.placed.node.id}[{'I' if step.at_input else 'O'}]{step.slot}"
         if key in self.visited:
-            self._broken("is connected in a circle")
+            self._broken("is fed through the same connection twice, which the editor takes for a circle")
         self.visited.add(key)
 
     def _from_input(self, step: _Step) -> _Step | InstanceValue | None:

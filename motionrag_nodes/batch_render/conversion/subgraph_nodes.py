@@ -44,6 +44,7 @@ class SubgraphNode(Node):
                     self.widgets.remove(slot.shown)
                 slot.widget = end.name
                 slot.shown = replace(widget, name=end.name, on_set=None)
+                slot.declared = found[1].declared
                 self._order_widgets()
                 return
 
@@ -67,11 +68,24 @@ class SubgraphNode(Node):
 
     def _take_shown_values(self, values: list[Any] | dict[str, Any] | None) -> None:
         """Saved values belong to the inputs that show a widget, one each."""
-        if not isinstance(values, list):
-            return
-        for slot, value in zip([slot for slot in self.inputs if slot.shown is not None], values, strict=False):
-            assert slot.shown is not None
-            slot.shown.value = value
+        set_aside = self._values_set_aside()
+        shown = [(slot.name, slot.shown) for slot in self.inputs if slot.shown is not None]
+        for index, (name, widget) in enumerate(shown):
+            if name in set_aside:
+                widget.value = set_aside[name]
+            elif isinstance(values, list) and index < len(values):
+                widget.value = values[index]
+
+    def _values_set_aside(self) -> dict[str, Any]:
+        """Values that an editor could not place when it turned an older file into a newer one."""
+        entries = self.properties.get("proxyWidgetErrorQuarantine")
+        found: dict[str, Any] = {}
+        for entry in reversed(entries) if isinstance(entries, list) else []:
+            original = entry.get("originalEntry") if isinstance(entry, dict) else None
+            if isinstance(original, list) and len(original) > 1 and original[0] == "-1":
+                if entry.get("hostValue") is not None:
+                    found[str(original[1])] = entry["hostValue"]
+        return found
 
 
 def _deeper_widget(node: Node, slot: InputSlot) -> Widget | None:

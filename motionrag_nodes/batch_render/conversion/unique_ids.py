@@ -7,8 +7,11 @@ from motionrag_nodes.batch_render.conversion.saved_graph import SavedGraph, Save
 _PROPERTY = "proxyWidgets"
 
 
-def make_ids_unique(saved: SavedGraph) -> None:
-    """Numbers anew, in place, the nodes in subgraphs whose id another node has; links and lists follow."""
+def make_ids_unique(saved: SavedGraph) -> dict[str, dict[str, str]]:
+    """Numbers anew, in place, the nodes in subgraphs whose id another node has; links and lists follow.
+
+    Returns the new ids: subgraph -> id as saved -> id in the prompt.
+    """
     used = {node.id for node in saved.nodes if node.numeric_id}
     last = saved.last_node_id
     renumbered: dict[str, dict[str, str]] = {}
@@ -35,6 +38,7 @@ def make_ids_unique(saved: SavedGraph) -> None:
         for node in nodes:
             if node.type in renumbered:
                 _follow(node, renumbered[node.type])
+    return renumbered
 
 
 def _follow(node: SavedNode, new_ids: dict[str, str]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from motionrag_nodes.batch_render.conversion.js_values import UNDEFINED, truthy
+from motionrag_nodes.batch_render.conversion.js_values import UNDEFINED, js_text, truthy
 from motionrag_nodes.batch_render.conversion.node_definitions import InputDeclaration
 from motionrag_nodes.batch_render.errors import ConversionError
 
@@ -18,13 +18,16 @@ _BOX = ("x", "y", "width", "height")
 DYNAMIC_CHOICE = "COMFY_DYNAMICCOMBO_V3"
 
 
+_Maker = Callable[[InputDeclaration], "list[Widget]"]
+
+
 @dataclass(eq=False)
 class Widget:
     """One field of a node.
 
     `saved`: it has a place among the node's saved values; `sent`: its value goes into the prompt;
     `choices`: what a list offers; `numbers`: limits and steps of a number; `on_set`: told after a value is set;
-    `alternatives`: random choices in braces are resolved when the prompt is made.
+    `alternatives`: random choices in braces are resolved when the prompt is made; `computed`: gives the value then.
     """
 
     name: str
@@ -36,10 +39,13 @@ class Widget:
     numbers: Mapping[str, Any] = field(default_factory=dict)
     alternatives: bool = False
     on_set: Callable[[Any], None] | None = None
+    computed: Callable[[], Any] | None = None
 
     def set(self, value: Any) -> None:
         if self.kind == "text area" and value is None:
-            return  # the field keeps its text
+            value = ""
+        if self.kind == "formatted text" and not isinstance(value, str):
+            value = "" if value is None else js_text(value)
         self.value = value
         if self.on_set is not None:
             self.on_set(value)
@@ -53,26 +59,17 @@ class Widget:
             self.value = _rounded(value, self.numbers)
 
 
-@dataclass(frozen=True)
-class NewWidgets:
-    """What an input brought: its own widget first. `socketless`: there is no socket beside it."""
-
-    widgets: tuple[Widget, ...]
-    socketless: bool = False
-
-
 def is_widget_type(kind: str) -> bool:
     """Whether the editor makes a widget of an input of this type."""
     return kind in _MAKERS
 
 
-def make_widgets(declared: InputDeclaration, existing: list[Widget]) -> NewWidgets:
-    """The widgets of an input; `existing`: those that the node has already.
+def make_widgets(declared: InputDeclaration) -> list[Widget]:
+    """The widgets of an input, its own first and those that control it behind.
 
     Raises ConversionError: the widget's value is made in the editor and stands in no file.
     """
-    made = _MAKERS[widget_type(declared)](declared, existing)
-    return NewWidgets(tuple(made), socketless=bool(declared.options.get("socketless")))
+    return _MAKERS[widget_type(declared)](declared)
 
 
 def widget_type(declared: InputDeclaration) -> str:
@@ -83,10 +80,10 @@ def widget_type(declared: InputDeclaration) -> str:
 
 def first_widget(declared: InputDeclaration) -> Widget:
     """The widget of an input alone, as a primitive makes it after the input that it is connected to."""
-    return make_widgets(declared, []).widgets[0]
+    return make_widgets(declared)[0]
 
 
-def _whole_number(declared: InputDeclaration, _existing: list[Widget]) -> list[Widget]:
+def _whole_number(declared: InputDeclaration) -> list[Widget]:
     options = declared.options
     widget = Widget(declared.name, "whole number", _or(options.get("default"), 0), numbers=_numbers(options, 1))
     control = options.get(_CONTROL)
@@ -95,17 +92,17 @@ def _whole_number(declared: InputDeclaration, _existing: list[Widget]) -> list[W
     return [widget]
 
 
-def _number(declared: InputDeclaration, _existing: list[Widget]) -> list[Widget]:
+def _number(declared: InputDeclaration) -> list[Widget]:
     options = declared.options
     widget = Widget(declared.name, "number", _or(options.get("default"), 0), numbers=_numbers(options, 0.5))
     return [widget, _control(options)] if options.get(_CONTROL) else [widget]
 
 
-def _switch(declared: InputDeclaration, _existing: list[Widget]) -> list[Widget]:
+def _switch(declared: InputDeclaration) -> list[Widget]:
     return [Widget(declared.name, "switch", _or(declared.options.get("default"), False))]
 
 
-def _text(declared: InputDeclaration, _existing: list[Widget]) -> list[Widget]:
+def _text(declared: InputDeclaration) -> list[Widget]:
     options = declared.options
     kind = "text area" if truthy(options.get("multiline")) else "text"
     return [
@@ -113,7 +110,7 @@ def _text(declared: InputDeclaration, _existing: list[Widget]) -> list[Widget]:
     ]
 
 
-def _choice(declared: InputDeclaration, _existing: list[Widget]) -> list[Widget]:
+def _choice(declared: InputDeclaration) -> list[Widget]:
     options = declared.options
     if truthy(options.get("multi_select")):
         widget = Widget(declared.name, "several choices", [], choices=declared.choices)
@@ -138,7 +135,7 @@ def _first_choice(declared: InputDeclaration) -> Any:
     return "Loading..." if truthy(declared.options.get("remote")) else UNDEFINED
 
 
-def _dynamic_choice(declared: InputDeclaration, _existing: list[Widget]) -> list[Widget]:
+def _dynamic_choice(declared: InputDeclaration) -> list[Widget]:
     keys = tuple(dynamic_options(declared))
     return [Widget(declared.name, "choice", keys[0] if keys else UNDEFINED, choices=keys)]
 
@@ -154,20 +151,20 @@ def dynamic_options(declared: InputDeclaration) -> dict[str, Mapping[str, Any]]:
     return found
 
 
-def _holding(kind: str, value: Any, **fields: Any) -> Callable[[InputDeclaration, list[Widget]], list[Widget]]:
+def _holding(kind: str, value: Any, **fields: Any) -> _Maker:
     """A maker of widgets that hold the declared default, else `value`."""
 
-    def make(declared: InputDeclaration, _existing: list[Widget]) -> list[Widget]:
+    def make(declared: InputDeclaration) -> list[Widget]:
         default = copy.deepcopy(_or(declared.options.get("default"), value))
         return [Widget(declared.name, kind, default, **fields)]
 
     return make
 
 
-def _from_options(kind: str, name: str, value: Any) -> Callable[[InputDeclaration, list[Widget]], list[Widget]]:
+def _from_options(kind: str, name: str, value: Any) -> _Maker:
     """A maker of widgets whose first value stands in a second object of options."""
 
-    def make(declared: InputDeclaration, _existing: list[Widget]) -> list[Widget]:
+    def make(declared: InputDeclaration) -> list[Widget]:
         inner = declared.options.get("options")
         first = inner.get(name) if isinstance(inner, Mapping) else None
         return [Widget(declared.name, kind, copy.deepcopy(first if truthy(first) else value))]
@@ -175,19 +172,19 @@ def _from_options(kind: str, name: str, value: Any) -> Callable[[InputDeclaratio
     return make
 
 
-def _colour(declared: InputDeclaration, _existing: list[Widget]) -> list[Widget]:
+def _colour(declared: InputDeclaration) -> list[Widget]:
     inner = declared.options.get("options")
     nested = inner.get("default") if isinstance(inner, Mapping) else None
     return [Widget(declared.name, "colour", _or(declared.options.get("default"), _or(nested, "#000000")))]
 
 
-def _box(declared: InputDeclaration, _existing: list[Widget]) -> list[Widget]:
+def _box(declared: InputDeclaration) -> list[Widget]:
     default = _or(declared.options.get("default"), {"x": 0, "y": 0, "width": 512, "height": 512})
     sides = [Widget(side, "whole number", default.get(side), sent=False) for side in _BOX]
     return [Widget(declared.name, "box", dict(default)), *sides]
 
 
-def _video_edit(declared: InputDeclaration, _existing: list[Widget]) -> list[Widget]:
+def _video_edit(declared: InputDeclaration) -> list[Widget]:
     features = _or(declared.options.get("features"), ["trim", "crop"])
     value: dict[str, Any] = {}
     if "trim" in features:
@@ -197,17 +194,17 @@ def _video_edit(declared: InputDeclaration, _existing: list[Widget]) -> list[Wid
     return [Widget(declared.name, "video edit", copy.deepcopy(_or(declared.options.get("default"), value)))]
 
 
-def _upload_button(value: str) -> Callable[[InputDeclaration, list[Widget]], list[Widget]]:
-    return lambda declared, _existing: [Widget(declared.name, "button", value, sent=False)]
+def _upload_button(value: str) -> _Maker:
+    return lambda declared: [Widget(declared.name, "button", value, sent=False)]
 
 
-def _audio_record(declared: InputDeclaration, _existing: list[Widget]) -> list[Widget]:
+def _audio_record(declared: InputDeclaration) -> list[Widget]:
     # A recording lives in the page; in a file there is none.
     return [Widget(declared.name, "recording", ""), Widget(declared.name, "button", "", sent=False)]
 
 
-def _in_editor_only(what: str) -> Callable[[InputDeclaration, list[Widget]], list[Widget]]:
-    def make(declared: InputDeclaration, _existing: list[Widget]) -> list[Widget]:
+def _in_editor_only(what: str) -> _Maker:
+    def make(declared: InputDeclaration) -> list[Widget]:
         raise ConversionError(
             f"its input {declared.name} is {what}, which the editor makes when the prompt is queued and which no saved "
             f'file holds. Use "Export (API)" in ComfyUI and render that.'
@@ -216,20 +213,21 @@ def _in_editor_only(what: str) -> Callable[[InputDeclaration, list[Widget]], lis
     return make
 
 
-_MAKERS: dict[str, Callable[[InputDeclaration, list[Widget]], list[Widget]]] = {
+_MAKERS: dict[str, _Maker] = {
     "INT": _whole_number,
     "FLOAT": _number,
     "BOOLEAN": _switch,
     "STRING": _text,
     "COMBO": _choice,
     DYNAMIC_CHOICE: _dynamic_choice,
-    "MARKDOWN": _holding("text area", ""),
+    # The declared text is shown, but not held.
+    "MARKDOWN": lambda declared: [Widget(declared.name, "formatted text", "")],
     "TEXTAREA": _from_options("text", "default", ""),
     "COLOR": _colour,
     "COLORS": _holding("colours", []),
     "CHART": _from_options("chart", "data", {}),
     "GALLERIA": _from_options("pictures", "images", []),
-    "IMAGECOMPARE": lambda declared, _existing: [Widget(declared.name, "comparison", ["", ""], saved=False)],
+    "IMAGECOMPARE": lambda declared: [Widget(declared.name, "comparison", ["", ""], saved=False)],
     "BOUNDING_BOX": _box,
     "BOUNDING_BOXES": _holding("boxes", []),
     "PAINTER": _holding("painting", ""),
@@ -238,12 +236,12 @@ _MAKERS: dict[str, Callable[[InputDeclaration, list[Widget]], list[Widget]]] = {
     "VIDEO_EDIT": _video_edit,
     "IMAGEUPLOAD": _upload_button("image"),
     "AUDIOUPLOAD": _upload_button(""),
-    "AUDIO_UI": lambda declared, _existing: [Widget(declared.name, "player", "", saved=False, sent=False)],
+    "AUDIO_UI": lambda declared: [Widget(declared.name, "player", "", saved=False, sent=False)],
     "AUDIO_RECORD": _audio_record,
-    "PREVIEW_3D": lambda declared, _existing: [Widget("image", "view", "")],
+    "PREVIEW_3D": lambda declared: [Widget("image", "view", "")],
     "LOAD_3D": _in_editor_only("a picture of a 3D scene"),
     "WEBCAM": _in_editor_only("a picture from the camera"),
-    "COMPOSITOR": _in_editor_only("a picture composed in the page"),
+    "COMPOSITOR": _holding("composition", {}),
 }
 
 

@@ -46,7 +46,8 @@ class ComfyUIServer:
 
     `base` holds its models, input, output, temp and user folders; without one a temporary folder is used.
     A user's own ComfyUI keeps its models and custom nodes, and those of `base` come to them. `models` are further
-    folders like its models/, `extra_paths` files like its extra_model_paths.yaml.
+    folders like its models/, `extra_paths` files like its extra_model_paths.yaml, `arguments` more options for its
+    command line.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class ComfyUIServer:
         environment: Mapping[str, str] | None = None,
         models: Sequence[Path] = (),
         extra_paths: Sequence[Path] = (),
+        arguments: Sequence[str] = (),
         start_timeout_sec: float = 180.0,
     ) -> None:
         self.install = install
@@ -73,6 +75,7 @@ class ComfyUIServer:
         self.log_path = self.base / "comfyui.log"
         self._environment = dict(environment or {})
         self._models, self._extra_paths = tuple(models), tuple(extra_paths)
+        self._arguments = tuple(arguments)
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, on_wait: Callable[[float, str], None] | None = None) -> ComfyUIServer:
@@ -170,7 +173,7 @@ class ComfyUIServer:
             command += ["--extra-model-paths-config", *files]
         if not _gpu_present():
             command.append("--cpu")
-        return command
+        return [*command, *self._arguments]
 
     def _wait_until_ready(self, on_wait: Callable[[float, str], None] | None) -> None:
         started = time.monotonic()

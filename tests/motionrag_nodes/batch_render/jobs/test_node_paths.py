@@ -16,7 +16,7 @@ from tests.motionrag_nodes.batch_render.graphs import object_info, ui_node
 
 def _nested() -> dict[str, Any]:
     """Two uses of one subgraph with a prompt, and a subgraph inside it with another."""
-    inner = {"id": "inner-id", "name": "Inner", "nodes": [ui_node(1, "CLIPTextEncode", title="Prompt")]}
+    inner = {"id": "inner-id", "name": "Inner", "nodes": [ui_node(5, "CLIPTextEncode", title="Prompt")]}
     outer_nodes = [ui_node(1, "CLIPTextEncode", title="Prompt"), ui_node(2, "inner-id")]
     outer = {"id": "outer-id", "name": "Outer", "nodes": outer_nodes}
     uses = [ui_node(3, "outer-id", title="Day"), ui_node(4, "outer-id", title="Night")]
@@ -35,9 +35,9 @@ def _targets(*written: str) -> dict[str, tuple[str, str]]:
         ("3:1.text", "3:1"),
         ("Day/Prompt.text", "3:1"),
         ("Night/Prompt.text", "4:1"),
-        ("Night/Inner/Prompt.text", "4:2:1"),
-        ("3/2/1.text", "3:2:1"),
-        ("Day/Inner/CLIPTextEncode.text", "3:2:1"),
+        ("Night/Inner/Prompt.text", "4:2:5"),
+        ("3/2/5.text", "3:2:5"),
+        ("Day/Inner/CLIPTextEncode.text", "3:2:5"),
     ],
 )
 def test_paths(written: str, node_id: str) -> None:
@@ -55,3 +55,11 @@ def test_a_subgraph_inside_itself_ends() -> None:
         "definitions": {"subgraphs": [{"id": "loop", "nodes": [ui_node(2, "loop")]}]},
     }
     assert set(inner_names(WorkflowFile(path=Path("w.json"), data=data, ui_form=True))) == {"1:2"}
+
+
+def test_nodes_with_the_same_id_go_by_the_ids_of_the_prompt() -> None:
+    data = _nested()
+    data["last_node_id"] = 9
+    data["definitions"]["subgraphs"][0]["nodes"][0]["id"] = 1
+    names = inner_names(WorkflowFile(path=Path("w.json"), data=data, ui_form=True))
+    assert set(names) == {"3:10", "3:2", "3:2:1", "4:10", "4:2", "4:2:1"}

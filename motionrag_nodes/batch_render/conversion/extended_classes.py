@@ -1,0 +1,66 @@
+"""Classes to whose nodes the editor, or a widespread pack, adds widgets beyond those that the server declares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from motionrag_nodes.batch_render.conversion.js_values import js_text, truthy
+from motionrag_nodes.batch_render.conversion.node_definitions import declaration
+from motionrag_nodes.batch_render.conversion.nodes import Node
+from motionrag_nodes.batch_render.conversion.widgets import Widget, is_widget_type, make_widgets
+
+_OWN_LIST = "CustomCombo"
+_OPTION = "option"
+
+
+def extend(node: Node, class_name: str) -> None:
+    """Adds what the editor adds when it makes a node of this class."""
+    if class_name == _OWN_LIST and node.widgets:
+        _add_own_list(node)
+
+
+def add_format_widgets(node: Node, values: Mapping[str, Any], formats: Mapping[str, Mapping[str, Any]]) -> None:
+    """Adds the widgets that a chosen format brings, with the values saved under their names.
+
+    `formats`: widget -> format -> [[name, type, options], ...], as packs that write videos declare them.
+    """
+    for widget_name, by_format in formats.items():
+        widget = node.widget(widget_name)
+        listed = by_format.get(widget.value) if widget is not None and isinstance(widget.value, str) else None
+        for spec in listed if isinstance(listed, list) else []:
+            if not isinstance(spec, list) or len(spec) < 2 or not isinstance(spec[0], str):
+                continue
+            declared = declaration(spec[0], spec[1:], optional=True)
+            if node.widget(declared.name) is None and is_widget_type(declared.type):
+                added = make_widgets(declared)[0]
+                if added.name in values:
+                    added.set(values[added.name])
+                node.widgets.append(added)
+
+
+def _add_own_list(node: Node) -> None:
+    """A list whose choices are entered on the node: one more field than there are choices, and the choice's number."""
+    chosen = node.widgets[0]
+
+    def number() -> int:
+        return next((index for index, option in enumerate(node.widgets[2:]) if option.value == chosen.value), -1)
+
+    node.widgets.append(Widget("index", "number of the choice", -1, computed=number))
+    _add_option(node, chosen)
+
+
+def _add_option(node: Node, chosen: Widget) -> None:
+    option = Widget(f"{_OPTION}{len(node.widgets) - 1}", "text", "")
+
+    def entered(value: Any) -> None:
+        listed = [widget for widget in node.widgets if widget.name.startswith(_OPTION) and truthy(widget.value)]
+        chosen.choices = tuple(js_text(widget.value) for widget in listed)
+        if node.widgets[-1] is option:
+            if truthy(value):
+                _add_option(node, chosen)
+        elif not truthy(value) and node.widgets[-2] is option and not truthy(node.widgets[-1].value):
+            node.widgets.pop()
+
+    option.on_set = entered
+    node.widgets.append(option)

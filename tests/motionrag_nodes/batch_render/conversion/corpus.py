@@ -1,0 +1,80 @@
+"""Workflows whose prompt ComfyUI's own editor was asked for, and what it answered (data/truths.json).
+
+`make test-editor` asks it again; `python -m tests.editor.write_truths` stores new answers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from motionrag_nodes.batch_render.conversion.convert import Prompt
+from tests.motionrag_nodes.batch_render.conversion.random_workflows import random_workflow
+from tests.motionrag_nodes.batch_render.conversion.trap_classes import CLASSES
+
+_DATA = Path(__file__).parent / "data"
+TRUTHS = _DATA / "truths.json"
+RANDOM_WORKFLOWS = 120
+_TEMPLATE_PACKAGES = ("core", "media_api", "media_image", "media_other", "media_video")
+_NOT_TEMPLATES = ("index", "manifest", "fuse_options")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A workflow, and the classes that it is made for."""
+
+    name: str
+    workflow: dict[str, Any]
+    object_info: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What the editor answered: a prompt (or its digest), a refusal, or nodes of classes that the server lacks."""
+
+    kind: str  # "prompt", "refused" or "lacks classes"
+    digest: str = ""
+    time: str = ""
+
+    @property
+    def now(self) -> datetime:
+        return datetime.fromisoformat(self.time)
+
+
+def self_made() -> Iterator[Case]:
+    """One workflow for each trap, by hand."""
+    classes = json.loads((_DATA / "case_classes.json").read_text())
+    for path in sorted((_DATA / "cases").glob("*.json")):
+        yield Case(path.stem, json.loads(path.read_text()), classes)
+
+
+def random_cases() -> Iterator[Case]:
+    for number in range(RANDOM_WORKFLOWS):
+        yield Case(f"random {number}", random_workflow(number), CLASSES)
+
+
+def templates() -> Iterator[tuple[str, dict[str, Any]]]:
+    """ComfyUI's own templates and blueprints, where the installed packages have them."""
+    for package in _TEMPLATE_PACKAGES:
+        spec = importlib.util.find_spec(f"comfyui_workflow_templates_{package}")
+        for location in (spec.submodule_search_locations or []) if spec else []:
+            for path in sorted(Path(location).glob("templates/*.json")):
+                data = json.loads(path.read_text(encoding="utf-8"))
+                if not path.stem.startswith(_NOT_TEMPLATES) and isinstance(data, dict) and "nodes" in data:
+                    yield path.stem, data
+
+
+def stored_truths() -> dict[str, Truth]:
+    return {name: Truth(**fields) for name, fields in json.loads(TRUTHS.read_text())["answers"].items()}
+
+
+def digest(prompt: Prompt) -> str:
+    """Tells prompts apart by nodes, classes and inputs; not by titles, as the page translates those of classes."""
+    bare = {node_id: [node.get("class_type"), node["inputs"]] for node_id, node in prompt.items()}
+    return hashlib.sha256(json.dumps(bare, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:24]
