@@ -1,12 +1,13 @@
 """Atlas: a map of a database's motions. Clips that move alike lie side by side, each a picture that shows its motion.
 
 The motion tokens of the clips are reduced to two principal components; each clip then takes the free place of a grid
-that is nearest to its point, so that nothing overlaps.
+that is nearest to its point, so that nothing overlaps. Things that cross a still background are shown as a
+chronophotograph; all other footage as one sharp still, with an arrow where its motion goes on the whole.
 """
 
 from __future__ import annotations
 
-import re
+import math
 from collections import Counter
 from collections.abc import Sequence
 
@@ -17,21 +18,25 @@ from index_builder.database.search.reader import MotionDatabase
 from index_builder.errors import InvalidSetting, TokensNotStored
 from index_builder.report.drawing import BACKGROUND, EMPTY, FAINT, INK, frames_of_strip, spread
 from index_builder.report.lettering import Lettering
+from index_builder.report.mean_motion import mean_motion
+from index_builder.report.telling_words import telling_words
 
 HEAD_PIXELS, FEWEST_PIXELS = 34, 128
 # Places a clip: with a fifth of them free, most clips find one close to their point.
 PLACES_PER_CLIP = 1.25
-REGIONS = 3
+REGIONS, FEWEST_PER_SIDE = 3, 6
+# Below this many clips there is room for a caption under each.
+NAMED_CLIPS, NAME_PIXELS = 40, 18
 # A word labels a region when it is on this many of its clips, and tells them apart this well (F-measure).
 FEWEST_CLIPS_OF_WORD, TELLING = 3, 0.3
-WORD = re.compile(r"[^\W\d_]{3,}")
+# A chronophotograph is clear where little of a frame moves, and not always in the same place.
+MOST_MOVING, MOST_IN_PLACE = 0.2, 0.5
 
 
 def draw_atlas(database: MotionDatabase, *, side_pixels: int = 1024, max_clips: int = 400) -> Image.Image:
     """RGB picture [side_pixels, side_pixels]: at most `max_clips` clips, evenly spaced in the order of the rows.
 
-    Each clip is shown as a chronophotograph: its background, and what moved over it, faint where it was and clear
-    where it went. A word over a region is the caption word that best sets its clips apart.
+    A word over a region is the caption word that best sets its clips apart; few clips have their captions below them.
     Raises InvalidSetting for sizes too small, TokensNotStored when no clip has motion tokens.
     """
     if side_pixels < FEWEST_PIXELS or max_clips < 1:
@@ -52,8 +57,14 @@ def draw_atlas(database: MotionDatabase, *, side_pixels: int = 1024, max_clips: 
     places, per_side = snap_to_grid(map_motions(_motion_tokens(database, shown)))
     field, cell = side_pixels - HEAD_PIXELS - 8, (side_pixels - HEAD_PIXELS - 8) // per_side
     left, top = (side_pixels - cell * per_side) // 2, HEAD_PIXELS + (field - cell * per_side) // 2
+    named = len(rows) <= NAMED_CLIPS
     for row, (across, down) in zip(rows, places, strict=True):
-        atlas.paste(_thumbnail(row.thumbnail, cell - 2), (left + int(across) * cell + 1, top + int(down) * cell + 1))
+        corner = left + int(across) * cell + 1, top + int(down) * cell + 1
+        atlas.paste(_thumbnail(row.thumbnail, cell - 2, cell - 2 - (NAME_PIXELS if named else 0)), corner)
+        if named and row.caption:
+            small = Lettering(11)
+            place = corner[0] + 2, corner[1] + cell - 1 - NAME_PIXELS
+            small.draw(draw, place, small.fitted(row.caption, cell - 6), FAINT)
     for word, (across, down) in region_words([row.caption or "" for row in rows], places / per_side):
         _label(atlas, word, (left + across * cell * per_side, top + down * cell * per_side), cell)
     return atlas
@@ -95,7 +106,7 @@ def snap_to_grid(points: np.ndarray) -> tuple[np.ndarray, int]:
     Points take the nearest free place, those in the middle first, so that the map grows outwards.
     """
     count = len(points)
-    per_side = int(np.ceil(np.sqrt(count * PLACES_PER_CLIP)))
+    per_side = max(FEWEST_PER_SIDE, int(np.ceil(np.sqrt(count * PLACES_PER_CLIP))))
     grid = np.stack(np.meshgrid(np.arange(per_side), np.arange(per_side), indexing="ij"), axis=-1).reshape(-1, 2)
     wanted = points * (per_side - 1)
     free = np.ones(len(grid), dtype=bool)
@@ -114,7 +125,7 @@ def region_words(captions: Sequence[str], points: np.ndarray) -> list[tuple[str,
     points [k, 2] in [0, 1). The measure is the F-measure of "has the word" for "lies in the region". A word stands
     once, where it fits best; regions without a telling word have none.
     """
-    words = [set(WORD.findall(caption.lower())) for caption in captions]
+    words = [telling_words(caption) for caption in captions]
     overall = Counter(word for of_clip in words for word in of_clip)
     region = np.minimum((points * REGIONS).astype(int), REGIONS - 1) @ (1, REGIONS)
     candidates = []
@@ -137,18 +148,59 @@ def region_words(captions: Sequence[str], points: np.ndarray) -> list[tuple[str,
     return placed
 
 
-def _thumbnail(strip: bytes, side: int) -> Image.Image:
+def _thumbnail(strip: bytes, width: int, height: int) -> Image.Image:
+    """A clip in a field of this size, never larger than it is stored: enlarged, it would only be less sharp."""
+    field = Image.new("RGB", (max(1, width), max(1, height)), BACKGROUND)
     frames = frames_of_strip(strip)
     if not frames:
-        return Image.new("RGB", (side, side), EMPTY)
-    square = [_centre(frame).resize((side, side), Image.Resampling.LANCZOS) for frame in frames]
-    return Image.fromarray(chronophotograph(np.stack([np.asarray(frame) for frame in square])))
+        field.paste(EMPTY, (0, 0, *field.size))
+        return field
+    size = frames[0].size
+    scale = min(field.width / size[0], field.height / size[1], 1.0)
+    shown = max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+    small = np.stack([np.asarray(frame.resize(shown, Image.Resampling.LANCZOS)) for frame in frames])
+    if crosses_a_still_background(small):
+        picture = Image.fromarray(chronophotograph(small))
+    else:
+        picture = Image.fromarray(small[len(small) // 2])
+        _draw_arrow(picture, mean_motion(frames))
+    field.paste(picture, ((field.width - shown[0]) // 2, (field.height - shown[1]) // 2))
+    return field
 
 
-def _centre(frame: Image.Image) -> Image.Image:
-    side = min(frame.size)
-    left, top = (frame.width - side) // 2, (frame.height - side) // 2
-    return frame.crop((left, top, left + side, top + side))
+def crosses_a_still_background(frames: np.ndarray) -> bool:
+    """uint8 RGB [T, H, W, 3]: whether something small goes its way before a background that stays as it is."""
+    values = frames.astype(np.float32)
+    moving = np.abs(values - np.median(values, axis=0)).max(axis=-1) > 24
+    share = moving.mean(axis=(1, 2))
+    if not share.any() or share.max() > MOST_MOVING:
+        return False
+    # How much of what ever moves does so in most frames: a talking head stays, a ball goes on.
+    often = moving.sum(axis=0)
+    return float((often > len(frames) / 3).sum()) < MOST_IN_PLACE * float((often > 0).sum()) / 2
+
+
+def _draw_arrow(picture: Image.Image, motion: tuple[float, float]) -> None:
+    """From the middle, as long as the motion is, but within the picture; a ring where there is next to none."""
+    draw = ImageDraw.Draw(picture)
+    width, height = picture.size
+    across, down = motion[0] * width, motion[1] * height
+    length, middle = math.hypot(across, down), (width / 2, height / 2)
+    line = max(2, min(width, height) // 28)
+    if length < 0.04 * min(width, height):
+        radius = max(3, min(width, height) // 16)
+        for grown, colour in ((1, BACKGROUND), (0, INK)):
+            box = [edge + sign * (radius + grown) for sign in (-1, 1) for edge in middle]
+            draw.ellipse(box, outline=colour, width=line + grown)
+        return
+    reach = min(max(length, 0.2 * min(width, height)), 0.42 * min(width, height)) / length
+    tip = middle[0] + across * reach, middle[1] + down * reach
+    tail = middle[0] - across * reach, middle[1] - down * reach
+    angle, head = math.atan2(down, across), max(6, min(width, height) // 8)
+    wings = [(tip[0] - head * math.cos(angle + turn), tip[1] - head * math.sin(angle + turn)) for turn in (-0.5, 0.5)]
+    for extra, colour in ((2, BACKGROUND), (0, INK)):
+        draw.line([tail, tip], fill=colour, width=line + extra)
+        draw.line([wings[0], tip, wings[1]], fill=colour, width=line + extra, joint="curve")
 
 
 def chronophotograph(frames: np.ndarray) -> np.ndarray:

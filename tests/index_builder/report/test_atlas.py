@@ -5,13 +5,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from index_builder.clips.decode import decode_clip
 from index_builder.database.format.manifest import newest_manifest
 from index_builder.database.search.reader import MotionDatabase
 from index_builder.errors import InvalidSetting, TokensNotStored
-from index_builder.report.atlas import chronophotograph, draw_atlas, map_motions, region_words, snap_to_grid
+from index_builder.report.atlas import (
+    chronophotograph,
+    crosses_a_still_background,
+    draw_atlas,
+    map_motions,
+    region_words,
+    snap_to_grid,
+)
 from index_builder.report.drawing import BACKGROUND, EMPTY
 from tests.index_builder.sample_rows import write_database
+from tests.index_builder.sample_videos import real_clips, write_video
 
 
 def share_of(picture, colour: tuple[int, int, int]) -> float:
@@ -19,12 +29,12 @@ def share_of(picture, colour: tuple[int, int, int]) -> float:
 
 
 def test_every_clip_is_on_the_map(built: Path) -> None:
-    atlas = draw_atlas(MotionDatabase.open(built), side_pixels=300)
-    assert atlas.size == (300, 300) and atlas.mode == "RGB"
-    # Five clips on 3 x 3 places of 86 px.
-    assert share_of(atlas, BACKGROUND) == pytest.approx(1 - 5 * 84**2 / 300**2, abs=0.03)
-    few = draw_atlas(MotionDatabase.open(built), side_pixels=300, max_clips=1)
-    assert share_of(few, BACKGROUND) == pytest.approx(1 - 127**2 / 300**2, abs=0.05)
+    atlas = draw_atlas(MotionDatabase.open(built), side_pixels=1000)
+    assert atlas.size == (1000, 1000) and atlas.mode == "RGB"
+    # Five clips, each no larger than it is stored: 128 x 96 px.
+    assert share_of(atlas, BACKGROUND) == pytest.approx(1 - 5 * 128 * 96 / 1000**2, abs=0.02)
+    few = draw_atlas(MotionDatabase.open(built), side_pixels=1000, max_clips=1)
+    assert share_of(few, BACKGROUND) == pytest.approx(1 - 128 * 96 / 1000**2, abs=0.01)
 
 
 def test_the_same_database_gives_the_same_map(built: Path) -> None:
@@ -34,7 +44,7 @@ def test_the_same_database_gives_the_same_map(built: Path) -> None:
 
 def test_unreadable_thumbnails_and_empty_databases_still_give_a_picture(tmp_path: Path) -> None:
     path = write_database(tmp_path / "db")
-    assert share_of(draw_atlas(MotionDatabase.open(path), side_pixels=300), EMPTY) > 0.3
+    assert share_of(draw_atlas(MotionDatabase.open(path), side_pixels=300), EMPTY) > 0.05
     empty = MotionDatabase(path, replace(newest_manifest(path)[0], segments=(), indexes=()))
     assert share_of(draw_atlas(empty, side_pixels=300), BACKGROUND) > 0.98
 
@@ -83,3 +93,24 @@ def test_a_chronophotograph_shows_the_way_over_its_background() -> None:
     row = chronophotograph(frames)[4, ::4, 0].astype(int)
     assert (np.diff(row) > 0).all() and row[0] > 80 and row[-1] == 240
     assert (chronophotograph(frames)[0] == 40).all()
+
+
+def test_no_region_is_called_by_a_word_of_every_sentence() -> None:
+    captions = ["the camera is slowly shown"] * 6 + ["die Kamera und das Bild"] * 6
+    points = np.array([[0.1, 0.1]] * 6 + [[0.9, 0.9]] * 6)
+    assert {word for word, _ in region_words(captions, points)} <= {"kamera", "bild"}
+    assert region_words(["the of and with"] * 6 + [""] * 6, points) == []
+
+
+def strip_frames(path: Path) -> list[Image.Image]:
+    decoded = decode_clip(path, frames=16, seconds=2.0, short_side=96).frames
+    return [Image.fromarray(decoded[round(place * 15 / 7)]) for place in range(8)]
+
+
+def test_real_footage_is_a_still_and_a_thing_that_crosses_is_a_chronophotograph(tmp_path: Path) -> None:
+    for path in real_clips():
+        frames = np.stack([np.asarray(frame) for frame in strip_frames(path)])
+        assert not crosses_a_still_background(frames), path
+    crossing = strip_frames(write_video(tmp_path / "v.mp4", seed=1))
+    assert crosses_a_still_background(np.stack([np.asarray(frame) for frame in crossing]))
+    assert not crosses_a_still_background(np.full((8, 48, 64, 3), 7, np.uint8))
