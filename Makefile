@@ -9,7 +9,7 @@ export HF_HUB_OFFLINE ?= 1
 export OMP_WAIT_POLICY ?= PASSIVE
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help setup demo test test-editor test-oldest bench chromium ffmpeg pictures lint train-tiny clean
+.PHONY: help setup demo test test-editor test-oldest bench chromium ffmpeg postgresql pictures lint train-tiny clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 14
@@ -33,7 +33,7 @@ $(READY): pyproject.toml requirements.txt constraints.txt requirements-comfyui.t
 demo: $(READY)  ## clips -> database -> ComfyUI -> videos, into demo_output/
 	$(BIN)/motionrag demo --output demo_output
 
-test: $(READY) chromium ffmpeg  ## all tests, the real ComfyUI included
+test: $(READY) chromium ffmpeg postgresql  ## all tests, the real ComfyUI included
 	$(BIN)/python -m pytest
 
 # The lower bounds of requirements.txt, exactly: `>=` becomes `==`, and `2.5` stands for `2.5.0`.
@@ -65,6 +65,11 @@ chromium:
 ffmpeg:
 	@command -v ffmpeg >/dev/null || { $(SUDO) apt-get update -q && $(SUDO) apt-get install -qy ffmpeg; } \
 		|| echo "No ffmpeg: the tests that compare frames with it will be skipped."
+
+# A queue that several machines share is tested on a PostgreSQL of the tests' own.
+postgresql:
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { $(SUDO) apt-get update -q \
+		&& $(SUDO) apt-get install -qy postgresql; } || echo "No PostgreSQL: the tests of shared queues will be skipped."
 
 bench: $(READY)  ## the short forms of all benchmarks, into bench_output/
 	$(BIN)/pip install -q -c constraints.txt -e '.[bench]'

@@ -4,36 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from motionrag_nodes.batch_render.check import CheckedJob
+from motionrag_nodes.batch_render.check import CheckedJob, fingerprint_at
 from motionrag_nodes.batch_render.errors import ComfyUIConnectionError
 from motionrag_nodes.batch_render.jobs.fingerprint import file_sha256
 from motionrag_nodes.batch_render.jobs.plan import RenderJob
 from motionrag_nodes.batch_render.observer import RenderObserver
+from motionrag_nodes.batch_render.places import Farm, Place
 from motionrag_nodes.batch_render.queue.dispatch import Dispatcher, Offer, Work
-from motionrag_nodes.batch_render.queue.lanes import LANES, Lane
+from motionrag_nodes.batch_render.queue.lanes import LANES
+from motionrag_nodes.batch_render.queue.leases import Lease
 from motionrag_nodes.batch_render.queue.orders import JobOrder, OrderFile
 from motionrag_nodes.batch_render.queue.store import JobStore
-from motionrag_nodes.batch_render.results.collect import STATE_FOLDER, remove_results
+from motionrag_nodes.batch_render.results.collect import remove_results
 from motionrag_nodes.batch_render.results.manifest import JobRecord, OutputFile, RunManifest
-from motionrag_nodes.batch_render.results.names import NameTemplate
+from motionrag_nodes.batch_render.results.names import STATE_FOLDER, NameTemplate
 from motionrag_nodes.batch_render.server.answers import node_title, shown_node
-from motionrag_nodes.batch_render.server.facts import ServerFacts, ask_servers
-
-
-@dataclass(frozen=True)
-class Place:
-    """A server of a batch: what it is, what it offers, and the lane by which jobs of this process reach it."""
-
-    offer: Offer
-    facts: ServerFacts
-    lane: Lane
+from motionrag_nodes.batch_render.server.facts import ask_servers
 
 
 class Batch:
@@ -42,13 +36,14 @@ class Batch:
     def __init__(
         self,
         jobs: Sequence[CheckedJob],
-        places: Sequence[Place],
+        farm: Farm,
         *,
         store: JobStore,
         manifest: RunManifest,
         template: NameTemplate,
         observer: RenderObserver,
     ) -> None:
+        places, self.leases = farm.places, farm.leases
         self.jobs = {checked.job.name: checked for checked in jobs}
         self.places = {place.offer.key: place for place in places}
         self.positions = {place.offer.key: index for index, place in enumerate(places)}
@@ -56,13 +51,19 @@ class Batch:
         self.observer = observer
         self.records: dict[str, JobRecord] = {}
         self.dispatcher = Dispatcher(
-            store, [place.offer for place in places], order=self._order, ended=self._ended, usable=self._usable
+            store,
+            [place.offer for place in places],
+            order=self._order,
+            ended=self._ended,
+            usable=self._usable,
+            look=self._look_at_workers if farm.leases is not None else None,
         )
-        for place in places:
-            LANES[place.offer.key] = place.lane
-            place.lane.on_start = self._started
-            place.lane.on_event = _Progress(self.jobs, observer)
-            place.lane.on_end = self.dispatcher.wake.set
+        self.lanes = [place.lane for place in places if place.lane is not None]
+        for lane in self.lanes:
+            LANES[lane.key] = lane
+            lane.on_start = self._started
+            lane.on_event = _Progress(self.jobs, observer)
+            lane.on_end = self.dispatcher.wake.set
 
     def run(self, *, force: bool) -> None:
         """Returns when every job has ended. On an interrupt the servers' prompts are taken back, and it is raised.
@@ -75,9 +76,9 @@ class Batch:
             self._interrupt()
             raise
         finally:
-            for place in self.places.values():
-                place.lane.stop()
-                LANES.pop(place.offer.key, None)
+            for lane in self.lanes:
+                lane.stop()
+                LANES.pop(lane.key, None)
             self.manifest.flush()
 
     def _recover(self, force: bool) -> list[Work]:
@@ -94,11 +95,12 @@ class Batch:
                 stale.append(stored.id)
             elif stored.state == "ended" and outcome.get("status") == "done" and self._all_there(outcome):
                 self._ended(waiting.pop(name), str(outcome.get("key") or next(iter(keys))), outcome)
-            elif stored.state == "ended" or key not in keys or self.places[key].lane.own is not None:
+            elif stored.state == "ended" or key not in keys:
                 stale.append(stored.id)
             else:
                 self.dispatcher.adopt(stored.id, waiting.pop(name), key)
-                self.store.resume(stored.id, key)
+                if self.places[key].lane is not None:  # a worker goes on by itself
+                    self.store.resume(stored.id, key)
         self.store.forget(stale)
         return list(waiting.values())
 
@@ -123,7 +125,7 @@ class Batch:
             remove_results(folder, former.outputs)
             self.manifest.put(replace(former, status="not run", outputs=(), error="It is being rendered again."))
             self.manifest.flush()
-        files = [OrderFile(f.node_id, f.input_name, str(f.path), file_sha256(f.path)) for f in job.files]
+        files = [OrderFile(f.node_id, f.input_name, self._input(f.path), file_sha256(f.path)) for f in job.files]
         order = JobOrder(
             name=job.name,
             server=key,
@@ -135,8 +137,22 @@ class Batch:
             workflow_file=_kept_workflow(folder, job) if job.workflow.ui_form else None,
             output=str(folder),
             template=self.template.text,
+            folder_id=_folder_id(folder) if self.store.shared else None,
         )
         return self._id(checked, checked.fingerprints[self.positions[key]]), order.as_dict()
+
+    def _input(self, path: Path) -> str:
+        """Where a job finds a local file: as it is, or in the output folder that other machines share."""
+        if not self.store.shared:
+            return str(path)
+        name = f"{STATE_FOLDER}/inputs/{file_sha256(path)[:16]}_{path.name}"
+        target = self.manifest.folder / name
+        if not target.exists():
+            target.parent.mkdir(exist_ok=True)
+            part = target.with_name(f"{uuid.uuid4().hex}.part")
+            shutil.copyfile(path, part)
+            part.replace(target)
+        return name
 
     def _ended(self, work: Work, key: str, outcome: dict[str, Any]) -> None:
         record = self._record(self.jobs[work.name], key, outcome)
@@ -173,6 +189,8 @@ class Batch:
     def _usable(self, offer: Offer, reason: str) -> bool:
         """Whether a server that was lost is there again."""
         place = self.places[offer.key]
+        if place.lane is None:
+            return offer.key in self._living()
         if place.lane.own is not None:
             return place.lane.own.running
         try:
@@ -182,10 +200,39 @@ class Batch:
             return False
         return True
 
+    def _living(self) -> dict[str, Lease]:
+        return self.leases.living() if self.leases is not None else {}
+
+    def _look_at_workers(self) -> None:
+        """Takes in servers whose workers have come, and lets go those whose workers are gone."""
+        living = self._living()
+        for key, place in list(self.places.items()):
+            if place.lane is None and key in self.dispatcher.offers and key not in living:
+                self.observer.note(f"The worker of {place.offer.url} is gone; its jobs go to others.")
+                self.dispatcher.drop(key, f"the worker of {place.offer.url} is gone")
+        for key, lease in living.items():
+            if key in self.dispatcher.offers or (key in self.places and self.places[key].lane is not None):
+                continue
+            assert self.leases is not None
+            self._add(Place(Offer(key, lease.url, lease.weight), self.leases.facts(key), None))
+
+    def _add(self, place: Place) -> None:
+        key = place.offer.key
+        self.places[key] = place
+        self.positions.setdefault(key, len(self.positions))
+        able = set()
+        for name, checked in self.jobs.items():
+            mark, _ = fingerprint_at(checked.job, place.facts)
+            if mark is not None:
+                checked.fingerprints[self.positions[key]] = mark
+                able.add(name)
+        self.dispatcher.add(place.offer, able)
+        self.observer.note(f"A worker brings {place.offer.url}, which can run {len(able)} of {len(self.jobs)} jobs.")
+
     def _interrupt(self) -> None:
         """Takes back what stands at the servers, so that the next run begins these jobs again."""
-        for place in self.places.values():
-            place.lane.stop()
+        for lane in self.lanes:
+            lane.stop()
         at_work = dict(self.dispatcher.at_work)
         self.store.forget(at_work)
         for job in at_work.values():

@@ -59,17 +59,11 @@ def check_batch(
         marks: dict[int, str] = {}
         wrong: list[Problem] = []
         for index, facts in enumerate(servers):
-            found = _problems_at(job, facts)
-            if found:
+            mark, found = fingerprint_at(job, facts)
+            if mark is None:
                 wrong = wrong or found
-                continue
-            hashes = {
-                (node, name): facts.inputs[job.graph[node]["inputs"][name]]
-                for node, name in server_files(job.graph, facts.object_info, job.files)
-            }
-            marks[index] = fingerprint(
-                job, comfyui_version=facts.version, generations=facts.generations, server_files=hashes
-            )
+            else:
+                marks[index] = mark
         if not marks:
             for text in _texts(job, wrong):
                 refused.setdefault(text, []).append(job.name)
@@ -85,6 +79,19 @@ def check_batch(
             f"{_LEAST_FREE_BYTES / 2**20:.0f} MiB. Make room, or choose another --output."
         )
     return checked
+
+
+def fingerprint_at(job: RenderJob, facts: ServerFacts) -> tuple[str | None, list[Problem]]:
+    """The job's fingerprint on a server, or None and why it cannot run there."""
+    found = _problems_at(job, facts)
+    if found:
+        return None, found
+    hashes = {
+        (node, name): facts.inputs.get(job.graph[node]["inputs"][name])
+        for node, name in server_files(job.graph, facts.object_info, job.files)
+    }
+    mark = fingerprint(job, comfyui_version=facts.version, generations=facts.generations, server_files=hashes)
+    return mark, []
 
 
 def done_before(jobs: Sequence[CheckedJob], manifest: RunManifest) -> dict[str, JobRecord]:

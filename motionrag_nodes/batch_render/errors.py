@@ -71,3 +71,7 @@ class JobStoreError(RenderError):
 
 class BatchRefused(RenderError):
     """Jobs of a batch cannot run on any server; the message lists every reason."""
+
+
+class ServerTaken(RenderError):
+    """Another living process drives the server."""

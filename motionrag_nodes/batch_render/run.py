@@ -17,12 +17,12 @@ from motionrag_nodes.batch_render.dry_run import BatchPlan, make_plan
 from motionrag_nodes.batch_render.errors import RenderError
 from motionrag_nodes.batch_render.jobs.plan import plan_jobs
 from motionrag_nodes.batch_render.observer import RenderObserver, SilentObserver
-from motionrag_nodes.batch_render.results.collect import STATE_FOLDER
 from motionrag_nodes.batch_render.results.manifest import JobRecord, RunManifest
-from motionrag_nodes.batch_render.results.names import DEFAULT_TEMPLATE, NameTemplate
-from motionrag_nodes.batch_render.server.access import Access, parse_access
+from motionrag_nodes.batch_render.results.names import DEFAULT_TEMPLATE, STATE_FOLDER, NameTemplate
+from motionrag_nodes.batch_render.server.access import parse_access
 from motionrag_nodes.batch_render.server.client import DEFAULT_PATIENCE_SEC
 from motionrag_nodes.batch_render.server.facts import ServerFacts, ask_servers, merged_object_info
+from motionrag_nodes.batch_render.server.target import Target
 from motionrag_nodes.batch_render.workflow_file import read_workflow
 
 
@@ -46,15 +46,6 @@ class RenderReport:
         return {"output": str(self.output), "counts": dict(counts), "jobs": jobs}
 
 
-@dataclass(frozen=True)
-class Target:
-    """A server to render on. `weight`: its share where several are free. `own`: one that this program started."""
-
-    access: Access
-    weight: float = 1.0
-    own: Any = None
-
-
 def render_workflows(
     workflow_paths: Sequence[Path],
     *,
@@ -67,46 +58,43 @@ def render_workflows(
     template: str = DEFAULT_TEMPLATE,
     force: bool = False,
     patience_sec: float = DEFAULT_PATIENCE_SEC,
+    queue_url: str | None = None,
     observer: RenderObserver | None = None,
 ) -> RenderReport:
     """Renders workflow files on running servers into `output`, and keeps the manifest there.
 
     Jobs whose manifest entry is done with the same nodes, values, files, databases and ComfyUI version are skipped
     unless `force`. `patience_sec`: for so long a server may be away before its jobs go elsewhere, or fail.
+    `queue_url`: a PostgreSQL whose workers bring more servers; the output folder is shared with them.
     Raises RenderError subclasses before the first job; a job's own failure is in the report.
     """
-    from motionrag_nodes.batch_render.batch import Batch, Place
-    from motionrag_nodes.batch_render.queue.dispatch import Offer
-    from motionrag_nodes.batch_render.queue.lanes import OWN_KEY, Lane, queue_key
-    from motionrag_nodes.batch_render.queue.store import opened
+    from motionrag_nodes.batch_render.batch import Batch
+    from motionrag_nodes.batch_render.places import opened_farm
 
     watcher = observer or SilentObserver()
     targets = [*targets, *([Target(parse_access(server_url))] if server_url else [])]
     names = NameTemplate(template)
-    with _folder(output, watcher):
+    with (
+        _folder(output, watcher),
+        opened_farm(targets, queue_url=queue_url, patience_sec=patience_sec, observer=watcher) as farm,
+    ):
         manifest = RunManifest(output)
-        servers = ask_servers([target.access for target in targets])
+        facts = [place.facts for place in farm.places]
         checked = _checked(
-            workflow_paths, servers, assignments, table, encoding=table_encoding, names=names, output=output
+            workflow_paths, facts, assignments, table, encoding=table_encoding, names=names, output=output
         )
-        jobs = [c.job for c in checked]
-        watcher.planned(jobs)
-        keys = [OWN_KEY if target.own is not None else queue_key(target.access.url) for target in targets]
-        places = [
-            Place(Offer(key, t.access.url, t.weight), facts, Lane(t.access, key, patience_sec, own=t.own))
-            for key, t, facts in zip(keys, targets, servers, strict=True)
-        ]
+        watcher.planned([c.job for c in checked])
         done = {} if force else done_before(checked, manifest)
         for record in done.values():
             watcher.finished(record, skipped=True)
         waiting = [c for c in checked if c.job.name not in done]
         records = dict(done)
         if waiting:
-            with opened(None, output / STATE_FOLDER, keys) as store:
-                batch = Batch(waiting, places, store=store, manifest=manifest, template=names, observer=watcher)
+            with farm.opened_store(output / STATE_FOLDER) as store:
+                batch = Batch(waiting, farm, store=store, manifest=manifest, template=names, observer=watcher)
                 batch.run(force=force)
                 records |= batch.records
-        return RenderReport(records=tuple(records[j.name] for j in jobs), skipped=tuple(done), output=output)
+        return RenderReport(tuple(records[c.job.name] for c in checked), tuple(done), output)
 
 
 def plan_batch(

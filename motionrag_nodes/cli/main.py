@@ -20,6 +20,7 @@ from motionrag_nodes.cli.doctor import doctor
 from motionrag_nodes.cli.fetch import fetch
 from motionrag_nodes.cli.index import app as index_app
 from motionrag_nodes.cli.render import render
+from motionrag_nodes.cli.render_worker import render_worker
 from motionrag_nodes.cli.workflow import app as workflow_app
 
 EXIT_BAD_INPUT = 2
@@ -36,6 +37,7 @@ app.add_typer(index_app, name="index", help="Build, search, change and check mot
 app.add_typer(workflow_app, name="workflow", help="Look at and convert saved ComfyUI workflows.")
 app.command()(render)
 app.command()(fetch)
+app.command()(render_worker)
 app.command()(convert)
 app.command()(calibrate)
 app.command()(doctor)

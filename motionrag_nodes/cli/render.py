@@ -55,6 +55,10 @@ def render(
     patience: Annotated[
         float, typer.Option("--patience", help="Seconds for which a server may be away before its jobs are given up.")
     ] = 60.0,
+    queue: Annotated[
+        str | None,
+        typer.Option("--queue", help="postgresql://... shared with motionrag render-worker on other machines."),
+    ] = None,
     comfyui: Annotated[
         Path | None,
         typer.Option("--comfyui", help="ComfyUI folder to start one from (else COMFYUI_PATH, else the installed one)."),
@@ -107,7 +111,7 @@ def render(
         "force": force,
     }
     try:
-        with _terminable(), opened_targets(choice, console) as targets:
+        with terminable(), opened_targets(choice, console, start=queue is None) as targets:
             if dry_run:
                 plan = plan_batch(workflows, targets=targets, **batch)  # type: ignore[arg-type]
                 if as_json:
@@ -121,6 +125,7 @@ def render(
                     workflows,
                     targets=targets,
                     patience_sec=patience,
+                    queue_url=queue,
                     observer=observer,
                     **batch,  # type: ignore[arg-type]
                 )
@@ -149,7 +154,7 @@ def _check_files(workflows: Sequence[Path], jobs: Path | None, encoding: str | N
 
 
 @contextmanager
-def _terminable() -> Iterator[None]:
+def terminable() -> Iterator[None]:
     """SIGTERM ends the block as Ctrl-C does, so that servers' prompts are taken back."""
 
     def stop(number: int, frame: FrameType | None) -> None:

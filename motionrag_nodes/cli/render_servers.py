@@ -15,7 +15,7 @@ from rich.markup import escape
 from motionrag_nodes.batch_render.errors import RenderError
 
 if TYPE_CHECKING:
-    from motionrag_nodes.batch_render.run import Target
+    from motionrag_nodes.batch_render.server.target import Target
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ class ServerChoice:
 
     def named(self) -> list[Target]:
         """The servers that the options name. Raises RenderError: an address or the file is wrong, or one is doubled."""
-        from motionrag_nodes.batch_render.run import Target
         from motionrag_nodes.batch_render.server.access import parse_access
         from motionrag_nodes.batch_render.server.servers_file import read_servers_file
+        from motionrag_nodes.batch_render.server.target import Target
 
         found = [
             Target(parse_access(url, headers=self.headers, ca_file=self.ca_file, insecure=self.insecure))
@@ -59,17 +59,20 @@ class ServerChoice:
 
 
 @contextmanager
-def opened_targets(choice: ServerChoice, console: Console) -> Iterator[list[Target]]:
-    """The servers to render on; one that is started here ends with the block."""
+def opened_targets(choice: ServerChoice, console: Console, *, start: bool = True) -> Iterator[list[Target]]:
+    """The servers to render on; one that is started here ends with the block.
+
+    None is named: one is started if `start`, or if the options say which.
+    """
     targets = choice.named()
-    if targets:
+    if targets or not (start or choice.comfyui or choice.base):
         yield targets
         return
-    from motionrag_nodes.batch_render.run import Target
     from motionrag_nodes.batch_render.server.access import Access
     from motionrag_nodes.batch_render.server.install import find_comfyui
     from motionrag_nodes.batch_render.server.model_paths import extra_path_files, models_here
     from motionrag_nodes.batch_render.server.own_server import ComfyUIServer
+    from motionrag_nodes.batch_render.server.target import Target
 
     install = find_comfyui(choice.comfyui)
     server = ComfyUIServer(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +13,7 @@ from motionrag_nodes.batch_render.queue.store import JobStore
 
 _AHEAD = 2  # jobs that a server has besides the one at work, while there are enough for all
 _LOOK_SEC = 0.5
+_LOOK_AT_SERVERS_SEC = 2.0
 _LOSSES = 3  # servers that a job may lose before it is given up
 
 
@@ -44,7 +46,8 @@ class Dispatcher:
     """Runs in the thread that calls `run`; jobs run in DBOS's own.
 
     `order(work, key)` makes (id, order) for a server; `ended(work, key, outcome)` is told every job's end once.
-    `usable(offer, reason)` says whether a server that lost a job is to get more.
+    `usable(offer, reason)` says whether a server that lost a job is to get more. `look`, if there is one, is called now
+    and then to add and drop servers; with it, jobs wait for servers to come.
     """
 
     def __init__(
@@ -55,8 +58,10 @@ class Dispatcher:
         order: Callable[[Work, str], tuple[str, dict[str, Any]]],
         ended: Callable[[Work, str, dict[str, Any]], None],
         usable: Callable[[Offer, str], bool],
+        look: Callable[[], None] | None = None,
     ) -> None:
-        self.store, self.order, self.ended, self.usable = store, order, ended, usable
+        self.store, self.order, self.ended, self.usable, self.look = store, order, ended, usable, look
+        self.queue: deque[Work] = deque()
         self.offers = {offer.key: offer for offer in offers}
         self.at_work: dict[str, _AtWork] = {}  # by id in the store
         self.given: dict[str, int] = {offer.key: 0 for offer in offers}
@@ -69,15 +74,19 @@ class Dispatcher:
 
     def run(self, waiting: Sequence[Work]) -> None:
         """Returns when every job has ended; those that no server is left for end as "not run"."""
-        queue = deque(waiting)
-        while queue or self.at_work:
-            self._give(queue)
-            if not self.at_work:
-                self._give_up(queue)
+        self.queue.extend(waiting)
+        looked = time.monotonic()
+        while self.queue or self.at_work:
+            if self.look is not None and time.monotonic() - looked > _LOOK_AT_SERVERS_SEC:
+                self.look()
+                looked = time.monotonic()
+            self._give(self.queue)
+            if not self.at_work and self.look is None:
+                self._give_up(self.queue)
                 continue
             self.wake.wait(_LOOK_SEC)
             self.wake.clear()
-            self._collect(queue)
+            self._collect(self.queue)
 
     def _give(self, queue: deque[Work]) -> None:
         """One job to each free server before a second one to any, and none ahead when they become few."""
@@ -119,10 +128,29 @@ class Dispatcher:
             self.remove(done.key, reason)
         work = done.work
         work.losses += 1
-        if work.losses >= _LOSSES or not work.places & set(self.offers):
+        if work.losses >= _LOSSES or (self.look is None and not work.places & set(self.offers)):
             self.ended(work, done.key, {"status": "failed", "error": reason})
         else:
             queue.appendleft(work)
+
+    def add(self, offer: Offer, able: Collection[str]) -> None:
+        """A server that has come, and the names of the jobs that it can run."""
+        self.offers[offer.key] = offer
+        self.given[offer.key] = min(self.given.values(), default=0)
+        for work in (*self.queue, *(job.work for job in self.at_work.values())):
+            if work.name in able:
+                work.places |= {offer.key}
+
+    def drop(self, key: str, reason: str) -> None:
+        """A server that is gone: what it had is given to others."""
+        self.remove(key, reason)
+        gone = {job_id: job for job_id, job in self.at_work.items() if job.key == key}
+        ended = {stored.id for stored in self.store.find(list(gone)) if stored.state == "ended"}
+        for job_id, job in gone.items():
+            if job_id not in ended:  # the others are collected
+                del self.at_work[job_id]
+                self.store.forget([job_id])
+                self._lost(job, reason, self.queue)
 
     def remove(self, key: str, reason: str) -> None:
         """Takes a server out; what it has already is waited for by who calls."""

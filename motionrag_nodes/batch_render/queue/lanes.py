@@ -4,28 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from motionrag_nodes.batch_render.server.access import Access
 from motionrag_nodes.batch_render.server.client import DEFAULT_PATIENCE_SEC, ComfyUIClient
-
-OWN_KEY = "own"
-
-
-class OwnServer(Protocol):
-    """A ComfyUI that this program started, and may start again."""
-
-    url: str
-
-    @property
-    def running(self) -> bool: ...
-
-    def restart(self) -> None: ...
-
-    def log_tail(self) -> str: ...
+from motionrag_nodes.batch_render.server.target import OwnServer, Target
 
 
 def queue_key(url: str) -> str:
@@ -106,3 +93,9 @@ class Lane:
 
 
 LANES: dict[str, Lane] = {}  # of this process, by key: a durable job finds its server here
+
+
+def lane_of(target: Target, patience_sec: float) -> Lane:
+    """The lane of a server. One that this program started has a queue by its process: it ends with it."""
+    key = queue_key(target.access.url) if target.own is None else f"own-{uuid.uuid4().hex}"
+    return Lane(target.access, key, patience_sec, own=target.own)

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from motionrag_nodes.batch_render.errors import JobFailed
+from motionrag_nodes.batch_render.results.names import STATE_FOLDER
 from motionrag_nodes.batch_render.workflow_file import ApiGraph
 
+FOLDER_MAPS: dict[str, str] = {}  # of this process: an output folder elsewhere -> where it is mounted here
 FOLDER_MARK = "folder_id"  # a file in the state folder: a folder that is mounted elsewhere is known by it
 
 
@@ -37,14 +39,26 @@ class JobOrder:
     workflow_file: str | None  # the workflow in the editor's form, for the files that the server saves
     output: str
     template: str
+    folder_id: str | None = None  # of an output folder that several machines share
 
     @property
     def folder(self) -> Path:
-        return Path(self.output)
+        """The output folder on this machine. Raises JobFailed: another folder lies there, or none."""
+        here = Path(self.output)
+        for there, mounted in FOLDER_MAPS.items():
+            if self.output == there or self.output.startswith(f"{there}/"):
+                here = Path(mounted + self.output[len(there) :])
+        mark = here / STATE_FOLDER / FOLDER_MARK
+        if self.folder_id is not None and (not mark.is_file() or mark.read_text().strip() != self.folder_id):
+            raise JobFailed(
+                f"{here} is not the output folder of this batch here: expected the same folder on every machine. "
+                "Share it, and tell the worker where it is mounted: --folder-map FROM=TO."
+            )
+        return here
 
     def place(self, path: str) -> Path:
         """Where a file lies on this machine. Raises JobFailed: not here."""
-        found = Path(self.output) / path
+        found = self.folder / path
         if not found.is_file():
             raise JobFailed(f"{found} is not on this machine: expected the file that the job names. Share its folder.")
         return found

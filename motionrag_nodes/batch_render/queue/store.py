@@ -81,12 +81,12 @@ class JobStore:
 
 
 @contextmanager
-def opened(url: str | None, folder: Path, keys: Sequence[str]) -> Iterator[JobStore]:
+def opened(url: str | None, folder: Path | None, keys: Sequence[str]) -> Iterator[JobStore]:
     """The store at `url`, else in a file in `folder`; this process runs the jobs in the queues `keys`.
 
     Raises JobStoreError: no such database, or one that cannot be read.
     """
-    place = url or f"sqlite:///{folder / FILE_NAME}"
+    place = url or f"sqlite:///{(folder or Path()) / FILE_NAME}"
     store = JobStore(place, shared=url is not None)
     config: DBOSConfig = {
         "name": _APPLICATION,
@@ -115,7 +115,8 @@ def opened(url: str | None, folder: Path, keys: Sequence[str]) -> Iterator[JobSt
     try:
         yield store
     finally:
-        DBOS.destroy(workflow_completion_timeout_sec=0)
+        # A worker that stops hands its jobs back by their outcome, which must still be recorded.
+        DBOS.destroy(workflow_completion_timeout_sec=5 if store.shared else 0)
         store.engine.dispose()
 
 

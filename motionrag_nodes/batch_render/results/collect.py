@@ -15,12 +15,11 @@ from typing import Any
 from motionrag_nodes.batch_render.errors import JobFailed
 from motionrag_nodes.batch_render.results.content import check_content, local_suffix
 from motionrag_nodes.batch_render.results.manifest import OutputFile
-from motionrag_nodes.batch_render.results.names import NameTemplate, NodeNames, node_names
+from motionrag_nodes.batch_render.results.names import STATE_FOLDER, NameTemplate, NodeNames, node_names
 from motionrag_nodes.batch_render.server.answers import PromptRun, node_title
 from motionrag_nodes.batch_render.server.client import ComfyUIClient
 from motionrag_nodes.batch_render.workflow_file import ApiGraph
 
-STATE_FOLDER = ".motionrag"  # in the output folder: what is not yet or no longer a result
 _LONGEST_SHOWN_LETTERS = 20_000
 
 

@@ -14,6 +14,7 @@ from motionrag_nodes.batch_render.jobs.names import safe_name
 from motionrag_nodes.batch_render.workflow_file import ApiGraph
 
 DEFAULT_TEMPLATE = "{job}/{node}_{n}.{ext}"
+STATE_FOLDER = ".motionrag"  # in the output folder: what is not yet or no longer a result
 _FIELDS = frozenset({"job", "node", "id", "class", "n", "ext"})
 _DIGITS = re.compile(r"\d+$")
 

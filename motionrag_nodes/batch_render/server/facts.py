@@ -18,13 +18,17 @@ _FOLDERS = ("input", "output", "temp")
 
 @dataclass
 class ServerFacts:
-    """One server. `inputs`: SHA-256 of files in its input folder that were asked for; None where there is none."""
+    """One server. `inputs`: SHA-256 of files in its input folder that were asked for; None where there is none.
+
+    One that is not `reachable` is driven by a worker: files in its input folder are known by its lists only.
+    """
 
     access: Access
     version: str
     object_info: ObjectInfo
     generations: dict[str, int] = field(default_factory=dict)  # of its motion databases
     inputs: dict[str, str | None] = field(default_factory=dict)
+    reachable: bool = True
 
 
 def ask_servers(accesses: Sequence[Access]) -> list[ServerFacts]:
@@ -45,6 +49,9 @@ def ask_servers(accesses: Sequence[Access]) -> list[ServerFacts]:
 def look_at_inputs(facts: ServerFacts, names: Sequence[str]) -> None:
     """Hashes files of the server's input folder into `facts.inputs`: a changed picture makes another job."""
     missing = [name for name in names if name not in facts.inputs]
+    if not facts.reachable:
+        facts.inputs.update(dict.fromkeys(missing))
+        return
 
     async def look() -> None:
         async with ComfyUIClient(facts.access) as client:

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from motionrag_nodes.batch_render.errors import BatchRefused, NodeValueError, RenderError
-from motionrag_nodes.batch_render.run import Target, plan_batch, render_workflows
+from motionrag_nodes.batch_render.run import plan_batch, render_workflows
 from motionrag_nodes.batch_render.server.access import parse_access
+from motionrag_nodes.batch_render.server.target import Target
 from tests.motionrag_nodes.batch_render.graphs import picture_to_picture, write_workflow
 from tests.motionrag_nodes.batch_render.tiny_comfyui import TinyComfyUI
 
