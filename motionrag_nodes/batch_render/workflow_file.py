@@ -14,6 +14,9 @@ from motionrag_nodes.batch_render.errors import ConversionError, WorkflowFileErr
 ApiGraph = dict[str, dict[str, Any]]  # node id -> {"class_type", "inputs", "_meta": {"title"}}
 ObjectInfo = dict[str, dict[str, Any]]  # the server's /object_info
 
+# What a request to the server holds besides the nodes.
+_BESIDE_NODES = frozenset({"extra_data", "client_id", "prompt_id", "number", "front"})
+
 
 @dataclass(frozen=True)
 class WorkflowFile:
@@ -31,20 +34,25 @@ class WorkflowFile:
 def read_workflow(path: Path) -> WorkflowFile:
     """Reads a workflow file and tells its form.
 
+    In API form, links may name nodes by numbers, and the nodes may stand under "prompt" or beside "extra_data", as a
+    request to the server has them. NaN and Infinity, which are not JSON, are read as null, as ComfyUI reads them.
+
     Raises WorkflowFileError: not there, not JSON, or neither form.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=lambda _name: None)
     except OSError as error:
         raise WorkflowFileError(f"Cannot read workflow {path}: {error.strerror or error}. Check the path.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise WorkflowFileError(
             f"{path} is not a workflow: it is not JSON ({error}). Save it again from ComfyUI."
         ) from error
-    if isinstance(data, dict) and isinstance(data.get("nodes"), list) and isinstance(data.get("links"), list):
+    if isinstance(data, dict) and isinstance(data.get("nodes"), list):
         return WorkflowFile(path=path, data=data, ui_form=True)
-    if isinstance(data, dict) and data and all(_is_api_node(node) for node in data.values()):
-        return WorkflowFile(path=path, data=data, ui_form=False)
+    graph = data.get("prompt", data) if isinstance(data, dict) else None
+    nodes = {name: node for name, node in graph.items() if name not in _BESIDE_NODES} if isinstance(graph, dict) else {}
+    if nodes and all(_is_api_node(node) for node in nodes.values()):
+        return WorkflowFile(path=path, data=_with_text_ids(nodes), ui_form=False)
     raise WorkflowFileError(
         f"{path} is neither a saved workflow (an object with 'nodes' and 'links') nor its API form "
         f"(nodes with 'class_type' and 'inputs'). Use ComfyUI's Save or Export (API)."
@@ -106,6 +114,15 @@ def _drop_dangling_links(graph: ApiGraph) -> None:
         dangling = [name for name, value in node["inputs"].items() if is_link(value) and value[0] not in graph]
         for name in dangling:
             del node["inputs"][name]
+
+
+def _with_text_ids(nodes: dict[str, Any]) -> dict[str, Any]:
+    """Links with the ids of nodes as texts, which the server expects."""
+    for node in nodes.values():
+        for name, value in node["inputs"].items():
+            if isinstance(value, list) and len(value) == 2 and type(value[0]) is int and str(value[0]) in nodes:
+                node["inputs"][name] = [str(value[0]), value[1]]
+    return nodes
 
 
 def _is_api_node(node: Any) -> bool:

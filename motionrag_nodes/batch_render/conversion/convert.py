@@ -17,7 +17,7 @@ from typing import Any
 from motionrag_nodes.batch_render.conversion.class_nodes import NAMES_FILES
 from motionrag_nodes.batch_render.conversion.editor_only_nodes import PrimitiveNode
 from motionrag_nodes.batch_render.conversion.graphs import Graph
-from motionrag_nodes.batch_render.conversion.js_values import UNDEFINED, as_js
+from motionrag_nodes.batch_render.conversion.js_values import UNDEFINED, as_js, property_order
 from motionrag_nodes.batch_render.conversion.loading import Loader
 from motionrag_nodes.batch_render.conversion.node_definitions import NodeDefinitions
 from motionrag_nodes.batch_render.conversion.nodes import Node
@@ -72,13 +72,7 @@ def _prompt(root: Graph, now: datetime, chance: random.Random) -> Prompt:
         for name, value in list(entry["inputs"].items()):
             if isinstance(value, list) and value[0] not in prompt:
                 del entry["inputs"][name]
-    return {node_id: prompt[node_id] for node_id in _as_listed(prompt)}
-
-
-def _as_listed(prompt: Prompt) -> list[str]:
-    from motionrag_nodes.batch_render.conversion.js_values import property_order
-
-    return property_order(prompt)
+    return {node_id: prompt[node_id] for node_id in property_order(prompt)}
 
 
 def _widget_values(node: Node, root: Graph, now: datetime, chance: random.Random) -> dict[str, Any]:

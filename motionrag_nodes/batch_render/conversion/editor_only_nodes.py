@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from motionrag_nodes.batch_render.conversion.graphs import Graph
-from motionrag_nodes.batch_render.conversion.js_values import UNDEFINED, truthy
+from motionrag_nodes.batch_render.conversion.js_values import truthy
 from motionrag_nodes.batch_render.conversion.node_definitions import InputDeclaration
 from motionrag_nodes.batch_render.conversion.nodes import ANY, InputSlot, Node, OutputSlot, fits
 from motionrag_nodes.batch_render.conversion.saved_graph import SavedLink, SavedNode
@@ -40,7 +40,7 @@ class PassingNode(EditorOnlyNode):
     """What goes into an input comes out of the output of the same number: reroutes, and the setting end of a pair."""
 
     def source_link(self, slot: int) -> SavedLink | None:
-        link_id = self.inputs[slot].link if slot < len(self.inputs) else None
+        link_id = self.inputs[slot].link if 0 <= slot < len(self.inputs) else None
         return self.graph.links.get(link_id) if link_id is not None else None
 
 
@@ -250,6 +250,3 @@ def make_editor_only_node(node_id: str, kind: str, graph: Graph, *, server_has_c
     if kind in ("Note", "MarkdownNote"):
         node.widgets = [Widget("text", "text area", "")]
     return node
-
-
-__all__ = ["UNDEFINED", "EditorOnlyNode", "PrimitiveNode", "RerouteNode", "make_editor_only_node"]

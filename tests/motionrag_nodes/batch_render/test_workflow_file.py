@@ -134,3 +134,30 @@ def test_unreadable_files(tmp_path: Path) -> None:
         read_workflow(tmp_path / "binary.json")
     with pytest.raises(WorkflowFileError, match="neither a saved workflow"):
         read_workflow(write_workflow(tmp_path / "other.json", {"hello": "world"}))
+
+
+def test_requests_to_the_server_are_read_as_well(tmp_path: Path) -> None:
+    nodes = {
+        "1": {"class_type": "EmptyLatentImage", "inputs": {"width": 8}},
+        "2": {"class_type": "VAEDecode", "inputs": {"samples": [1, 0], "vae": [7, 0]}},
+    }
+    expected = copy.deepcopy(nodes)
+    expected["2"]["inputs"]["samples"] = ["1", 0]
+    for data in (nodes, {**nodes, "extra_data": {}}, {"prompt": nodes, "client_id": "x"}):
+        workflow = read_workflow(write_workflow(tmp_path / "w.json", data))
+        assert not workflow.ui_form
+        assert workflow.data == expected
+
+
+def test_byte_order_marks_and_numbers_that_json_lacks(tmp_path: Path) -> None:
+    path = tmp_path / "w.json"
+    path.write_text('\ufeff{"nodes": [], "extra": {"scale": NaN}}', encoding="utf-8")
+    workflow = read_workflow(path)
+    assert workflow.ui_form
+    assert workflow.data["extra"] == {"scale": None}
+
+
+def test_a_file_that_is_nested_without_end_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "deep.json").write_text("[" * 200_000)
+    with pytest.raises(WorkflowFileError, match="is not a workflow"):
+        read_workflow(tmp_path / "deep.json")

@@ -10,7 +10,8 @@ import pytest
 
 from motionrag_nodes.batch_render.conversion.convert import convert_workflow
 from motionrag_nodes.batch_render.errors import ConversionError
-from tests.motionrag_nodes.batch_render.graphs import object_info, text_to_image
+from tests.motionrag_nodes.batch_render.conversion.corpus import random_cases, self_made
+from tests.motionrag_nodes.batch_render.graphs import object_info
 
 
 @pytest.mark.parametrize(
@@ -43,14 +44,18 @@ def test_a_subgraph_in_itself_is_refused() -> None:
 
 def test_no_damage_ends_in_anything_but_a_prompt_or_a_sentence() -> None:
     chance = random.Random(5)
-    pieces: list[Any] = [None, True, -1, 10**30, 1.5, "", "x", [], {}, [[]], {"a": 1}]
+    cases = [*self_made(), *random_cases()]
+    pieces: list[Any] = [None, True, -1, 0, 10**30, 1.5, "", "x", "-10", [], {}, [[]], {"a": 1}, "Reroute", "Dynamic"]
     outcomes = set()
-    for _ in range(3000):
-        data = json.loads(json.dumps(text_to_image()))
-        for _ in range(chance.randint(1, 3)):
+    for _ in range(600):
+        case = chance.choice(cases)
+        data, info = (json.loads(json.dumps(part)) for part in (case.workflow, case.object_info))
+        for _ in range(chance.randint(1, 5)):
             _damage(data, chance, pieces)
+        if chance.random() < 0.2:
+            _damage(info, chance, pieces)
         try:
-            convert_workflow(data, object_info())
+            convert_workflow(data, info)
             outcomes.add("prompt")
         except ConversionError as error:
             assert str(error)[0].isupper() and str(error)[-1] in ".)"
