@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from motionrag_nodes.batch_render.conversion.js_values import property_order
 from motionrag_nodes.batch_render.conversion.node_definitions import (
     InputDeclaration,
     NodeDefinition,
@@ -51,7 +52,7 @@ class GroupType:
 
     @property
     def definition(self) -> NodeDefinition:
-        inputs = tuple(self.declared.values())
+        inputs = tuple(self.declared[name] for name in property_order(self.declared))
         return NodeDefinition(self.name, self.name, inputs, inputs, tuple(self.given))
 
 
