@@ -1,8 +1,16 @@
 """Named errors of the index builder: each message says what was expected, what came, and what to do."""
 
+from index_builder.plain_text import shown
+
 
 class MotionRAGError(Exception):
-    """Base of every expected error; the command line prints its text and exits with code 2."""
+    """Base of every expected error; the command line prints its text and exits with code 2.
+
+    Messages quote names and texts of others; wherever one is printed, logged or shown, it is only text.
+    """
+
+    def __str__(self) -> str:
+        return shown(super().__str__())
 
 
 class InputNotFound(MotionRAGError):

@@ -12,7 +12,10 @@ JSON_MEMBERS = ("caption", "text")
 
 
 def read_sidecar(video: Path) -> str | None:
-    """The text beside `video`, on one line; None where there is none. Raises OSError for a file that cannot be read."""
+    """The text beside `video`, on one line; None where there is none.
+
+    Raises OSError for a file that cannot be read, leads out of the video's folder, or is over-long.
+    """
     for sidecar in (video.with_suffix(".txt"), video.with_name(video.name + ".txt")):
         if (content := _read(sidecar)) is not None and (text := _usable(content)):
             return text
@@ -24,8 +27,14 @@ def _read(path: Path) -> str | None:
     # is_file follows links and is false for pipes and devices, which would wait for ever.
     if not path.is_file():
         return None
+    # Where a link leads, a private file may lie: captions are shown, searched and passed on.
+    if path.is_symlink() and not path.resolve().is_relative_to(path.parent.resolve()):
+        raise OSError("it is a link that leads out of the folder")
     with path.open("rb") as stream:
-        return stream.read(MAX_BYTES).decode("utf-8-sig", errors="replace")
+        content = stream.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise OSError(f"it is longer than {MAX_BYTES} bytes")
+    return content.decode("utf-8-sig", errors="replace")
 
 
 def _of_json(content: str) -> str | None:
@@ -40,4 +49,6 @@ def _of_json(content: str) -> str | None:
 
 def _usable(value: object) -> str | None:
     text = cleaned(value) if isinstance(value, str) else ""
-    return text[:MAX_CAPTION_CHARACTERS] or None
+    if len(text) > MAX_CAPTION_CHARACTERS:
+        raise OSError(f"it is longer than {MAX_CAPTION_CHARACTERS} characters")
+    return text or None

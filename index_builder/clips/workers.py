@@ -30,6 +30,7 @@ from index_builder.clips.messages import (
 )
 from index_builder.clips.timeline import DecodeLimits
 from index_builder.errors import InvalidSetting
+from index_builder.plain_text import shown
 
 logger = logging.getLogger(__name__)
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]
@@ -159,7 +160,7 @@ class _Watcher(threading.Thread):
         failed = Failed(video=task.video, planned=task.clips[0], reason=str(death))
         if len(task.decoders) < 2 or self.closing.is_set():
             return failed
-        logger.info("%s: %s; trying %s alone", task.video.source, death, task.decoders[-1])
+        logger.info("%s: %s; trying %s alone", shown(task.video.source), death, task.decoders[-1])
         try:
             (second,) = self._exchange(replace(task, decoders=task.decoders[-1:]))
         except _Died as again:

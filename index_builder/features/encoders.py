@@ -16,6 +16,7 @@ from index_builder.features.open_clip_model import load_open_clip
 from index_builder.features.preprocessing import Preprocessing, prepare_clips, prepare_frames
 from index_builder.features.quiet_loading import load_whole
 from index_builder.model_files.folder import files_of_model, require_plain_folder
+from index_builder.model_files.hub_name import how_to_get
 from index_builder.model_files.transformers_settings import require_model_settings
 from index_builder.model_files.weights import require_fit, weights_files
 
@@ -55,7 +56,7 @@ class EncoderSpec:
     @property
     def fetch_command(self) -> str:
         """What brings it into the hub cache."""
-        return f"hf download {self.source}" + (f" --revision {self.revision}" if self.revision else "")
+        return how_to_get(self.source, self.revision)
 
 
 def fingerprint_encoder(kind: str, source: str | Path, preprocessing: Preprocessing | None) -> str:
@@ -98,7 +99,7 @@ def encoder_not_found(spec: EncoderSpec, error: Exception) -> EncoderNotFound:
     """The error of an encoder that is not on this machine, with the remedy."""
     return EncoderNotFound(
         f"expected the {spec.kind} encoder {spec.source} in the pack's folder or the local hub cache, found it in "
-        f"neither: fetch it once with `{spec.fetch_command}` ({error})"
+        f"neither: {spec.fetch_command} ({error})"
     )
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
+import html
 import io
 import os
 from collections import defaultdict
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 
 from PIL import Image
@@ -17,6 +17,7 @@ from index_builder.captions.counts import caption_lines
 from index_builder.database.maintain.summary import summarise
 from index_builder.database.search.reader import MotionDatabase
 from index_builder.errors import DatabaseNotWritable, TokensNotStored
+from index_builder.plain_text import shown
 from index_builder.report.atlas import draw_atlas
 from index_builder.report.drawing import BACKGROUND
 from index_builder.report.facts import describe, readable_duration
@@ -44,6 +45,11 @@ details { border-top: 1px solid var(--line); padding: 8px 0 } summary { cursor: 
 li { overflow-wrap: anywhere; color: var(--faint) }
 img { max-width: 100%; height: auto; border-radius: 10px; display: block }
 """
+
+
+def escape(text: str) -> str:
+    """Text of others for the page: neither its markup nor its control characters mean anything."""
+    return html.escape(shown(text))
 
 
 def write_build_page(path: Path, database: MotionDatabase, report: BuildReport) -> None:

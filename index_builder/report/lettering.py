@@ -17,6 +17,8 @@ from itertools import groupby
 
 from PIL import ImageDraw, ImageFont
 
+from index_builder.plain_text import shown
+
 logger = logging.getLogger(__name__)
 MISSING = "?"
 ELLIPSIS = "…"
@@ -50,7 +52,7 @@ class Lettering:
 
     def wrapped(self, text: str, width_pixels: float, *, most_lines: int) -> list[str]:
         """`text` in at most that many lines, at least one; the last ends with an ellipsis where the text goes on."""
-        rest, lines = " ".join(text.split()), []
+        rest, lines = shown(" ".join(text.split()), keep=""), []
         while len(lines) < most_lines - 1 and self.length(rest) > width_pixels:
             fits = self._letters_that_fit(rest, width_pixels)
             # Between words if there are any: Chinese and Japanese are written without spaces.
@@ -89,17 +91,17 @@ class Lettering:
 def _runs(text: str) -> list[tuple[Font, str]]:
     """Consecutive words of one font; a word that no font has whole is taken character by character."""
     parts: list[tuple[Font, str]] = []
-    for word in re.findall(r"\s+|\S+", text):
+    for word in re.findall(r"\s+|\S+", shown(text)):
         # Signs that only change others (variation selectors, joiners) are left out.
-        shown = [char for char in word if unicodedata.category(char) not in ("Cf", "Cs") and char not in "\ufe0e\ufe0f"]
-        fonts = [_font_of(char) for char in shown]
-        whole = next((font for font in dict.fromkeys(fonts) if font and all(_has(font, char) for char in shown)), None)
+        kept = [char for char in word if unicodedata.category(char) not in ("Cf", "Cs") and char not in "\ufe0e\ufe0f"]
+        fonts = [_font_of(char) for char in kept]
+        whole = next((font for font in dict.fromkeys(fonts) if font and all(_has(font, char) for char in kept)), None)
         if whole:
-            parts.append((whole, "".join(shown)))
+            parts.append((whole, "".join(kept)))
         else:
             # An accent without its letter would stand on nothing.
             letters = [
-                pair for pair in zip(fonts, shown, strict=True) if not unicodedata.category(pair[1]).startswith("M")
+                pair for pair in zip(fonts, kept, strict=True) if not unicodedata.category(pair[1]).startswith("M")
             ]
             parts += [(font or _OWN, char if font else MISSING) for font, char in letters]
     return [(font, "".join(run for _, run in group)) for font, group in groupby(parts, key=lambda part: part[0])]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from index_builder.model_files.diffusers_settings import Components, require_diffusers_folder
+from index_builder.model_files.hub_name import how_to_get
 from motionrag_nodes.backbones.backbone import AttentionHost
 from motionrag_nodes.errors import UnsupportedProcessor, VideoModelNotFound
 
@@ -107,7 +108,7 @@ def locate(source: str | Path) -> Path:
 def fetch_command(source: str | Path) -> str:
     """What brings a model into the hub cache by its name."""
     name, _, revision = str(source).partition("@")
-    return f"hf download {name}" + (f" --revision {revision}" if revision else "")
+    return how_to_get(name, revision or None)
 
 
 def pipeline_class(folder: Path, *, parts: Collection[str]) -> str | None:

@@ -25,11 +25,10 @@ def calibrate(
     motion tokens change.
     """
     # Heavy: torch comes with it, and `motionrag --help` should not wait for that.
-    from rich.console import Console
-
     from index_builder.database.search.reader import MotionDatabase
     from motionrag_nodes.adapted_tokens.calibrate import calibrate as fit
     from motionrag_nodes.checkpoints.pack import load_pack, write_calibration
+    from motionrag_nodes.cli.terminal import Console
 
     console = Console()
     loaded, opened = load_pack(pack), MotionDatabase.open(database)

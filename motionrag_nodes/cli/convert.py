@@ -52,12 +52,12 @@ def convert(
     gte-base-en-v1.5, which the authors used: a local copy, since it runs code of its own, which has to be allowed.
     """
     # Heavy: torch comes with it, and `motionrag --help` should not wait for that.
-    from rich.console import Console
     from rich.table import Table
 
     from motionrag_nodes.checkpoints.convert import convert_checkpoints
     from motionrag_nodes.checkpoints.published import published_config
     from motionrag_nodes.checkpoints.sentence_folder import allowing_command, with_sentence_encoder
+    from motionrag_nodes.cli.terminal import Console
     from motionrag_nodes.fetch.hub import Hub
     from motionrag_nodes.fetch.make_pack import converted_encoders
 

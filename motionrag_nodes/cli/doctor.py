@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 from rich.padding import Padding
+
+from motionrag_nodes.cli.terminal import Console, escape, print_json
 
 if TYPE_CHECKING:
     from motionrag_nodes.doctor.findings import Finding
@@ -38,7 +37,7 @@ def doctor(
             _show(console, finding, first=not findings or findings[-1].topic != finding.topic)
         findings.append(finding)
     if as_json:
-        typer.echo(json.dumps(as_dict(findings), indent=2, ensure_ascii=False))
+        print_json(as_dict(findings))
     else:
         console.print(f"\n{verdict(counted(findings))}")
     if counted(findings)["problem"]:

@@ -10,8 +10,7 @@ import typer
 from motionrag_nodes.backbones.backbone import all_backbones
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
+    from motionrag_nodes.cli.terminal import Console
     from motionrag_nodes.fetch.plan import FetchPlan
 
 _NAMES = ", ".join(backbone.name for backbone in all_backbones() if backbone.published is not None)
@@ -38,9 +37,8 @@ def fetch(
     where it was. Each repository is taken at a pinned commit, which the pack records.
     """
     # Heavy: torch comes with it, and `motionrag --help` should not wait for that.
-    from rich.console import Console
-
     from motionrag_nodes.checkpoints.pack_config import PACK_FILE
+    from motionrag_nodes.cli.terminal import Console
     from motionrag_nodes.errors import PackInvalid
     from motionrag_nodes.fetch.hub import Hub
     from motionrag_nodes.fetch.make_pack import make_pack, sources_of

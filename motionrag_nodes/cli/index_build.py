@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
@@ -11,8 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -46,6 +43,7 @@ from motionrag_nodes.cli.index_build_options import (
 )
 from motionrag_nodes.cli.index_options import AsJson, Pack
 from motionrag_nodes.cli.index_work import DEFAULT_TARGET_RECALL, TargetRecall, index_plan
+from motionrag_nodes.cli.terminal import Console, escape, print_json
 
 if TYPE_CHECKING:
     from index_builder.build_report import BuildProgress, BuildReport, ProgressCallback
@@ -159,7 +157,7 @@ def run_build(
 def _tell(report: BuildReport, page: Path, as_json: bool, console: Console) -> None:
     """Shows the report, writes its page, and ends with the exit code that it deserves."""
     if as_json:
-        typer.echo(json.dumps(report.as_dict(), indent=2, ensure_ascii=False))
+        print_json(report.as_dict())
     else:
         _show_report(report, Console())
     if report.rows:

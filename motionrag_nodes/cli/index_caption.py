@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from motionrag_nodes.cli import index_options
 from motionrag_nodes.cli.index_build_options import (
@@ -20,6 +17,7 @@ from motionrag_nodes.cli.index_build_options import (
 )
 from motionrag_nodes.cli.index_options import AsJson, Database, Pack
 from motionrag_nodes.cli.index_work import DEFAULT_TARGET_RECALL, DryRun, TargetRecall, counting_bars, index_plan
+from motionrag_nodes.cli.terminal import Console, escape, print_json
 
 SHOWN = 20
 
@@ -48,7 +46,7 @@ def caption(
         plan = index_plan(target_recall=target_recall, progress=indexing)
         report = recaption_database(database, captions, encoder=encoder, plan=plan, dry_run=dry_run, progress=progress)
     if as_json:
-        typer.echo(json.dumps(report.as_dict(), indent=2, ensure_ascii=False))
+        print_json(report.as_dict())
         return
     console = Console()
     for row in report.changed[:SHOWN]:
@@ -82,7 +80,7 @@ def relocate(
     with counting_bars("reading") as (progress,):
         report = relocate_videos(database, inputs, dry_run=dry_run, progress=progress)
     if as_json:
-        typer.echo(json.dumps(report.as_dict(), indent=2, ensure_ascii=False))
+        print_json(report.as_dict())
         return
     console = Console()
     for video in report.moved[:SHOWN]:

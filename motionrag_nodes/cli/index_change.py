@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from motionrag_nodes.cli.index_options import AsJson, Database
@@ -28,6 +25,7 @@ from motionrag_nodes.cli.index_work import (
     counting_bars,
     index_plan,
 )
+from motionrag_nodes.cli.terminal import Console, escape, print_json
 
 if TYPE_CHECKING:
     from index_builder.database.maintain.remove import ChangeReport
@@ -103,7 +101,7 @@ def merge(
         plan = index_plan(target_recall=target_recall, progress=indexing)
         report = merge_databases(sources, output=output, plan=plan, progress=progress)
     if as_json:
-        typer.echo(json.dumps(report.as_dict(), indent=2, ensure_ascii=False))
+        print_json(report.as_dict())
         return
     table = Table(title=f"{escape(report.output)}: {report.clips} clips, generation {report.generation}")
     for heading in ("database", "added", "already there", "removed there earlier", "removed in the source"):
@@ -134,7 +132,7 @@ def compact(
         plan = index_plan(target_recall=target_recall, progress=indexing)
         report = compact_database(database, plan=plan, dry_run=dry_run, progress=progress)
     if as_json:
-        typer.echo(json.dumps(report.as_dict(), indent=2, ensure_ascii=False))
+        print_json(report.as_dict())
         return
     would = "would leave" if dry_run else "left"
     after = "" if report.bytes_after is None else f" to {readable_size(report.bytes_after)}"
@@ -162,7 +160,7 @@ def rebuild_index(
         plan = index_plan(kind=kind, target_recall=target_recall, progress=progress)
         report = rebuild_indexes(database, plan=plan)
     if as_json:
-        typer.echo(json.dumps(report.as_dict(), indent=2, ensure_ascii=False))
+        print_json(report.as_dict())
         return
     table = Table(title=f"{escape(report.database)}, generation {report.generation}")
     for heading in ("field", "kind", "rows", "size", "recall@10", "effort"):
@@ -176,7 +174,7 @@ def rebuild_index(
 
 def _show_change(report: ChangeReport, done: str, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps(report.as_dict(), indent=2, ensure_ascii=False))
+        print_json(report.as_dict())
         return
     console = Console()
     for row in report.rows[:SHOWN_ROWS]:

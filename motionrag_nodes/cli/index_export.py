@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from motionrag_nodes.cli.index_options import AsJson, Database
 from motionrag_nodes.cli.index_work import counting_bars
+from motionrag_nodes.cli.terminal import Console, escape, print_json
 
 
 def export(
@@ -35,7 +33,7 @@ def export(
             database, output, embeddings=embeddings, thumbnails=thumbnails, tokens=tokens, progress=progress
         )
     if as_json:
-        typer.echo(json.dumps(report.as_dict(), indent=2, ensure_ascii=False))
+        print_json(report.as_dict())
         return
     size = readable_size(report.size_bytes)
     Console().print(f"{report.rows} clips, {size}: {escape(report.file)}", soft_wrap=True)

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
-from index_builder.errors import InvalidSetting
 from motionrag_nodes.cli.index_options import AsJson, Database
-
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
+from motionrag_nodes.cli.picture_file import check_picture_file, save_picture
+from motionrag_nodes.cli.terminal import Console, escape, print_json
 
 
 def inspect(
@@ -35,12 +31,12 @@ def inspect(
     from index_builder.report.facts import describe
     from index_builder.report.sample_sheet import draw_sample_sheet
 
-    _check_suffix("--sheet", sheet)
-    _check_suffix("--atlas", atlas)
+    check_picture_file(sheet, "--sheet")
+    check_picture_file(atlas, "--atlas")
     opened = MotionDatabase.open(database)
     summary = summarise(opened)
     if as_json:
-        typer.echo(json.dumps(summary.as_dict(), indent=2, ensure_ascii=False))
+        print_json(summary.as_dict())
     else:
         table = Table(title=escape(str(database)), show_header=False)
         table.add_column(style="dim", no_wrap=True)
@@ -49,16 +45,6 @@ def inspect(
             table.add_row(name, escape(value))
         Console().print(table)
     if sheet is not None:
-        _save(draw_sample_sheet(opened, count=samples), sheet)
+        save_picture(draw_sample_sheet(opened, count=samples), sheet, "--sheet")
     if atlas is not None:
-        _save(draw_atlas(opened), atlas)
-
-
-def _check_suffix(option: str, path: Path | None) -> None:
-    if path is not None and path.suffix.lower() not in PICTURE_SUFFIXES:
-        raise InvalidSetting(f"expected a .png or .jpg file for {option}, received {path}: rename it")
-
-
-def _save(picture, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    picture.save(path)
+        save_picture(draw_atlas(opened), atlas, "--atlas")

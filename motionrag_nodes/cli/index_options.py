@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
+
+from motionrag_nodes.cli.terminal import Console, escape
 
 if TYPE_CHECKING:
     from index_builder.database.search.reader import MotionDatabase

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from motionrag_nodes.cli.index_options import AsJson, Database
 from motionrag_nodes.cli.index_work import DryRun, counting_bars
+from motionrag_nodes.cli.terminal import Console, escape, print_json
 
 if TYPE_CHECKING:
     from index_builder.database.maintain.prune import PruneReport
@@ -38,7 +36,7 @@ def prune(
             progress=progress,
         )
     if as_json:
-        typer.echo(json.dumps(report.as_dict(), indent=2, ensure_ascii=False))
+        print_json(report.as_dict())
         return
     would = "would be " if dry_run else ""
     console = Console()

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from index_builder.errors import InvalidSetting
 from motionrag_nodes.cli import index_options
 from motionrag_nodes.cli.index_options import AsJson, Database, Pack
 from motionrag_nodes.cli.index_selection import CaptionWords, MaxSeconds, MinSeconds, Sources, row_filter
+from motionrag_nodes.cli.picture_file import check_picture_file, save_picture
+from motionrag_nodes.cli.terminal import Console, escape, print_json
 
 if TYPE_CHECKING:
     from index_builder.database.search.reader import MotionDatabase
@@ -79,8 +78,7 @@ def search(
         raise InvalidSetting("expected --prompt, --image or --like, received none: say what to look for")
     if like is not None and (mode is not None or diversity):
         raise InvalidSetting("expected no --mode and no --diversity beside --like, which ranks by all that is given")
-    if sheet is not None and sheet.suffix.lower() not in (".png", ".jpg", ".jpeg"):
-        raise InvalidSetting(f"expected a .png or .jpg file for --sheet, received {sheet}: rename it")
+    check_picture_file(sheet, "--sheet")
     where = row_filter(sources, None, caption_words, min_seconds, max_seconds)
     opened = MotionDatabase.open(database).narrowed(where)
     picture = read_picture(image) if image is not None else None
@@ -108,10 +106,9 @@ def search(
     if sheet is not None:
         from PIL import Image
 
-        sheet.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(contact_sheet(found)).save(sheet)
+        save_picture(Image.fromarray(contact_sheet(found)), sheet, "--sheet")
     if as_json:
-        typer.echo(json.dumps(_listed(found), indent=2, ensure_ascii=False))
+        print_json(_listed(found))
     else:
         _show_neighbours(found, Console())
 

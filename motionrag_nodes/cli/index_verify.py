@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from index_builder.report.facts import readable_size
 from motionrag_nodes.cli.index_options import AsJson, Database
+from motionrag_nodes.cli.terminal import Console, escape, print_json
 
 EXIT_DAMAGED = 1
 
@@ -22,7 +19,7 @@ def verify(database: Database, as_json: AsJson = False) -> None:
     with console.status("verifying") as status:
         report = verify_database(database, on_file=lambda path: status.update(f"verifying {escape(path)}"))
     if as_json:
-        typer.echo(json.dumps(report.as_dict(), indent=2, ensure_ascii=False))
+        print_json(report.as_dict())
     else:
         out = Console()
         for note in report.notes:

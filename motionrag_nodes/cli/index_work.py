@@ -8,8 +8,9 @@ from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from motionrag_nodes.cli.terminal import Console
 
 if TYPE_CHECKING:
     from index_builder.database.search.certified_index import IndexPlan

@@ -7,10 +7,9 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
-from rich.console import Console
 from rich.logging import RichHandler
 
 from index_builder.errors import MotionRAGError
@@ -21,6 +20,7 @@ from motionrag_nodes.cli.fetch import fetch
 from motionrag_nodes.cli.index import app as index_app
 from motionrag_nodes.cli.render import render
 from motionrag_nodes.cli.render_worker import render_worker
+from motionrag_nodes.cli.terminal import Console, escape, prepare_streams
 from motionrag_nodes.cli.workflow import app as workflow_app
 
 EXIT_BAD_INPUT = 2
@@ -92,17 +92,20 @@ def configure(
 
 def main() -> None:
     """Entry point of the console script."""
+    prepare_streams()
     try:
         app()
     except MotionRAGError as error:
-        Console(stderr=True).print(f"[bold red]Error:[/] {_escape(str(error))}", soft_wrap=True)
-        raise SystemExit(EXIT_BAD_INPUT) from None
+        _say(str(error))
+    except OSError as error:
+        if error.filename is None:
+            raise  # not about a file that the user named
+        _say(f"expected to read or write {error.filename}, received {error}: check the path and its permissions")
 
 
-def _escape(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)
+def _say(problem: str) -> NoReturn:
+    Console(stderr=True).print(f"[bold red]Error:[/] {escape(problem)}", soft_wrap=True)
+    raise SystemExit(EXIT_BAD_INPUT)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -12,10 +11,10 @@ from types import FrameType
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from motionrag_nodes.cli.render_display import Display, show_plan, show_report
 from motionrag_nodes.cli.render_servers import ServerChoice, opened_targets
+from motionrag_nodes.cli.terminal import Console, print_json
 
 EXIT_JOB_FAILED = 1
 EXIT_INTERRUPTED = 130
@@ -115,7 +114,7 @@ def render(
             if dry_run:
                 plan = plan_batch(workflows, targets=targets, **batch)  # type: ignore[arg-type]
                 if as_json:
-                    typer.echo(json.dumps(plan.as_dict(), indent=2, ensure_ascii=False))
+                    print_json(plan.as_dict())
                 else:
                     show_plan(plan, console)
                 return
@@ -135,7 +134,7 @@ def render(
         console.print(f"{what}. What is finished stays in {output}; run the same command to continue.")
         raise typer.Exit(EXIT_TERMINATED if terminated else EXIT_INTERRUPTED) from None
     if as_json:
-        typer.echo(json.dumps(report.as_dict(), indent=2, ensure_ascii=False))
+        print_json(report.as_dict())
     else:
         show_report(report, console)
     if report.failed:

@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
+
+from motionrag_nodes.cli.terminal import Console, escape
 
 if TYPE_CHECKING:
     from motionrag_nodes.batch_render.dry_run import BatchPlan

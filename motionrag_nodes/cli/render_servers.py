@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.markup import escape
-
 from motionrag_nodes.batch_render.errors import RenderError
+from motionrag_nodes.cli.terminal import Console, escape
 
 if TYPE_CHECKING:
     from motionrag_nodes.batch_render.server.target import Target

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from motionrag_nodes.cli.render import EXIT_INTERRUPTED, EXIT_TERMINATED, Terminated, terminable
 from motionrag_nodes.cli.render_servers import ServerChoice, opened_targets
+from motionrag_nodes.cli.terminal import Console
 
 
 def render_worker(

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from motionrag_nodes.batch_render.errors import RenderError
+from motionrag_nodes.cli.terminal import Console, escape
 
 if TYPE_CHECKING:
     from motionrag_nodes.batch_render.workflow_file import ObjectInfo, WorkflowFile

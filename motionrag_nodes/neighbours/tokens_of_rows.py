@@ -12,6 +12,7 @@ import numpy as np
 
 from index_builder.clips.allowed_folders import AllowedFolders
 from index_builder.errors import TokensNotStored
+from index_builder.plain_text import shown
 from motionrag_nodes.errors import NeighboursNotFound
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def _encode_on_demand(
         for place, (row, clip) in enumerate(zip(missing, clips, strict=True)):
             tell(len(missing) + place, steps)
             if isinstance(clip, str):
-                left_out.append(f"{row.source}: {clip}")
+                left_out.append(shown(f"{row.source}: {clip}", keep=""))
                 logger.warning("left out %s", left_out[-1])
                 continue
             features = encoder.encode([clip.frames], [None])

@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from comfy_api.latest import io, ui
 
+from index_builder.plain_text import shown
+
 _PREFIX = "motionrag_preview"
 _QUALITY = 82
 
@@ -33,4 +35,4 @@ def pictures(*images: torch.Tensor) -> dict[str, object]:
 
 def text(words: str) -> dict[str, object]:
     """Text as the editor shows it in nodes that preview any value."""
-    return ui.PreviewText(words).as_dict()
+    return ui.PreviewText(shown(words)).as_dict()
