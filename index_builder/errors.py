@@ -92,3 +92,11 @@ class SelectionEmpty(MotionRAGError):
 
 class EngineUnavailable(MotionRAGError):
     """The cluster that should do the work cannot be reached, has no room, or loses every worker."""
+
+
+class CaptionerUnavailable(MotionRAGError):
+    """The model that should describe clips is not on this machine, or its server cannot be reached."""
+
+
+class CaptionerFailed(MotionRAGError):
+    """The model could not describe a clip; others may go well."""

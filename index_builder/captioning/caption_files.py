@@ -1,0 +1,147 @@
+"""Where captions that are made here go: one line after the other into a table, or a .txt beside each video. What stands
+there already, from a person or from an earlier run, is never changed."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from index_builder.captions.captions import CaptionPlan, TableCaptions
+from index_builder.captions.encoding import encoding_of
+from index_builder.captions.sidecars import read_sidecar
+from index_builder.captions.table import CAPTION_COLUMNS, PATH_COLUMNS
+from index_builder.clips.find import VideoFile
+from index_builder.clips.windows import ClipWindow
+from index_builder.errors import CaptionTableInvalid
+
+HEADER = ("path", "caption", "model")
+WHOLE = ClipWindow(0, 1)
+
+
+class CaptionStore(Protocol):
+    """Keeps captions; each is on the disk when `keep` returns."""
+
+    def has(self, video: VideoFile) -> bool:
+        """Whether the video has a caption."""
+        ...
+
+    def keep(self, video: VideoFile, caption: str, *, model: str) -> None:
+        """Adds the caption of a video that has none."""
+        ...
+
+
+class SidecarStore:
+    """Implements CaptionStore with `clip.txt` beside `clip.mp4`."""
+
+    def has(self, video: VideoFile) -> bool:
+        """Also where the file is there and empty: somebody put it there."""
+        return _sidecar(video).exists() or read_sidecar(video.path) is not None
+
+    def keep(self, video: VideoFile, caption: str, *, model: str) -> None:
+        """Never over a file that has come meanwhile."""
+        temporary = _sidecar(video).with_suffix(".txt.tmp")
+        temporary.write_text(f"{caption}\n", encoding="utf-8")
+        _sync(temporary)
+        try:
+            os.link(temporary, _sidecar(video))
+        except FileExistsError:
+            pass
+        except OSError:  # a file system without links
+            with _sidecar(video).open("x", encoding="utf-8") as stream:
+                stream.write(f"{caption}\n")
+        finally:
+            temporary.unlink()
+
+
+class TableStore:
+    """Implements CaptionStore with a table of the columns path, caption and model, or one of a person's own: then its
+    rows are kept, and its other columns stay empty in new ones."""
+
+    def __init__(self, path: Path, videos: Sequence[VideoFile]) -> None:
+        """Raises CaptionTableInvalid for a table that rows cannot be added to."""
+        self.path = path
+        if path.exists():
+            self._columns = self._mend()
+            plan = CaptionPlan(table=path)
+            said = TableCaptions(plan, videos)
+            self._known = {video.source for video in videos if said.of(video.source, WHOLE)}
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._columns, self._known = list(HEADER), set()
+            self._append(HEADER)
+
+    def has(self, video: VideoFile) -> bool:
+        """In the table, or beside the video."""
+        return video.source in self._known or read_sidecar(video.path) is not None
+
+    def keep(self, video: VideoFile, caption: str, *, model: str) -> None:
+        """Adds a row."""
+        folder = self.path.resolve().parent
+        inside = video.path.is_relative_to(folder)
+        name = video.path.relative_to(folder).as_posix() if inside else str(video.path)
+        lowered = [column.strip().lower() for column in self._columns]
+        path_column = next(column for column in PATH_COLUMNS if column in lowered)
+        caption_column = next(column for column in CAPTION_COLUMNS if column in lowered)
+        values = {path_column: name, caption_column: caption, "model": model}
+        self._append([values.get(column, "") for column in lowered])
+        self._known.add(video.source)
+
+    def _append(self, values: Sequence[str]) -> None:
+        line = io.StringIO()
+        csv.writer(line, quoting=csv.QUOTE_ALL, lineterminator="\n").writerow(values)
+        with self.path.open("ab") as stream:
+            stream.write(line.getvalue().encode())
+            stream.flush()
+            os.fsync(stream.fileno())
+
+    def _mend(self) -> list[str]:
+        """The columns, after a last line that a kill cut short is taken away."""
+        content = self.path.read_bytes()
+        if self.path.suffix.lower() != ".csv" or encoding_of(content) != "utf-8":
+            raise CaptionTableInvalid(
+                f"expected a .csv in UTF-8 to add captions to, received {self.path.name}: name another --output"
+            )
+        text = content.decode("utf-8-sig", errors="replace")
+        columns = next(csv.reader(io.StringIO(text, newline="")), [])
+        lowered = {column.strip().lower() for column in columns}
+        if not lowered & set(PATH_COLUMNS) or not lowered & set(CAPTION_COLUMNS):
+            raise CaptionTableInvalid(
+                f"expected the columns path and caption, parted by commas, in {self.path.name}, received "
+                f"{', '.join(columns) or 'none'}: name another --output"
+            )
+        whole, newline, last = content.rpartition(b"\n")
+        if last and _is_torn(last, len(columns)):
+            content = whole + newline
+            _replace(self.path, content)
+        elif last:
+            _replace(self.path, content + b"\n")
+        return columns
+
+
+def _is_torn(line: bytes, fields: int) -> bool:
+    """Whether a line that no line end follows is less than a row: a quote is open, or a field is missing."""
+    try:
+        rows = list(csv.reader([line.decode("utf-8")], strict=True))
+    except (csv.Error, UnicodeDecodeError):
+        return True
+    return line.startswith(b'"') and len(rows[0]) < fields
+
+
+def _replace(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_bytes(content)
+    _sync(temporary)
+    os.replace(temporary, path)
+
+
+def _sidecar(video: VideoFile) -> Path:
+    return video.path.with_suffix(".txt")
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb+") as stream:
+        os.fsync(stream.fileno())
