@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from index_builder.content_hash import sha256_of
 from index_builder.errors import EncoderNotFound as EncoderNotFound
 from index_builder.features.open_clip_model import load_open_clip
 from index_builder.features.preprocessing import Preprocessing, prepare_clips, prepare_frames
@@ -69,7 +70,7 @@ def fingerprint_encoder(kind: str, source: str | Path, preprocessing: Preprocess
     else:
         for path in files_of_model(folder):
             digest.update(path.relative_to(folder).as_posix().encode())
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
+            digest.update(bytes.fromhex(sha256_of(path)))
     return digest.hexdigest()[:16]
 
 

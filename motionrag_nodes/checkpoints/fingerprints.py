@@ -9,6 +9,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from index_builder.content_hash import add_content
 from index_builder.features.encoders import fingerprint_encoder
 from index_builder.model_files.folder import files_of_model
 from motionrag_nodes.errors import PackInvalid
@@ -22,9 +23,7 @@ def fingerprint_folder(folder: Path) -> str:
     digest = hashlib.sha256()
     for path in files_of_model(folder):
         digest.update(path.relative_to(folder).as_posix().encode())
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
+        add_content(digest, path)
     return digest.hexdigest()[:16]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import uuid
@@ -16,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from index_builder.content_hash import sha256_of
 from index_builder.features.encoders import (
     AppearanceEncoder,
     MotionEncoder,
@@ -99,6 +101,12 @@ class MotionPack:
         """First frames to appearance features. Raises EncoderNotFound, PackInvalid."""
         require_encoder(self.config, self.folder, "appearance")
         return load_appearance_encoder(self.config.encoders["appearance"], folder=self.folder, device=self.device)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hex digits naming everything that the pack holds but its name."""
+        values = {key: value for key, value in self.config.to_dict().items() if key != "name"}
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
     @cached_property
     def tokens_fingerprint(self) -> str:
@@ -295,7 +303,7 @@ def _read_file(folder: Path, config: PackConfig, name: str) -> dict[str, torch.T
     size = path.stat().st_size
     if size != entry.size_bytes:
         raise PackInvalid(f"Expected {entry.size_bytes} bytes in {path}, found {size}: copy the pack anew.")
-    received = _sha256(path)
+    received = sha256_of(path)
     if received != entry.sha256:
         raise PackInvalid(f"Expected sha256 {entry.sha256} of {path}, found {received}: copy the pack anew.")
     try:
@@ -323,18 +331,9 @@ def _save(path: Path, state: State, dtype: torch.dtype | None) -> PackFile:
         {key: value.detach().to("cpu", dtype or value.dtype).clone().contiguous() for key, value in state.items()}, path
     )
     path.chmod(0o644)  # safetensors makes files that only their owner reads; packs are shared
-    path.chmod(0o644)  # safetensors writes for the owner alone; an installed pack is read by others
     with path.open("rb") as file:
         os.fsync(file.fileno())
-    return PackFile(sha256=_sha256(path), size_bytes=path.stat().st_size)
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+    return PackFile(sha256=sha256_of(path), size_bytes=path.stat().st_size)
 
 
 def _put_in_place(draft: Path, folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -11,12 +10,12 @@ from typing import Any
 
 from index_builder.clips.allowed_folders import note_folders
 from index_builder.clips.find import VideoFile, find_videos
+from index_builder.content_hash import sha256_of
 from index_builder.database.commit.publisher import Publisher, writing
 from index_builder.database.maintain.rewrite_rows import RowChange, rewrite_rows
 from index_builder.database.search.reader import MotionDatabase
 
 Progress = Callable[[int, int], None]
-BLOCK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,18 +96,10 @@ def _by_content(inputs: Sequence[Path], sizes: set[int], progress: Progress | No
     found: dict[str, VideoFile] = {}
     for done, video in enumerate(videos, start=1):
         try:
-            found.setdefault(_sha256(video.path)[:32], video)
+            found.setdefault(sha256_of(video.path)[:32], video)
         except OSError:
             continue
         finally:
             if progress:
                 progress(done, len(videos))
     return found
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()

@@ -15,10 +15,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from index_builder.content_hash import BLOCK_BYTES
 from index_builder.database.format.manifest import IndexFile, Manifest, check_size
 from index_builder.database.format.manifest_check import is_count
 from index_builder.database.format.mapped_file import MappedFile
-from index_builder.database.format.stored_hash import BLOCK_BYTES
 from index_builder.database.search.certified_index import FLAT_ROWS
 from index_builder.errors import DatabaseDamaged
 

@@ -9,6 +9,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from index_builder.content_hash import sha256_of
+
 if TYPE_CHECKING:
     from motionrag_nodes.batch_render.jobs.plan import RenderJob
 
@@ -50,8 +52,4 @@ def file_sha256(path: Path) -> str:
 
 @lru_cache(maxsize=65536)
 def _hashed(path: str, mtime_ns: int, size_bytes: int) -> str:
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+    return sha256_of(Path(path))

@@ -12,6 +12,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from index_builder.content_hash import sha256_of
 from index_builder.database.search.reader import MotionDatabase
 from motionrag_nodes.backbones.settings import Settings
 from motionrag_nodes.checkpoints.pack import PACK_FILE, MotionPack
@@ -91,7 +92,7 @@ def fingerprint(pack: MotionPack, settings: Settings) -> str:
     digest.update(str(base).encode() if isinstance(base, str) else b"")
     if isinstance(base, Path):
         for path in sorted(p for p in base.rglob("*") if p.suffix in (".safetensors", ".json")):
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
+            digest.update(bytes.fromhex(sha256_of(path)))
     for name in CASE_SETS:
         for case in draw_cases(name, FINGERPRINT_CASES):
             digest.update(case.prompt.encode() + case.real(size=settings.width, frames=settings.frames).tobytes())
