@@ -104,7 +104,7 @@ def test_a_backbone_is_named_in_its_folder_alone(path: Path) -> None:
 @pytest.mark.parametrize("stage", STAGES)
 def test_stages_import_only_those_before_them(stage: str) -> None:
     later = {f"motionrag_nodes.{name}" for name in STAGES[STAGES.index(stage) + 1 :]}
-    outer = {f"motionrag_nodes.{name}" for name in ("nodes", "cli", "batch_render")}
+    outer = {f"motionrag_nodes.{name}" for name in ("checkpoints", "nodes", "cli", "batch_render", "doctor")}
     files = files_of(f"motionrag_nodes/{stage}")
     assert files, f"stage {stage} has no folder"
     for path in files:

@@ -8,26 +8,35 @@ change nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
 
 from index_builder.errors import InvalidSetting
+from motionrag_nodes.adapted_tokens.fusions import DEFAULT_FUSION, FUSIONS, Examples
 from motionrag_nodes.errors import MotionMismatch, ShapeMismatch
+from motionrag_nodes.motion_tokens.clip_models import ClipModels
 from motionrag_nodes.motion_tokens.pack_encoder import PackClipEncoder
 
 if TYPE_CHECKING:
-    from motionrag_nodes.checkpoints.pack import MotionPack
+    from motionrag_nodes.adapted_tokens.context_transformer import ContextTransformer
     from motionrag_nodes.neighbours.neighbours import Neighbours
 
-Fusion = Literal["context transformer", "mean", "top-1"]
-FUSIONS: tuple[str, ...] = get_args(Fusion)
+
+class AdaptingModels(ClipModels, Protocol):
+    """A motion pack, as far as this stage needs it."""
+
+    @property
+    def context_transformer(self) -> ContextTransformer: ...
+
+    @property
+    def calibration(self) -> Callable[[torch.Tensor], torch.Tensor]: ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class AdaptedMotion:
     """Motion for one picture.
 
@@ -37,9 +46,8 @@ class AdaptedMotion:
 
     tokens: torch.Tensor
     unconditional: torch.Tensor
-    pack_name: str
     fusion: str
-    pack: MotionPack | None = field(default=None, repr=False, compare=False)
+    pack: AdaptingModels = field(repr=False)
 
     def __post_init__(self) -> None:
         if self.tokens.ndim != 3 or self.tokens.shape != self.unconditional.shape or len(self.tokens) != 1:
@@ -48,16 +56,26 @@ class AdaptedMotion:
                 f"{list(self.tokens.shape)} and {list(self.unconditional.shape)}: make it with adapt_motion."
             )
 
+    def require_pack(self, *, name: str, fingerprint: str) -> None:
+        """Check that what is to use this motion belongs to the pack that made it, whatever the two are called.
+
+        Raises:
+            MotionMismatch: it belongs to another.
+        """
+        if self.pack.fingerprint != fingerprint:
+            raise MotionMismatch(
+                f"Expected motion adapted with pack {name} ({fingerprint}), received motion of pack {self.pack.name} "
+                f"({self.pack.fingerprint}): use one pack for both."
+            )
+
 
 @torch.inference_mode()
 def adapt_motion(
-    pack: MotionPack, neighbours: Neighbours, *, image: np.ndarray, fusion: Fusion = "context transformer"
+    pack: AdaptingModels, neighbours: Neighbours, *, image: np.ndarray, fusion: str = DEFAULT_FUSION
 ) -> AdaptedMotion:
     """Combine the neighbours' motion tokens for `image`, uint8 RGB [H, W, 3].
 
-    fusion: "context transformer" predicts them from all neighbours and the picture (arXiv 2509.26391), with the pack's
-    calibration if it has one; "mean"
-    averages the neighbours' tokens; "top-1" takes those of the heaviest neighbour, of equally heavy ones the first.
+    fusion: a name of FUSIONS.
 
     Raises:
         MotionMismatch: the neighbours' tokens were made by another pack.
@@ -80,20 +98,18 @@ def adapt_motion(
     kept = [place for place, weight in enumerate(neighbours.weights) if weight]
     order = sorted(kept, key=lambda place: -neighbours.weights[place])
     motion = neighbours.motion_tokens[None, order].to(pack.device)  # [K, L, D] -> [1, K, L, D]
-    weights = _relative_weights(neighbours, order, like=motion)
-    if fusion == "mean":
-        tokens = motion.mean(dim=1) if weights is None else torch.einsum("k,bkld->bld", weights / weights.sum(), motion)
-    elif fusion == "top-1":
-        tokens = motion[:, 0]
-    else:
-        appearance = neighbours.appearance_tokens[None, order].to(pack.device)
-        target = encoder.appearance_tokens([image])
-        tokens = pack.calibration(pack.context_transformer.adapt(motion, appearance, target, weights=weights))
+    examples = Examples(
+        motion=motion,
+        weights=_relative_weights(neighbours, order, like=motion),
+        appearance=lambda: neighbours.appearance_tokens[None, order].to(pack.device),
+        target=lambda: encoder.appearance_tokens([image]),
+        predict=lambda *tokens, **given: pack.calibration(pack.context_transformer.adapt(*tokens, **given)),
+    )
+    tokens = FUSIONS[fusion](examples)
     return AdaptedMotion(
         # Clones are ordinary tensors: those made in inference mode may not be used where gradients are tracked.
         tokens=_ordinary(tokens),
         unconditional=_ordinary(encoder.zero_clip_tokens()),
-        pack_name=pack.name,
         fusion=fusion,
         pack=pack,
     )

@@ -17,14 +17,14 @@ from motionrag_nodes.neighbours.tokens_of_rows import tokens_of_rows
 if TYPE_CHECKING:
     from index_builder.database.format.rows import ClipRow
     from index_builder.database.search.reader import MotionDatabase
-    from motionrag_nodes.checkpoints.pack import MotionPack
+    from motionrag_nodes.adapted_tokens.adapt import AdaptingModels
 
 SEED = 940_001
 
 
 @torch.inference_mode()
 def calibrate(
-    pack: MotionPack,
+    pack: AdaptingModels,
     database: MotionDatabase,
     *,
     clips: int = 256,

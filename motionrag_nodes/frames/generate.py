@@ -147,13 +147,9 @@ def _require_finite(frames: torch.Tensor, model: VideoModel) -> None:
 
 
 def _applied(model: VideoModel, motion: AdaptedMotion, strength: float, start: float, end: float) -> AppliedMotion:
-    if model.adapter is None:
+    if model.adapter is None or model.pack is None:
         raise MotionMismatch("Motion was given, but the video model was loaded without a pack: load it with the pack.")
-    if motion.pack_name != model.pack_name:
-        raise MotionMismatch(
-            f"The video model was loaded with pack {model.pack_name}, the motion was adapted with {motion.pack_name}: "
-            "use one pack for both."
-        )
+    motion.require_pack(name=model.pack.name, fingerprint=model.pack.fingerprint)
     return AppliedMotion(
         adapter=model.adapter,
         tokens=motion.tokens,

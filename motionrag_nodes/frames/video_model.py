@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
@@ -18,7 +18,40 @@ from motionrag_nodes.errors import VideoModelNotFound
 from motionrag_nodes.frames.base_weights import replace_base_weights
 
 if TYPE_CHECKING:
-    from motionrag_nodes.checkpoints.pack import MotionPack
+    from collections.abc import Mapping
+
+
+class PackConfig(Protocol):
+    """The backbone's name, and how its model is sampled."""
+
+    @property
+    def backbone(self) -> str: ...
+
+    @property
+    def generation(self) -> Settings: ...
+
+
+class PackOfModel(Protocol):
+    """A motion pack, as far as this stage needs it."""
+
+    device: str
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    @property
+    def config(self) -> PackConfig: ...
+
+    @property
+    def adapter(self) -> MotionAdapter: ...
+
+    @property
+    def base_source(self) -> Path | str: ...
+
+    def base_attention_state(self) -> Mapping[str, torch.Tensor]: ...
 
 
 @dataclass(frozen=True)
@@ -32,7 +65,7 @@ class VideoModel:
     backbone: Backbone
     pipeline: Any
     adapter: MotionAdapter | None
-    pack_name: str | None
+    pack: PackOfModel | None
     defaults: Settings
     source: str
 
@@ -40,7 +73,7 @@ class VideoModel:
 def load_video_model(
     source: str | Path | None,
     *,
-    pack: MotionPack | None = None,
+    pack: PackOfModel | None = None,
     device: str = "cpu",
     dtype: torch.dtype = torch.float32,
 ) -> VideoModel:
@@ -65,13 +98,13 @@ def load_video_model(
         backbone=backbone,
         pipeline=pipeline,
         adapter=adapter,
-        pack_name=None if pack is None else pack.name,
+        pack=pack,
         defaults=backbone.defaults(pipeline) if pack is None else pack.config.generation,
         source=str(located),
     )
 
 
-def _with_pack(backbone: Backbone, pipeline: Any, pack: MotionPack, *, device: str, dtype: torch.dtype):
+def _with_pack(backbone: Backbone, pipeline: Any, pack: PackOfModel, *, device: str, dtype: torch.dtype):
     """The pack's adapter, after it was found to fit every denoiser; those get the pack's weights of the base."""
     # A copy where precision or place differ: the pack's own weights stay float32 for whoever shares it.
     same = dtype == torch.float32 and torch.device(device) == torch.device(pack.device)

@@ -15,13 +15,13 @@ from index_builder.features.embedding_space import EmbeddingSpace
 from motionrag_nodes.errors import ShapeMismatch
 
 if TYPE_CHECKING:
-    from motionrag_nodes.checkpoints.pack import MotionPack
+    from motionrag_nodes.motion_tokens.clip_models import ClipModels
 
 # References are read at 8 fps over 2 s (arXiv 2509.26391).
 CLIP_FRAMES = 16
 CLIP_SECONDS = 2.0
 
-_zero_clip_tokens: WeakKeyDictionary[MotionPack, torch.Tensor] = WeakKeyDictionary()
+_zero_clip_tokens: WeakKeyDictionary[ClipModels, torch.Tensor] = WeakKeyDictionary()
 
 
 class PackClipEncoder:
@@ -30,7 +30,7 @@ class PackClipEncoder:
     clip_frames = CLIP_FRAMES
     clip_seconds = CLIP_SECONDS
 
-    def __init__(self, pack: MotionPack) -> None:
+    def __init__(self, pack: ClipModels) -> None:
         self.pack = pack
         encoders = pack.config.encoders
         self.name = pack.name

@@ -16,13 +16,13 @@ from motionrag_nodes.motion_tokens.pack_encoder import CLIP_FRAMES, CLIP_SECONDS
 from motionrag_nodes.neighbours.neighbours import Neighbour, Neighbours
 
 if TYPE_CHECKING:
-    from motionrag_nodes.checkpoints.pack import MotionPack
+    from motionrag_nodes.motion_tokens.clip_models import ClipModels
 
 THUMBNAIL_FRAMES = 8
 THUMBNAIL_HEIGHT = 96
 
 
-def encode_reference_videos(pack: MotionPack, references: Sequence[str | Path | np.ndarray]) -> Neighbours:
+def encode_reference_videos(pack: ClipModels, references: Sequence[str | Path | np.ndarray]) -> Neighbours:
     """The user's own clips as neighbours, without a database; the first given counts as the most similar.
 
     A reference is a video file, of which the middle 2 s are read, or a clip's frames uint8 RGB [T, H, W, 3].

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from comfy_api.latest import io
 
+from motionrag_nodes.adapted_tokens.fusions import DEFAULT_FUSION, FUSIONS
 from motionrag_nodes.nodes import pictures
 from motionrag_nodes.nodes.sockets import AdaptedMotionSocket, MotionPackSocket, NeighboursSocket
 
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
 
     from motionrag_nodes.checkpoints.pack import MotionPack
     from motionrag_nodes.neighbours.neighbours import Neighbours
-
-_FUSIONS = ("context transformer", "mean", "top-1")
 
 
 class AdaptMotion(io.ComfyNode):
@@ -32,8 +31,8 @@ class AdaptMotion(io.ComfyNode):
                 io.Image.Input("image", tooltip="The picture to animate."),
                 io.Combo.Input(
                     "fusion",
-                    options=list(_FUSIONS),
-                    default="context transformer",
+                    options=list(FUSIONS),
+                    default=DEFAULT_FUSION,
                     tooltip="How to combine the clips: learned from all of them and your picture (best), "
                     "their mean, or the most similar one alone.",
                 ),
@@ -47,9 +46,9 @@ class AdaptMotion(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, fusion: str | None = None) -> bool | str:
-        if fusion is None or fusion in _FUSIONS:
+        if fusion is None or fusion in FUSIONS:
             return True
-        return f"fusion is {fusion!r}; choose one of: {', '.join(_FUSIONS)}"
+        return f"fusion is {fusion!r}; choose one of: {', '.join(FUSIONS)}"
 
     @classmethod
     def execute(cls, pack: MotionPack, neighbours: Neighbours, image: torch.Tensor, fusion: str) -> io.NodeOutput:

@@ -30,7 +30,9 @@ class ApplyMotion(io.ComfyNode):
                 io.Model.Input(
                     "model", tooltip="A Stable Video Diffusion model, from Image Only Checkpoint Loader for example."
                 ),
-                MotionPackSocket.Input("pack", tooltip="From Load Motion Pack; it must fit the model."),
+                MotionPackSocket.Input(
+                    "pack", optional=True, tooltip="Not needed: the motion brings its own. Another one is refused."
+                ),
                 AdaptedMotionSocket.Input("motion", tooltip="From Adapt Motion."),
                 *_widgets(),
             ],
@@ -49,12 +51,12 @@ class ApplyMotion(io.ComfyNode):
     def execute(
         cls,
         model: Any,
-        pack: MotionPack,
         motion: AdaptedMotion,
         strength: float,
         start: float,
         end: float,
         unconditional: str,
+        pack: MotionPack | None = None,
         block_weights: str = "",
     ) -> io.NodeOutput:
         from motionrag_nodes.nodes.native_patch import apply_motion
@@ -62,7 +64,7 @@ class ApplyMotion(io.ComfyNode):
         return io.NodeOutput(
             apply_motion(
                 model,
-                pack,
+                pack or motion.pack,
                 motion,
                 strength=strength,
                 start=start,

@@ -10,6 +10,7 @@ from typing import Any
 
 from comfy_api.latest import io
 
+from motionrag_nodes.adapted_tokens.fusions import DEFAULT_FUSION
 from motionrag_nodes.nodes import model_folders
 from motionrag_nodes.nodes.sockets import AdaptedMotionSocket, MotionPackSocket, NeighboursSocket
 
@@ -71,9 +72,7 @@ class FindMotion(io.ComfyNode):
             diversity=0.0,
             exclude=exclude,
         ).out(0)
-        adapted = graph.node(
-            "MotionRAGAdaptMotion", pack=loaded, neighbours=found, image=image, fusion="context transformer"
-        )
+        adapted = graph.node("MotionRAGAdaptMotion", pack=loaded, neighbours=found, image=image, fusion=DEFAULT_FUSION)
         return io.NodeOutput(adapted.out(0), loaded, found, expand=graph.finalize())
 
 

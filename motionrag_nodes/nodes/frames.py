@@ -78,7 +78,7 @@ class GenerateVideo(io.ComfyNode):
 
 
 def _model_of(motion: AdaptedMotion | None) -> VideoModel:
-    if motion is None or motion.pack is None:
+    if motion is None:
         raise ChoiceNotFound(
             "There is no video model: connect Load Video Model, or connect motion, whose pack then gives its own."
         )

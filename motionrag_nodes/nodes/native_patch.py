@@ -17,7 +17,7 @@ from motionrag_nodes.attention.block_weights import site_weights
 from motionrag_nodes.attention.injection import require_fit
 from motionrag_nodes.attention.native_injection import NativeInjection
 from motionrag_nodes.backbones.backbone import Backbone, get_backbone
-from motionrag_nodes.errors import MotionMismatch
+from motionrag_nodes.errors import AdapterMismatch
 
 if TYPE_CHECKING:
     from motionrag_nodes.adapted_tokens.adapt import AdaptedMotion
@@ -49,11 +49,7 @@ def apply_motion(
         AdapterMismatch: the model is not the one that the pack is for.
         GenerationSettingInvalid, BlockWeightsInvalid: a setting is impossible.
     """
-    if motion.pack_name != pack.name:
-        raise MotionMismatch(
-            f"Expected motion adapted with pack {pack.name}, received motion of {motion.pack_name}: "
-            "use one pack for both nodes."
-        )
+    motion.require_pack(name=pack.name, fingerprint=pack.fingerprint)
     backbone = get_backbone(pack.config.backbone)
     require_fit(backbone.hosts(model.get_model_object("diffusion_model")), pack.adapter)
     adapter = _adapter_in(pack, model.model.manual_cast_dtype or model.model_dtype())
@@ -67,9 +63,25 @@ def apply_motion(
         end=end,
     )
     patched = model.clone()
+    _replace_base_weights(patched, backbone, pack)
     if strength:
         _add(patched, backbone, applied, adapter)
     return patched
+
+
+def _replace_base_weights(patched: ModelPatcher, backbone: Backbone, pack: MotionPack) -> None:
+    """The pack's own weights of the base, where it has any: at strength 0 too, since the frames depend on them."""
+    if backbone.native_weights is None:
+        return
+    state = backbone.native_weights(pack.base_attention_state())
+    replaced = {f"diffusion_model.{key}": ("set", (value,)) for key, value in state.items()}
+    taken = patched.add_patches(replaced)
+    if len(taken) != len(replaced):
+        missing = sorted(replaced.keys() - set(taken))
+        raise AdapterMismatch(
+            f"Expected a {backbone.title} MODEL whose attention weights the pack replaces, received one without "
+            f"{missing[0]} and {len(missing) - 1} others: load the model that the pack is for."
+        )
 
 
 def _add(patched: ModelPatcher, backbone: Backbone, applied: AppliedMotion, adapter: ModelPatcher) -> None:

@@ -30,7 +30,7 @@ def test_mean_and_top_1_are_what_they_say(tiny_pack, neighbours):
     torch.testing.assert_close(mean.tokens, neighbours.motion_tokens.mean(0, keepdim=True))
     top = adapt_motion(tiny_pack, neighbours, image=IMAGE, fusion="top-1")
     assert torch.equal(top.tokens, neighbours.motion_tokens[:1])
-    assert (top.pack_name, top.fusion) == ("test-pack", "top-1")
+    assert (top.pack, top.fusion) == (tiny_pack, "top-1")
 
 
 @torch.no_grad()

@@ -36,10 +36,10 @@ def model(tiny_pipeline_folder, write_tiny_pack, tmp_path):
 
 
 @pytest.fixture
-def motion():
+def motion(model):
     generator = torch.Generator().manual_seed(1)
     tokens, unconditional = torch.randn(2, 1, 3, 32, generator=generator)
-    return AdaptedMotion(tokens, unconditional, pack_name="test-pack", fusion="mean")
+    return AdaptedMotion(tokens, unconditional, fusion="mean", pack=model.pack)
 
 
 def run(model, motion, settings=SETTINGS, **options):
@@ -221,12 +221,15 @@ def test_bad_values_are_refused_before_anything_runs(model, motion):
         generate_video(model, image=IMAGE / 255, motion=motion, settings=SETTINGS)
 
 
-def test_motion_and_model_must_belong_together(model, motion, tiny_pipeline_folder):
-    with pytest.raises(MotionMismatch, match="with pack test-pack, the motion was adapted with other: use one pack"):
-        run(model, replace(motion, pack_name="other"))
+def test_motion_and_model_must_belong_together(model, motion, tiny_pipeline_folder, write_tiny_pack, tmp_path):
+    other = load_pack(write_tiny_pack(tmp_path / "other", dtype=torch.bfloat16))  # of the same name
+    with pytest.raises(MotionMismatch, match=r"adapted with pack test-pack \(.*of pack test-pack \(.*use one pack"):
+        run(model, replace(motion, pack=other))
+    same = load_pack(write_tiny_pack(tmp_path / "copy"))
+    assert torch.equal(run(model, replace(motion, pack=same)), run(model, motion))
     with pytest.raises(MotionMismatch, match="loaded without a pack: load it with the pack"):
         run(load_video_model(tiny_pipeline_folder), motion)
-    narrow = AdaptedMotion(torch.zeros(1, 3, 31), torch.zeros(1, 3, 31), "test-pack", "mean")
+    narrow = AdaptedMotion(torch.zeros(1, 3, 31), torch.zeros(1, 3, 31), "mean", model.pack)
     with pytest.raises(ShapeMismatch, match=r"expects motion tokens \[B, L, 32\], received \[2, 3, 31\]"):
         run(model, narrow)
     assert hooks_of(model) == 0

@@ -15,7 +15,7 @@ def test_a_pack_brings_its_adapter_and_its_defaults(tiny_pipeline_folder, write_
     pack = load_pack(write_tiny_pack(tmp_path / "pack", folders={"base": tiny_pipeline_folder}))
     model = load_video_model(None, pack=pack)
     assert model.adapter is pack.adapter
-    assert (model.pack_name, model.defaults.width, model.defaults.frames) == ("test-pack", 64, 4)
+    assert (model.pack.name, model.defaults.width, model.defaults.frames) == ("test-pack", 64, 4)
     assert model.source == str((tmp_path / "pack" / "base").resolve())
     assert not model.pipeline.unet.training
 
@@ -30,7 +30,7 @@ def test_other_precision_leaves_the_packs_own_weights_alone(tiny_pipeline_folder
 
 def test_without_a_pack_the_published_defaults_hold(tiny_pipeline_folder):
     model = load_video_model(tiny_pipeline_folder)
-    assert model.adapter is None and model.pack_name is None
+    assert model.adapter is None and model.pack is None
     assert (model.defaults.width, model.defaults.height, model.defaults.frames, model.defaults.fps) == (1024, 576, 4, 7)
 
 

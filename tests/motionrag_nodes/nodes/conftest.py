@@ -42,6 +42,7 @@ class PackOfAdapter:
 
     name: str
     adapter: MotionAdapter
+    fingerprint: str = PACK_NAME
     config: Any = field(default_factory=lambda: SimpleNamespace(backbone="svd"))
 
 
@@ -111,4 +112,5 @@ def write_scheduler(folder: Path) -> None:
 
 def motion(seed: int = 0, *, pack_name: str = PACK_NAME) -> AdaptedMotion:
     tokens, unconditional = torch.randn(2, 1, TOKENS, TOKEN_DIM, generator=torch.Generator().manual_seed(seed))
-    return AdaptedMotion(tokens=tokens, unconditional=unconditional, pack_name=pack_name, fusion="mean")
+    pack = SimpleNamespace(name=pack_name, fingerprint=pack_name)
+    return AdaptedMotion(tokens=tokens, unconditional=unconditional, fusion="mean", pack=pack)

@@ -308,7 +308,7 @@ def test_an_image_model_is_refused(apply, comfy, tiny) -> None:
 
 
 def test_settings_that_cannot_be_are_refused(apply, tiny) -> None:
-    with pytest.raises(MotionMismatch, match="adapted with pack test-pack, received motion of other"):
+    with pytest.raises(MotionMismatch, match=r"with pack test-pack \(test-pack\), received motion of pack other"):
         apply(tiny.model, tiny.pack, motion(pack_name="other"))
     with pytest.raises(BlockWeightsInvalid, match="there is no block 'left'"):
         apply(tiny.model, tiny.pack, motion(), block_weights="left=1")

@@ -4,6 +4,7 @@ After a new pack was trained: python -m training.evaluation.regression
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -100,7 +101,7 @@ def without_guidance(chain: Chain) -> np.ndarray:
 
 def without_unconditional_tokens(chain: Chain) -> np.ndarray:
     motion = golden.adapted_motion(chain.pack, golden.SCENES[0])
-    motion = AdaptedMotion(motion.tokens, motion.tokens, motion.pack_name, motion.fusion)
+    motion = replace(motion, unconditional=motion.tokens)
     return scene_frames(chain, golden.SCENES[0], motion)
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from motionrag_nodes.adapted_tokens.adapt import Fusion
+from motionrag_nodes.adapted_tokens.fusions import DEFAULT_FUSION
 
 References = Literal["none", "retrieved", "random", "own", "codec"]
 
@@ -26,7 +25,7 @@ class Row:
     cases: str = "seen"
     references: References = "retrieved"
     database: str = "world"
-    fusion: Fusion = "context transformer"
+    fusion: str = DEFAULT_FUSION
     top_k: int = 9
 
 

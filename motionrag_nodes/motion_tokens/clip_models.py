@@ -1,0 +1,68 @@
+"""What the stages ask of a motion pack to read clips and pictures; `checkpoints` makes such packs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import torch
+
+    from index_builder.features.encoders import AppearanceEncoder, EncoderSpec, MotionEncoder, RetrievalEncoder
+    from index_builder.features.sentence_encoder import SentenceEncoder
+    from motionrag_nodes.motion_tokens.resampler import ResamplerConfig
+
+
+class ClipConfig(Protocol):
+    """Encoders by role, the size of the motion resampler, how many neighbours adaptation was trained with."""
+
+    @property
+    def references(self) -> int: ...
+
+    @property
+    def encoders(self) -> Mapping[str, EncoderSpec]: ...
+
+    @property
+    def motion_resampler(self) -> ResamplerConfig: ...
+
+
+class AppearanceTokens(Protocol):
+    """Appearance features of first frames [..., N, C] -> appearance tokens [..., L, D]."""
+
+    def appearance_tokens(self, features: torch.Tensor) -> torch.Tensor: ...
+
+
+class ClipModels(Protocol):
+    """Encoders and resamplers. fingerprint: of all that the pack holds; tokens_fingerprint: of what makes tokens."""
+
+    device: str
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    @property
+    def tokens_fingerprint(self) -> str: ...
+
+    @property
+    def config(self) -> ClipConfig: ...
+
+    @property
+    def retrieval_encoder(self) -> RetrievalEncoder: ...
+
+    @property
+    def captions_encoder(self) -> SentenceEncoder | None: ...
+
+    @property
+    def motion_encoder(self) -> MotionEncoder: ...
+
+    @property
+    def appearance_encoder(self) -> AppearanceEncoder: ...
+
+    @property
+    def motion_resampler(self) -> Callable[[torch.Tensor], torch.Tensor]: ...
+
+    @property
+    def context_transformer(self) -> AppearanceTokens: ...
