@@ -90,6 +90,8 @@ class Backbone:
     published: what the method's authors published for it, None if nothing. convert_base(state, folder): makes a folder
     that `load` takes of the base model's own checkpoint, None where it is published in such a form. native_loader: the
     module that loads a diffusers folder as ComfyUI's own models, None where ComfyUI's own loaders must do.
+    native_weights(state): a pack's weights of the base by their keys in ComfyUI's own module tree, None where no pack
+    has such.
     """
 
     name: str
@@ -111,6 +113,7 @@ class Backbone:
     published: Published | None = None
     native_loader: str | None = None
     convert_base: Callable[[Mapping[str, torch.Tensor], Path], None] | None = None
+    native_weights: Callable[[Mapping[str, torch.Tensor]], dict[str, torch.Tensor]] | None = None
 
 
 def backbone_names() -> list[str]:

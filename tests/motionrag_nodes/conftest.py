@@ -186,61 +186,8 @@ def tiny_pack_of_two_spaces(tmp_path, tiny_pack, write_tiny_pack) -> MotionPack:
 @pytest.fixture(scope="session")
 def tiny_pipeline_folder(tmp_path_factory) -> Path:
     """A whole StableVideoDiffusionPipeline with random weights, in diffusers' folder layout; its sites: TINY_SITES."""
-    from diffusers import (
-        AutoencoderKLTemporalDecoder,
-        EulerDiscreteScheduler,
-        StableVideoDiffusionPipeline,
-        UNetSpatioTemporalConditionModel,
-    )
-    from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModelWithProjection
+    from tests.motionrag_nodes.backbones.svd.tiny import save_pipeline
 
-    torch.manual_seed(0)
-    unet = UNetSpatioTemporalConditionModel(
-        sample_size=8,
-        down_block_types=("CrossAttnDownBlockSpatioTemporal",) * 2,
-        up_block_types=("CrossAttnUpBlockSpatioTemporal",) * 2,
-        block_out_channels=(32, 64),
-        addition_time_embed_dim=8,
-        projection_class_embeddings_input_dim=24,
-        layers_per_block=1,
-        cross_attention_dim=32,
-        num_attention_heads=(2, 4),
-        num_frames=4,
-    )
-    vae = AutoencoderKLTemporalDecoder(
-        down_block_types=("DownEncoderBlock2D",) * 4,
-        block_out_channels=(32,) * 4,
-        latent_channels=4,
-        sample_size=64,
-    )
-    vision = CLIPVisionConfig(
-        hidden_size=16,
-        intermediate_size=16,
-        projection_dim=32,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        image_size=224,
-        patch_size=56,
-    )
-    scheduler = EulerDiscreteScheduler(
-        beta_start=0.00085,
-        beta_end=0.012,
-        beta_schedule="scaled_linear",
-        prediction_type="v_prediction",
-        sigma_max=700.0,
-        sigma_min=0.002,
-        steps_offset=1,
-        timestep_spacing="leading",
-        timestep_type="continuous",
-        use_karras_sigmas=True,
-    )
-    pipeline = StableVideoDiffusionPipeline(
-        vae=vae,
-        image_encoder=CLIPVisionModelWithProjection(vision),
-        unet=unet,
-        scheduler=scheduler,
-        feature_extractor=CLIPImageProcessor(crop_size=224, size={"shortest_edge": 224}),
-    )
     folder = tmp_path_factory.mktemp("tiny-svd")
-    pipeline.save_pretrained(folder)
+    save_pipeline(folder)
     return folder

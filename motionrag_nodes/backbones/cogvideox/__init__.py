@@ -23,4 +23,5 @@ BACKBONE = Backbone(
     stops=pipeline.stops,
     pixel_multiple=pipeline.pixel_multiple,
     published=PUBLISHED,
+    native_weights=sites.native_weights,
 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from motionrag_nodes.backbones.backbone import TOGETHER, UNGUIDED, Calls
 from motionrag_nodes.backbones.cogvideox.settings import CogVideoXSettings
 from motionrag_nodes.backbones.diffusers_models import load_pipeline
+from motionrag_nodes.errors import GenerationSettingInvalid
 
 if TYPE_CHECKING:
     import torch
@@ -40,8 +41,16 @@ def load(source: str | Path, *, dtype: torch.dtype) -> CogVideoXImageToVideoPipe
 
 
 def defaults(pipeline: CogVideoXImageToVideoPipeline) -> CogVideoXSettings:
-    """What CogVideoX-5B-I2V was trained for: 49 frames without weights that make them 17."""
-    return CogVideoXSettings(width=720, height=480, frames=49, fps=8, steps=50, guidance=6.0)
+    """What the model itself was trained for: in CogVideoX-5B-I2V 720 x 480 pixels and 49 frames."""
+    config, scale = pipeline.transformer.config, pipeline.vae_scale_factor_spatial
+    return CogVideoXSettings(
+        width=config.sample_width * scale,
+        height=config.sample_height * scale,
+        frames=config.sample_frames,
+        fps=8,
+        steps=50,
+        guidance=6.0,
+    )
 
 
 def run(
@@ -53,6 +62,7 @@ def run(
     """See `Backbone.run`."""
     import torch
 
+    _require_size(pipeline, settings)
     made = pipeline(
         list(pictures),
         prompt=[settings.prompt] * len(pictures),
@@ -65,8 +75,20 @@ def run(
         # On the CPU whatever the device: a seed gives the same noise everywhere.
         generator=[torch.Generator("cpu").manual_seed(seed) for seed in seeds],
         output_type="pt",
+        max_sequence_length=pipeline.transformer.config.max_text_seq_length,
     )
     return made.frames.permute(0, 1, 3, 4, 2)  # [B, T, 3, H, W] -> [B, T, H, W, 3]
+
+
+def _require_size(pipeline: CogVideoXImageToVideoPipeline, settings: CogVideoXSettings) -> None:
+    """Raises GenerationSettingInvalid for a size other than the one whose positions the model learned."""
+    config, scale = pipeline.transformer.config, pipeline.vae_scale_factor_spatial
+    learned = config.sample_width * scale, config.sample_height * scale
+    if config.use_learned_positional_embeddings and (settings.width, settings.height) != learned:
+        raise GenerationSettingInvalid(
+            f"Expected {learned[0]} x {learned[1]} pixels, the only size that this CogVideoX model learned, received "
+            f"{settings.width} x {settings.height}: leave width and height at 0."
+        )
 
 
 def denoisers(pipeline: CogVideoXImageToVideoPipeline) -> tuple[nn.Module, ...]:

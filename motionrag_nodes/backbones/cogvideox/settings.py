@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from motionrag_nodes.backbones.settings import Settings, setting
 
-# Its codec makes one latent frame of the first frame, then one of every four.
-FRAMES_PER_LATENT = 4
+# Its codec makes one latent frame of the first frame and one of every four, and decodes an odd number of them.
+FRAMES_STEP = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,10 +32,10 @@ class CogVideoXSettings(Settings):
     def problems(self, *, pixel_multiple: int = 16) -> list[str]:
         """As its parent's, and a number of frames that its codec cannot make."""
         found = super().problems(pixel_multiple=pixel_multiple)
-        if (self.frames - 1) % FRAMES_PER_LATENT:
-            nearest = max(1, round((self.frames - 1) / FRAMES_PER_LATENT) * FRAMES_PER_LATENT + 1)
+        if (self.frames - 1) % FRAMES_STEP:
+            nearest = max(1, round((self.frames - 1) / FRAMES_STEP) * FRAMES_STEP + 1)
             found.append(
-                f"frames: expected a multiple of {FRAMES_PER_LATENT} and one more, received {self.frames}; the nearest "
+                f"frames: expected a multiple of {FRAMES_STEP} and one more, received {self.frames}; the nearest "
                 f"is {nearest}"
             )
         return found

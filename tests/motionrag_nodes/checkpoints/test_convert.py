@@ -223,7 +223,7 @@ def test_an_existing_pack_is_kept_unless_asked(published):
 
 def test_cogvideox_round_trip_with_17_frames(tmp_path, tiny_pack_config):
     sites = {"transformer_blocks.0.attn1": 32, "transformer_blocks.1.attn1": 32}
-    settings = CogVideoXSettings(width=64, height=64, frames=5, fps=4, steps=3)
+    settings = CogVideoXSettings(width=64, height=64, frames=9, fps=4, steps=3)
     adapter = AdapterConfig(token_dim=32, sites=sites)
     config = replace(tiny_pack_config, backbone="cogvideox", adapter=adapter, generation=settings)
     torch.manual_seed(0)
