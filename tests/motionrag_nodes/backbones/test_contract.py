@@ -47,7 +47,7 @@ def tiny(backbone: Backbone) -> ModuleType:
 
 @pytest.fixture(scope="module")
 def folder(tiny: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path: Path = tmp_path_factory.mktemp("pipeline")
+    path: Path = tmp_path_factory.mktemp("pipeline") / "base"
     tiny.save_pipeline(path)
     return path
 

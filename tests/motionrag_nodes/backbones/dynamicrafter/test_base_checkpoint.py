@@ -12,7 +12,7 @@ from motionrag_nodes.backbones.dynamicrafter.folder import read_folder
 from motionrag_nodes.backbones.dynamicrafter.unet import DynamiCrafterUNet
 from motionrag_nodes.errors import CheckpointInvalid
 from motionrag_nodes.motion_tokens.resampler import Resampler
-from tests.motionrag_nodes.backbones.dynamicrafter.conftest import CLIP, IMAGE_RESAMPLER, UNET
+from tests.motionrag_nodes.backbones.dynamicrafter.tiny import CLIP, IMAGE_RESAMPLER, UNET
 
 CODEC = {
     "down_block_types": ("DownEncoderBlock2D",) * 2, "up_block_types": ("UpDecoderBlock2D",) * 2,
