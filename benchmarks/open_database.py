@@ -20,6 +20,7 @@ import typer
 
 from benchmarks.measure import Result, in_own_process, own_and_mapped_bytes, publish
 from benchmarks.synthetic import FINGERPRINT, Vectors, clip_rows, row_id, template
+from index_builder.database.format.id_hashes import ID_HASHES_FILE, encode_id_hashes
 from index_builder.database.format.manifest import Manifest, Segment, StoredFile, TokensFile, manifest_path
 from index_builder.database.format.rows import encode_rows
 from index_builder.database.format.tokens import KINDS, tokens_file_name
@@ -29,18 +30,20 @@ SHAPE = (25, 1024)
 K = 9
 
 
-def write_sparse(path: Path, rows: int, *, dim: int = 512) -> Manifest:
+def write_sparse(path: Path, count: int, *, dim: int = 512) -> Manifest:
     """A database whose tokens are holes in files: sizes are true, contents zeros, and their hashes are not those."""
     vectors, segments, start = Vectors(dim=dim), [], 0
-    for block in vectors.blocks(rows):
+    for block in vectors.blocks(count):
         name = uuid.uuid4().hex
         folder = path / "segments" / name
         folder.mkdir(parents=True)
-        content = memoryview(encode_rows(clip_rows(start, len(block)), text=block, frame=block))
+        rows = clip_rows(start, len(block))
+        content = memoryview(encode_rows(rows, text=block, frame=block))
         (folder / "rows.arrow").write_bytes(content)
-        rows_file = StoredFile(
-            path=f"segments/{name}/rows.arrow", sha256=hashlib.sha256(content).hexdigest(), size_bytes=content.nbytes
-        )
+        digest = hashlib.sha256(content).hexdigest()
+        hashes = encode_id_hashes([row.id for row in rows], rows_sha256=digest)
+        (folder / ID_HASHES_FILE).write_bytes(hashes)
+        rows_file = StoredFile(path=f"segments/{name}/rows.arrow", sha256=digest, size_bytes=content.nbytes)
         file_name = tokens_file_name(FINGERPRINT)
         size = _write_hole(folder / file_name, len(block))
         tokens = TokensFile(

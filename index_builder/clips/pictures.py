@@ -17,7 +17,7 @@ def read_picture(path: Path) -> np.ndarray:
     """uint8 RGB [H, W, 3], upright by its EXIF orientation; of an animation the first picture. Raises InputNotFound."""
     try:
         with Image.open(path) as picture:
-            return np.asarray(_eight_bit_rgb(ImageOps.exif_transpose(picture)))
+            return np.array(_eight_bit_rgb(ImageOps.exif_transpose(picture)))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise InputNotFound(f"expected a picture in {path}, but it cannot be read ({error}): check --image") from error
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from index_builder.database.commit import durable_files
+from index_builder.database.format.id_hashes import ID_HASHES_FILE, encode_id_hashes
 from index_builder.database.format.manifest import Segment, StoredFile, TokensFile, locate
 from index_builder.database.format.rows import ClipRow, encode_rows
 from index_builder.database.format.tokens import StoredTokens, encode_tokens, tokens_file_name
@@ -66,7 +67,7 @@ class SegmentTicket:
         """Brings the files in place; the segment belongs to the database once a manifest lists it."""
         temporary = self.database / "segments" / self.temporary
         durable_files.make_folder(temporary)
-        rows = self._write(temporary, ROWS_FILE, encode_rows(batch.rows, text=batch.text, frame=batch.frame))
+        rows = self._write_rows(temporary, batch.rows, encode_rows(batch.rows, text=batch.text, frame=batch.frame))
         content = encode_tokens(batch.tokens, fingerprint=self.fingerprint)
         tokens = vars(self._write(temporary, tokens_file_name(self.fingerprint), content))
         return self._bring_in_place(len(batch.rows), rows, (TokensFile(**tokens, fingerprint=self.fingerprint),))
@@ -76,13 +77,18 @@ class SegmentTicket:
         copied, where the file system can."""
         temporary = self.database / "segments" / self.temporary
         durable_files.make_folder(temporary)
-        file = self._write(temporary, ROWS_FILE, encode_rows(rows, text=text, frame=frame))
+        file = self._write_rows(temporary, rows, encode_rows(rows, text=text, frame=frame))
         tokens = []
         for stored in old.tokens:
             name = stored.path.rsplit("/", 1)[-1]
             durable_files.link(locate(self.database, stored), temporary / name)
             tokens.append(replace(stored, path=f"segments/{self.name}/{name}"))
         return self._bring_in_place(len(rows), file, tuple(tokens))
+
+    def _write_rows(self, temporary: Path, rows: Sequence[ClipRow], data: Any) -> StoredFile:
+        file = self._write(temporary, ROWS_FILE, data)
+        self._write(temporary, ID_HASHES_FILE, encode_id_hashes([row.id for row in rows], rows_sha256=file.sha256))
+        return file
 
     def _write(self, temporary: Path, name: str, data: Any) -> StoredFile:
         content = memoryview(data)

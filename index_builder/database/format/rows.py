@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from index_builder.database.format.id_hashes import IdHashes
 from index_builder.database.format.mapped_file import MappedFile
 from index_builder.database.format.row_check import impossible_values
 from index_builder.errors import DatabaseDamaged
@@ -85,10 +87,12 @@ def _fixed_size_list(vectors: np.ndarray, *, mask: pa.BooleanArray | None) -> pa
 class RowsFile:
     """A memory-mapped rows.arrow. Opening checks its structure; each batch is checked in full at its first use."""
 
-    def __init__(self, path: Path, *, embedding_dim: int, row_count: int, text_dim: int | None = None) -> None:
-        """`text_dim` where captions have a space of their own. Raises DatabaseDamaged when the file is not what the
-        manifest says."""
-        self.path = path
+    def __init__(
+        self, path: Path, *, embedding_dim: int, row_count: int, text_dim: int | None = None, sha256: str = ""
+    ) -> None:
+        """`text_dim` where captions have a space of their own; `sha256` of the file, which says whether `id_hashes` are
+        of it. Raises DatabaseDamaged when the file is not what the manifest says."""
+        self.path, self._sha256 = path, sha256
         try:
             self._mapped = MappedFile(path)
             self._reader = pa.ipc.open_file(pa.BufferReader(pa.py_buffer(self._mapped.content)))
@@ -103,13 +107,22 @@ class RowsFile:
         self._dims = {"frame": embedding_dim, "text": text_dim or embedding_dim}
         self.one_space = text_dim is None
         self._checked: dict[int, pa.RecordBatch] = {}
+        self._ids: pa.Array | None = None
+        self._id_hashes: IdHashes | None = None
+        self._looked_for_hashes = False
         self._matrices: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray | None]] = {}
 
     @classmethod
     def of(cls, path: Path, manifest: Manifest, segment: Segment) -> RowsFile:
         """The rows of `segment`, which lie at `path`. Raises DatabaseDamaged."""
         text_dim = None if manifest.text_space is None else manifest.text_space.dim
-        return cls(path, embedding_dim=manifest.embedding_dim, row_count=segment.row_count, text_dim=text_dim)
+        return cls(
+            path,
+            embedding_dim=manifest.embedding_dim,
+            row_count=segment.row_count,
+            text_dim=text_dim,
+            sha256=segment.rows.sha256,
+        )
 
     def _damaged(self, why: str) -> DatabaseDamaged:
         return DatabaseDamaged(f"expected sound rows in {self.path}, but {why}: restore it from a backup or rebuild")
@@ -138,6 +151,39 @@ class RowsFile:
                 raise self._damaged(f"batch {number} holds {problem}")
             self._checked[number] = batch
         return self._checked[number]
+
+    def find_ids(self, ids: Sequence[str]) -> Iterator[tuple[int, int]]:
+        """(index of a row, place in `ids`) of each row that carries one of `ids` (each once), rows ascending.
+
+        By the hashes of ids beside the file, else by all ids.
+        """
+        self.require_whole()
+        if not self._looked_for_hashes:
+            self._id_hashes = IdHashes.read(self.path, rows_sha256=self._sha256, row_count=self.row_count)
+            self._looked_for_hashes = True
+        if self._id_hashes is not None:
+            yield from self._id_hashes.find(ids)
+            return
+        places = pc.index_in(self.ids(), value_set=pa.array(ids, pa.string()))
+        for index in np.flatnonzero(places.is_valid().to_numpy(zero_copy_only=False)):
+            yield int(index), places[int(index)].as_py()
+
+    def ids(self) -> pa.Array:
+        """The column "id", checked. It is kept in memory, some 45 bytes a row, so that looking rows up touches nothing
+        else of the file. Raises DatabaseDamaged."""
+        self.require_whole()
+        if self._ids is None:
+            try:
+                # Arrow's own choice of columns (included_fields) would copy the whole file.
+                chunks = [self._reader.get_batch(number).column("id") for number in self.batch_numbers]
+                found = pa.concat_arrays(chunks)
+                found.validate(full=True)
+            except (pa.ArrowException, OSError, IndexError) as error:
+                raise self._damaged(f"its ids are damaged ({str(error).splitlines()[0]})") from error
+            if len(found) != self.row_count:
+                raise self._damaged(f"it holds {len(found)} ids for {self.row_count} rows")
+            self._ids = found
+        return self._ids
 
     def column(self, name: str) -> list:
         """A column as Python values."""

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from index_builder.database.commit.presence import TEMPORARY
+from index_builder.database.format.id_hashes import ID_HASHES_FILE, IdHashes
 from index_builder.database.format.manifest import (
     FIELDS,
     Manifest,
     Segment,
-    StoredFile,
     list_generations,
     locate,
     read_manifest,
@@ -90,16 +90,20 @@ def _verify(database: Path, generations: list[int], on_file: Callable[[str], Non
         except DatabaseDamaged as error:
             problems.append(str(error))
             damaged.add(file.path)
+    caches = _id_hashes(database, manifests)
+    for segment, path in caches:
+        if IdHashes.read(path, rows_sha256=segment.rows.sha256, row_count=segment.row_count) is None:
+            problems.append(f"expected hashes of the ids of {path.parent}'s rows in {path}, found others: remove it")
     if manifests:
         problems += _check_contents(database, manifests[0], damaged)
     return VerifyReport(
         database=str(database),
         generation=manifests[0].generation if manifests else None,
         rows=manifests[0].row_count if manifests else 0,
-        files_checked=len(files) + len(generations),
+        files_checked=len(files) + len(caches) + len(generations),
         bytes_checked=checked_bytes,
         problems=tuple(dict.fromkeys(problems)),
-        notes=tuple(_notes(database, files)),
+        notes=tuple(_notes(database, {*files, *(path.relative_to(database).as_posix() for _, path in caches)})),
     )
 
 
@@ -148,11 +152,18 @@ def _check_segment(database: Path, manifest: Manifest, segment: Segment, seen: C
                 break
 
 
-def _notes(database: Path, files: dict[str, StoredFile]) -> Iterator[str]:
+def _id_hashes(database: Path, manifests: list[Manifest]) -> list[tuple[Segment, Path]]:
+    """The hashes of ids that are there, once for each segment of any manifest."""
+    segments = {segment.name: segment for manifest in manifests for segment in manifest.segments}
+    places = [(each, database / "segments" / each.name / ID_HASHES_FILE) for each in segments.values()]
+    return [(segment, path) for segment, path in places if path.is_file()]
+
+
+def _notes(database: Path, known: set[str]) -> Iterator[str]:
     """Files that belong to no kept manifest: of a build that goes on or was stopped, or a user's own."""
     present = [path for folder in ("segments", "indexes") for path in (database / folder).rglob("*") if path.is_file()]
     for path in sorted(present):
         name = path.relative_to(database).as_posix()
-        if name not in files:
+        if name not in known:
             kind = "unfinished" if TEMPORARY in name else "listed by no manifest"
             yield f"{name} is {kind}; the next build cleans up after builders that ended early"

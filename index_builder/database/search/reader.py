@@ -288,7 +288,7 @@ class MotionDatabase:
             self._removed_mask = np.zeros(self.manifest.row_count, dtype=bool)
             # Without tombstones no id needs to be read, which matters to a large database.
             if self.manifest.tombstones:
-                self._removed_mask = RowFilter(ids=self.manifest.tombstones).matches(self._rows)
+                self._removed_mask = self._numbers.with_ids(self.manifest.tombstones)
         return self._removed_mask
 
     def _excluded(self, ids: Collection[str], sources: Collection[str]) -> np.ndarray | None:

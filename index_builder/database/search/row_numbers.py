@@ -34,11 +34,20 @@ class RowNumbers:
     def of_ids(self, ids: Collection[str]) -> dict[str, int]:
         """The number of each id that is stored; of one stored twice, the first."""
         unknown = [row_id for row_id in dict.fromkeys(ids) if row_id not in self._known]
-        if unknown:
-            wanted = pa.array(unknown, pa.string())
-            for number, place in self._scan("id", wanted):
-                self._known.setdefault(unknown[place], number)
+        start = 0
+        for rows in self._rows if unknown else ():
+            for index, place in rows.find_ids(unknown):
+                self._known.setdefault(unknown[place], start + index)
+            start += rows.row_count
         return {row_id: self._known[row_id] for row_id in ids if row_id in self._known}
+
+    def with_ids(self, ids: Collection[str]) -> np.ndarray:
+        """bool [all rows]: which carry one of `ids`."""
+        wanted, masks = list(dict.fromkeys(ids)), [np.zeros(0, dtype=bool)]
+        for rows in self._rows:
+            masks.append(np.zeros(rows.row_count, dtype=bool))
+            masks[-1][[index for index, _ in rows.find_ids(wanted)]] = True
+        return np.concatenate(masks)
 
     def of_videos(self, names: Collection[str]) -> np.ndarray:
         """Ascending numbers of the rows whose video has one of `names` as its path, file name or stem."""
@@ -46,21 +55,10 @@ class RowNumbers:
         for rows in self._rows:
             rows.require_whole()
         for columns in self._names():
-            masks = [pc.is_in(column, value_set=wanted).to_numpy(zero_copy_only=False) for column in columns]
+            masks = [_numpy(pc.is_in(column, value_set=wanted)) for column in columns]
             found.append(start + np.flatnonzero(np.logical_or.reduce(masks)))
             start += len(columns[0])
         return np.concatenate(found)
-
-    def _scan(self, column: str, wanted: pa.Array):
-        """(row number, place in `wanted`) of each row whose value is wanted."""
-        start = 0
-        for rows in self._rows:
-            for chunk in rows.chunks(column):
-                places = pc.index_in(chunk, value_set=wanted)
-                if places.null_count < len(places):
-                    for offset in np.flatnonzero(places.is_valid().to_numpy(zero_copy_only=False)):
-                        yield start + int(offset), places[int(offset)].as_py()
-                start += len(chunk)
 
     def _names(self) -> list[tuple[pa.Array, pa.Array, pa.Array]]:
         """Path, file name and stem of each row's video, as `pathlib` takes them apart; one tuple a segment."""
@@ -71,3 +69,7 @@ class RowNumbers:
                 names = pc.replace_substring_regex(paths, FOLDERS, "")
                 self._sources.append((paths, names, pc.replace_substring_regex(names, SUFFIX, r"\1")))
         return self._sources
+
+
+def _numpy(values: pa.Array) -> np.ndarray:
+    return values.to_numpy(zero_copy_only=False)

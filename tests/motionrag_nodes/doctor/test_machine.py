@@ -31,7 +31,7 @@ def test_a_right_convolution_is_well() -> None:
 
 def test_decoders_decode_a_clip() -> None:
     findings = list(examine_decoders())
-    assert [finding.subject for finding in findings] == ["video decoder decord", "video decoder pyav"]
+    assert [finding.subject for finding in findings] == ["video decoder pyav", "video decoder decord"]
     assert {finding.level for finding in findings} == {"ok"}
 
 

@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from index_builder.database.format.id_hashes import ID_HASHES_FILE
 from index_builder.database.format.manifest import list_generations, manifest_path, read_manifest
+from index_builder.database.maintain.verify import verify_database
 from index_builder.database.search.reader import MotionDatabase
 from index_builder.errors import (
     DatabaseDamaged,
@@ -159,3 +161,25 @@ def test_missing_and_shortened_files_are_refused_at_opening(database: Path, name
     path.unlink()
     with pytest.raises(DatabaseDamaged, match="it is missing"):
         MotionDatabase.open(database)
+
+
+@pytest.mark.parametrize("harm", ["none", "missing", "damaged"])
+def test_rows_are_found_by_id_with_their_hashes_and_without(database: Path, harm: str) -> None:
+    """Hashes beside the rows make it quick; that they are there changes no answer."""
+    opened = MotionDatabase.open(database)
+    ids = opened.ids()
+    for path in (database / "segments").glob(f"*/{ID_HASHES_FILE}"):
+        if harm == "missing":
+            path.unlink()
+        elif harm == "damaged":
+            path.write_bytes(path.read_bytes()[:-1] + b"x")
+    fresh = MotionDatabase.open(database)
+    assert [row.id for row in fresh.rows(ids[::-1])] == ids[::-1]
+    assert not fresh.has_source("of nobody") and fresh.ids_called(ids[1]) == [ids[1]]
+    with pytest.raises(RowNotFound, match="received 'of nobody'"):
+        fresh.rows([ids[0], "of nobody"])
+    remove_rows(database, [0])
+    fewer = MotionDatabase.open(database)
+    assert fewer.ids() == [each for each in ids if each != row_id(0)]
+    problems = [each for each in verify_database(database).problems if "expected hashes of the ids" in each]
+    assert bool(problems) == (harm == "damaged")
