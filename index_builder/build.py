@@ -26,6 +26,7 @@ from index_builder.build_report import (
 from index_builder.captions.captions import Captions
 from index_builder.captions.counts import Source
 from index_builder.clips.allowed_folders import note_folders
+from index_builder.clips.archives import unpacked
 from index_builder.clips.find import Unusable, VideoFile, find_videos
 from index_builder.clips.messages import Decoded, Failed, Inspected
 from index_builder.clips.windows import PlannedClip, cut_short, row_id
@@ -67,7 +68,7 @@ def build_database(
     """
     options = replace(options or BuildOptions(), **choices)
     check_output(output)
-    found = find_videos(inputs)
+    found = _found(inputs, output)
     note_folders(entry.root for entry in found if isinstance(entry, VideoFile))
     captions = Captions(options.caption_plan, [entry for entry in found if isinstance(entry, VideoFile)])
     sampling = options.cutting.recorded(clip_seconds=encoder.clip_seconds)
@@ -79,6 +80,13 @@ def build_database(
     ):
         build = _Build(writer, encoder, captions, found, options, progress, should_stop)
         return build.run(engine or LocalEngine(workers=options.workers))
+
+
+def _found(inputs: Sequence[Path], output: Path) -> list[VideoFile | Unusable]:
+    """Videos, those in archives too, which are unpacked beside the database. Raises InputNotFound."""
+    with writing(output, remedy="run the build again"):
+        ready, broken = unpacked(inputs, folder=output.with_name(f"{output.name}-unpacked"))
+    return [*(find_videos(ready) if ready or not broken else []), *broken]
 
 
 def _template(encoder: ClipEncoder) -> Manifest:

@@ -125,6 +125,7 @@ def run_build(
     """Builds with `settings` (arguments of `build_database`), shows progress and report, and sets the exit code."""
     from index_builder.build import build_database
     from index_builder.captions.table import read_table
+    from index_builder.clips.archives import archives_in
     from index_builder.clips.find import find_videos
 
     console = Console(stderr=True)
@@ -132,7 +133,8 @@ def run_build(
     plan = settings["captions"]
     if plan.table is not None:
         read_table(plan.table, caption_column=plan.column)
-    find_videos(inputs)
+    if not archives_in(inputs):
+        find_videos(inputs)
     page = page or output / "report.html"
     try:
         with _engine(engine, pack, ray or {}) as chosen, _progress_bar(console) as progress:

@@ -1,0 +1,93 @@
+"""WebDataset archives as inputs: the videos in a .tar, and what says something about them, are unpacked beside the
+database once, and found there as any others."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tarfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+
+from index_builder.clips.find import Unusable, is_passed_by, is_video_name
+
+SUFFIX = ".tar"
+BESIDE = (".txt", ".json")
+MAX_BESIDE_BYTES = 1 << 20
+UNFINISHED = ".unfinished"
+
+
+def archives_in(inputs: Sequence[Path]) -> list[Path]:
+    """The archives named, or below a folder named, in a fixed order."""
+    found: dict[Path, None] = {}
+    for given in inputs:
+        for path in [given] if given.is_file() else _below(given):
+            if path.suffix.lower() == SUFFIX:
+                found.setdefault(Path(os.path.abspath(path)), None)
+    return list(found)
+
+
+def unpacked(inputs: Sequence[Path], *, folder: Path) -> tuple[list[Path], list[Unusable]]:
+    """The inputs with a folder below `folder` for each archive, and the archives that cannot be read.
+
+    An archive that was unpacked before, and is the same by its place, size and time, is not unpacked again. Raises
+    OSError where there is no room.
+    """
+    archives = archives_in(inputs)
+    ready, broken = [given for given in inputs if given.suffix.lower() != SUFFIX or not given.is_file()], []
+    for archive in archives:
+        status = archive.stat()
+        mark = hashlib.sha256(f"{archive}\n{status.st_size}\n{status.st_mtime_ns}".encode()).hexdigest()[:8]
+        target = folder / f"{archive.stem}-{mark}"
+        if not target.is_dir():
+            try:
+                _unpack(archive, target)
+            except (tarfile.TarError, EOFError) as error:
+                reason = f"not a readable archive: {error}; WebDataset archives are not compressed"
+                broken.append(Unusable(path=str(archive), reason=reason, failed=True))
+                continue
+        if any(target.rglob("*")):
+            ready.append(target)
+        else:
+            broken.append(Unusable(path=str(archive), reason="the archive holds no video", failed=False))
+    return ready, broken
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    for base, names, files in os.walk(folder):
+        names[:] = sorted(name for name in names if not is_passed_by(name))
+        yield from (Path(base, name) for name in sorted(files) if not name.startswith("."))
+
+
+def _unpack(archive: Path, target: Path) -> None:
+    """Under another name first, so that a folder that is there is whole."""
+    unfinished = target.with_name(f"{target.name}{UNFINISHED}")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    # Uncompressed only: a few bytes of a compressed one may unfold to any size.
+    with tarfile.open(archive, mode="r:") as opened:
+        for member in opened:
+            name = _plain_name(member)
+            if name is None:
+                continue
+            path = unfinished / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            stream = opened.extractfile(member)
+            with path.open("wb") as written:
+                shutil.copyfileobj(stream, written, 1 << 20)
+            os.utime(path, (member.mtime, member.mtime))
+    os.rename(unfinished, target)
+
+
+def _plain_name(member: tarfile.TarInfo) -> Path | None:
+    """Where a member goes: a video, or a text of its key; None for all else, and for names that would lead out."""
+    parts = [part for part in PurePosixPath(member.name).parts if part not in (".", "/")]
+    if not parts or ".." in parts or not member.isreg() or member.issparse():
+        return None
+    suffix = PurePosixPath(parts[-1]).suffix.lower()
+    beside = suffix in BESIDE and member.size <= MAX_BESIDE_BYTES
+    if not beside and not is_video_name(parts[-1]):
+        return None
+    # A key ends at the first dot: `0001.video.mp4` belongs to `0001.txt`.
+    return Path(*parts[:-1], f"{parts[-1].partition('.')[0]}{suffix}")
