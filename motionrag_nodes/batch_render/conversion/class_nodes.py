@@ -6,7 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from motionrag_nodes.batch_render.conversion.extended_classes import add_format_widgets, extend
+from motionrag_nodes.batch_render.conversion.extended_classes import (
+    add_format_widgets,
+    extend,
+    take_foreign_values,
+)
 from motionrag_nodes.batch_render.conversion.js_values import UNDEFINED
 from motionrag_nodes.batch_render.conversion.node_definitions import (
     InputDeclaration,
@@ -109,8 +113,10 @@ class ClassNode(Node):
 
     def take_values(self, values: list[Any] | dict[str, Any] | None) -> None:
         super().take_values(self._without_sockets(values) if isinstance(values, list) else values)
+        assert self.definition is not None
+        if isinstance(values, list) and self.active:
+            take_foreign_values(self, self.definition, values)
         if isinstance(values, dict):
-            assert self.definition is not None
             formats = {item.name: item.options.get("formats") for item in self.definition.inputs}
             add_format_widgets(self, values, {name: by for name, by in formats.items() if isinstance(by, Mapping)})
 

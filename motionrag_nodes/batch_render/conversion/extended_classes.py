@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from motionrag_nodes.batch_render.conversion.js_values import js_text, truthy
-from motionrag_nodes.batch_render.conversion.node_definitions import declaration
+from motionrag_nodes.batch_render.conversion.node_definitions import NodeDefinition, declaration
 from motionrag_nodes.batch_render.conversion.nodes import Node
 from motionrag_nodes.batch_render.conversion.widgets import Widget, is_widget_type, make_widgets
+from motionrag_nodes.batch_render.errors import ConversionError
 
 _OWN_LIST = "CustomCombo"
 _OPTION = "option"
+_LORA_LIST = "Power Lora Loader (rgthree)"
 
 
 def extend(node: Node, class_name: str) -> None:
@@ -37,6 +39,32 @@ def add_format_widgets(node: Node, values: Mapping[str, Any], formats: Mapping[s
                 if added.name in values:
                     added.set(values[added.name])
                 node.widgets.append(added)
+
+
+def take_foreign_values(node: Node, definition: NodeDefinition, values: list[Any]) -> None:
+    """Deals with saved values for which a pack's class declares no widget: the pack's page has made one for them.
+
+    Raises ConversionError: the values are objects, and which inputs they stand for only that page knows.
+    """
+    own = sum(widget.saved for widget in node.widgets)
+    foreign = [value for value in values[own:] if isinstance(value, Mapping) and value]
+    if definition.name == _LORA_LIST:
+        _add_loras(node, foreign)
+    elif foreign and definition.of_pack:
+        raise ConversionError(
+            f"{node.named} holds values that the page of its pack has made, such as {foreign[0]!r:.80}; the server's "
+            f'object_info does not say what they stand for. Use "Export (API)" in ComfyUI and render that.'
+        )
+
+
+def _add_loras(node: Node, values: list[Mapping[str, Any]]) -> None:
+    """Each entry of rgthree's list of LoRAs is an input of its own; there is one strength unless two are shown."""
+    for number, value in enumerate((value for value in values if "lora" in value), start=1):
+        entry = {name: item for name, item in value.items() if name != "strengthTwo"}
+        if node.properties.get("Show Strengths") == "Separate Model & Clip":
+            second = value.get("strengthTwo")
+            entry["strengthTwo"] = 1 if second is None else second
+        node.widgets.append(Widget(f"lora_{number}", "lora", entry, saved=False))
 
 
 def _add_own_list(node: Node) -> None:

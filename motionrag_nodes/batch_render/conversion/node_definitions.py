@@ -50,13 +50,17 @@ class OutputDeclaration:
 
 @dataclass(frozen=True)
 class NodeDefinition:
-    """A class of nodes. `inputs`: as declared, required first; `build_order`: as the editor makes them."""
+    """A class of nodes. `inputs`: as declared, required first; `build_order`: as the editor makes them.
+
+    `of_pack`: it comes with custom nodes, whose own page may add to it.
+    """
 
     name: str
     title: str
     inputs: tuple[InputDeclaration, ...]
     build_order: tuple[InputDeclaration, ...]
     outputs: tuple[OutputDeclaration, ...]
+    of_pack: bool = False
 
 
 class NodeDefinitions:
@@ -116,6 +120,7 @@ def _definition(name: str, raw: Any) -> NodeDefinition:
         inputs=tuple(inputs),
         build_order=tuple(_build_order(inputs, info.get("input_order"))),
         outputs=tuple(_outputs(info)),
+        of_pack=_text(info.get("python_module")).startswith("custom_nodes"),
     )
 
 
