@@ -24,6 +24,7 @@ from motionrag_nodes.batch_render.queue.leases import Lease
 from motionrag_nodes.batch_render.queue.orders import JobOrder, OrderFile
 from motionrag_nodes.batch_render.queue.store import JobStore
 from motionrag_nodes.batch_render.results.collect import remove_results
+from motionrag_nodes.batch_render.results.gallery import settings_of
 from motionrag_nodes.batch_render.results.manifest import JobRecord, OutputFile, RunManifest
 from motionrag_nodes.batch_render.results.names import STATE_FOLDER, NameTemplate
 from motionrag_nodes.batch_render.server.answers import node_title, shown_node
@@ -126,10 +127,13 @@ class Batch:
             self.manifest.put(replace(former, status="not run", outputs=(), error="It is being rendered again."))
             self.manifest.flush()
         files = [OrderFile(f.node_id, f.input_name, self._input(f.path), file_sha256(f.path)) for f in job.files]
+        run, lane = str(uuid.uuid4()), self.places[key].lane
+        if lane is not None:
+            lane.fresh.add(run)
         order = JobOrder(
             name=job.name,
             server=key,
-            run=str(uuid.uuid4()),
+            run=run,
             graph=job.graph,
             files=tuple(files),
             output_nodes=checked.output_nodes,
@@ -179,6 +183,7 @@ class Batch:
             cached_nodes=tuple(outcome.get("cached_nodes", ())),
             error=outcome.get("error"),
             node_errors=tuple(outcome.get("node_errors", ())),
+            settings=settings_of(checked.job.graph),
             finished=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from motionrag_nodes.batch_render.dry_run import BatchPlan, make_plan
 from motionrag_nodes.batch_render.errors import RenderError
 from motionrag_nodes.batch_render.jobs.plan import plan_jobs
 from motionrag_nodes.batch_render.observer import RenderObserver, SilentObserver
+from motionrag_nodes.batch_render.results.gallery import write_gallery
 from motionrag_nodes.batch_render.results.manifest import JobRecord, RunManifest
 from motionrag_nodes.batch_render.results.names import DEFAULT_TEMPLATE, STATE_FOLDER, NameTemplate
 from motionrag_nodes.batch_render.server.access import parse_access
@@ -79,6 +81,8 @@ def render_workflows(
         opened_farm(targets, queue_url=queue_url, patience_sec=patience_sec, observer=watcher) as farm,
     ):
         manifest = RunManifest(output)
+        if queue_url is None:  # what a killed run was fetching
+            shutil.rmtree(output / STATE_FOLDER / "parts", ignore_errors=True)
         facts = [place.facts for place in farm.places]
         checked = _checked(
             workflow_paths, facts, assignments, table, encoding=table_encoding, names=names, output=output
@@ -92,7 +96,10 @@ def render_workflows(
         if waiting:
             with farm.opened_store(output / STATE_FOLDER) as store:
                 batch = Batch(waiting, farm, store=store, manifest=manifest, template=names, observer=watcher)
-                batch.run(force=force)
+                try:
+                    batch.run(force=force)
+                finally:
+                    write_gallery(output, manifest.records())
                 records |= batch.records
         return RenderReport(tuple(records[c.job.name] for c in checked), tuple(done), output)
 

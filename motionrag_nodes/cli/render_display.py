@@ -104,7 +104,9 @@ def show_report(report: RenderReport, console: Console) -> None:
         table.add_row(escape(record.name), status, f"{record.seconds:.1f}", escape(files or record.error or ""))
     console.print(table)
     counts = ", ".join(f"{count} {status}" for status, count in report.as_dict()["counts"].items())
-    console.print(f"{counts}. Results and manifest.json are in {report.output}", markup=False, highlight=False)
+    console.print(
+        f"{counts}. Results, manifest.json and gallery.html are in {report.output}", markup=False, highlight=False
+    )
 
 
 def show_plan(plan: BatchPlan, console: Console) -> None:

@@ -32,6 +32,7 @@ class Lane:
     on_start: Callable[[str], None] | None = None
     on_end: Callable[[], None] | None = None
     current: dict[str, str] = field(default_factory=dict)  # job name -> prompt id, of what stands at the server
+    fresh: set[str] = field(default_factory=set)  # renderings that this process itself began
     stopping: bool = False
     _client: ComfyUIClient | None = None
     _turn: asyncio.Lock | None = None

@@ -97,7 +97,9 @@ async def _submit(lane: Lane, order: JobOrder, attempt: int) -> Outcome:
         graph[file.node_id]["inputs"][file.input_name] = await lane.upload(order.place(file.path), file.sha256)
     prompt_id = str(uuid.uuid5(uuid.UUID(order.run), str(attempt)))
     workflow = _workflow(str(order.place(order.workflow_file))) if order.workflow_file else None
-    return {"prompt_id": await lane.client.submit(graph, prompt_id=prompt_id, workflow=workflow)}
+    fresh = attempt == 1 and order.run in lane.fresh
+    lane.fresh.discard(order.run)
+    return {"prompt_id": await lane.client.submit(graph, prompt_id=prompt_id, workflow=workflow, fresh=fresh)}
 
 
 async def _follow(lane: Lane, order: JobOrder, prompt_id: str) -> Outcome:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 import uuid
 from collections import Counter
 from dataclasses import asdict
@@ -31,26 +29,29 @@ async def collect_results(
     Saved files come as "output", what was only shown as "preview", and texts as "text" files.
     Raises JobFailed: nothing was made, or a file is missing, empty, cut off or no file of its kind.
     """
-    parts = folder / STATE_FOLDER / "parts" / uuid.uuid4().hex
+    places = _Places(job, folder, template, node_names(graph))
     try:
-        parts.mkdir(parents=True)
-        return await _collect(client, run, graph, _Places(job, folder, parts, template, node_names(graph)))
+        (folder / STATE_FOLDER / "parts").mkdir(parents=True, exist_ok=True)
+        return await _collect(client, run, graph, places)
     except OSError as error:
-        raise JobFailed(
-            f"Cannot write the results into {folder}: {error.strerror or error}. Make room there."
-        ) from error
+        raise JobFailed(f"Cannot write results into {folder}: {error.strerror or error}. Make room there.") from error
     finally:
-        shutil.rmtree(parts, ignore_errors=True)
+        for part in places.parts:
+            part.unlink(missing_ok=True)
 
 
 class _Places:
     """Where files go while they come, and where then."""
 
-    def __init__(
-        self, job: str, folder: Path, parts: Path, template: NameTemplate, names: dict[str, NodeNames]
-    ) -> None:
-        self.job, self.folder, self.parts, self.template, self.names = job, folder, parts, template, names
+    def __init__(self, job: str, folder: Path, template: NameTemplate, names: dict[str, NodeNames]) -> None:
+        self.job, self.folder, self.template, self.names = job, folder, template, names
         self.count: Counter[str] = Counter()
+        self.parts: list[Path] = []
+
+    def part(self) -> Path:
+        """A file of its own for what is on its way. It need not be synced: a run checks what earlier ones left."""
+        self.parts.append(self.folder / STATE_FOLDER / "parts" / uuid.uuid4().hex)
+        return self.parts[-1]
 
     def next(self, node_id: str, suffix: str) -> str:
         self.count[node_id] += 1
@@ -62,14 +63,12 @@ async def _collect(
     client: ComfyUIClient, run: PromptRun, graph: ApiGraph, places: _Places
 ) -> tuple[tuple[OutputFile, ...], dict[str, dict[str, Any]]]:
     moves: list[tuple[Path, OutputFile]] = []
-    for number, file in enumerate(dict.fromkeys(run.files)):
+    for file in dict.fromkeys(run.files):
         if file.kind == "input":
             continue
-        part = places.parts / str(number)
+        part = places.part()
         with part.open("wb") as out:
             sha256, size_bytes = await client.view(file, out)
-            out.flush()
-            os.fsync(out.fileno())
         content = check_content(part, name=file.filename)
         name = places.next(file.node_id, local_suffix(file.filename, content))
         kind = "output" if file.kind == "output" else "preview"
@@ -80,7 +79,7 @@ async def _collect(
         for key, value in values.items():
             text = _text(value)
             if text is not None:
-                part = places.parts / f"text{len(moves)}"
+                part = places.part()
                 data = text.encode("utf-8", "replace")
                 part.write_bytes(data)
                 name = places.next(node_id, ".txt" if _is_text(value) else ".json")

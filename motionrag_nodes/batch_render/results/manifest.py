@@ -51,6 +51,7 @@ class JobRecord:
     error: str | None = None
     node_errors: tuple[dict[str, str], ...] = ()
     finished: str | None = None  # ISO 8601, UTC
+    settings: dict[str, str] = field(default_factory=dict)  # prompts, seeds and the like of the whole graph
 
 
 class RunManifest:

@@ -25,6 +25,7 @@ JOB_MARK = "motionrag_job"  # in a prompt's extra_data: the id that we asked for
 _DATABASES_ROUTE = "/motionrag/databases"
 _UPLOAD_FOLDER = "motionrag"
 _POLL_SEC = 5.0  # without a message for so long, the history is asked whether the end was missed
+_FIRST_LOOK_SEC = 0.25  # a short prompt has ended by then, and its events have told so
 _POLL_WITHOUT_EVENTS_SEC = 0.5
 _LONGEST_POLL_WITHOUT_EVENTS_SEC = 2.0
 _GONE_AFTER_SEC = 3.0  # for so long a prompt must be in neither queue nor history
@@ -125,9 +126,12 @@ class ComfyUIClient:
         except (ValueError, KeyError, AttributeError, TypeError):
             raise JobFailed(f"{self.url} did not say where it put {path}: {self.access.hide(text[:200])}") from None
 
-    async def submit(self, graph: ApiGraph, *, prompt_id: str, workflow: dict[str, Any] | None = None) -> str:
+    async def submit(
+        self, graph: ApiGraph, *, prompt_id: str, workflow: dict[str, Any] | None = None, fresh: bool = False
+    ) -> str:
         """Queues a graph under `prompt_id`, once, however often this is called; gives the id that the server uses.
 
+        `fresh`: it was surely never sent before, so that the server need not be asked.
         `workflow`, in the editor's form, goes into the files that it saves, as the editor would send it.
         Raises JobFailed: refused by validation, wholly or in a part.
         """
@@ -138,9 +142,10 @@ class ComfyUIClient:
         body = {"prompt": graph, "prompt_id": prompt_id, "client_id": client_id, "extra_data": extra}
         data = json.dumps(body).encode()
         async for last in self._http.tries():
-            there = await self.find(prompt_id)
+            there = None if fresh else await self.find_in_history(prompt_id)
             if there is not None:
                 return there
+            fresh = False
             try:
                 headers = {"Content-Type": "application/json"}
                 async with self._http.once("POST", "/prompt", data=data, headers=headers) as response:
@@ -224,7 +229,11 @@ class ComfyUIClient:
         missed_since: float | None = None
         quiet_sec = _POLL_WITHOUT_EVENTS_SEC
         with self._events.listening(run.prompt_id, note):
+            if self._events.connected.is_set():
+                with contextlib.suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(ended.wait(), _FIRST_LOOK_SEC)
             while True:
+                ended.clear()
                 entry = await self.history(run.prompt_id)
                 if entry is not None:
                     return entry
@@ -241,10 +250,8 @@ class ComfyUIClient:
                 quiet_sec = min(1.5 * quiet_sec, _LONGEST_POLL_WITHOUT_EVENTS_SEC)
                 if missed_since is not None:
                     poll_sec = min(poll_sec, _POLL_WITHOUT_EVENTS_SEC / 2)
-                if not ended.is_set():
-                    with contextlib.suppress(asyncio.TimeoutError):
-                        await asyncio.wait_for(ended.wait(), poll_sec)
-                ended.clear()
+                with contextlib.suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(ended.wait(), poll_sec)
 
     async def listen(self, timeout_sec: float = 2.0) -> bool:
         """Opens the stream of events; whether it came up in time. Without it, ends are found by asking."""
