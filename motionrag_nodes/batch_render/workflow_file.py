@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from index_builder.border import border
 from motionrag_nodes.batch_render.conversion.convert import convert_workflow
 from motionrag_nodes.batch_render.errors import ConversionError, WorkflowFileError
 
@@ -82,8 +83,15 @@ def to_api_graph(workflow: WorkflowFile, object_info: ObjectInfo) -> ApiGraph:
 
 
 def _converted(workflow: WorkflowFile, object_info: ObjectInfo) -> ApiGraph:
+    def refusal(reason: str) -> ConversionError:
+        return ConversionError(
+            f"{workflow.path} is not as the editor writes workflows, or the server does not describe its nodes as "
+            f"ComfyUI does ({reason}). Open it in the editor and save it again."
+        )
+
     try:
-        return convert_workflow(workflow.data, object_info)
+        with border(refusal):
+            return convert_workflow(workflow.data, object_info)
     except ConversionError as error:
         raise ConversionError(f"{workflow.path}: {error}") from None
 

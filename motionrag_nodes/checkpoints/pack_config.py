@@ -9,6 +9,7 @@ from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from index_builder.border import border
 from index_builder.features.encoders import EncoderSpec
 from motionrag_nodes.adapted_tokens.context_transformer import ContextTransformerConfig
 from motionrag_nodes.backbones.backbone import backbone_names, get_backbone
@@ -35,7 +36,7 @@ REQUIRED_FILES = (MOTION_RESAMPLER_FILE, APPEARANCE_RESAMPLER_FILE, CONTEXT_TRAN
 ALLOWED_FILES = (*REQUIRED_FILES, BASE_ATTENTION_FILE, CALIBRATION_FILE)
 
 # Far above any published model: what a stranger's file may ask for before memory is.
-_MOST_WIDTH, _MOST_SITES, _MOST_TABLE = 1 << 16, 4096, 1 << 24
+_MOST_WIDTH, _MOST_SITES, _MOST_TABLE, _MOST_BYTES = 1 << 16, 4096, 1 << 24, 4 << 20
 _MOST = {"depth": 256, "layers": 256, "heads": 1024, "ff_mult": 64, "num_queries": 4096, "tokens_per_clip": 4096}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -91,13 +92,18 @@ class PackConfig:
             PackTooNew: it has a later format version.
             PackInvalid: it is damaged, incomplete or contradicts itself; every problem is listed.
         """
+
+        def refusal(reason: object) -> PackInvalid:
+            return PackInvalid(f"Expected a readable JSON file at {path}, found none: {reason}. Copy the pack anew.")
+
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise PackInvalid(
-                f"Expected a readable JSON file at {path}, found none: {error}. Copy the pack anew."
-            ) from error
-        return cls.from_dict(values, where=str(path))
+            content = path.read_bytes()
+        except OSError as error:
+            raise refusal(error) from error
+        if len(content) > _MOST_BYTES:
+            raise refusal(f"it has {len(content)} bytes, at most {_MOST_BYTES} are due")
+        with border(refusal):
+            return cls.from_dict(json.loads(content.decode("utf-8")), where=str(path))
 
     @classmethod
     def from_dict(cls, values: Any, *, where: str = PACK_FILE) -> PackConfig:

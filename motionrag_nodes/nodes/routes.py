@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from index_builder.database.format.manifest import list_generations
+from index_builder.database.format.manifest import newest_generations
 from motionrag_nodes.nodes import model_folders
 
 DATABASES_ROUTE = "/motionrag/databases"
@@ -23,6 +23,5 @@ def add_routes() -> None:
 
 
 async def _generations(_: web.Request) -> web.Response:
-    """{database: newest generation}"""
-    found = {name: list_generations(folder)[0] for name, folder in model_folders.databases().items()}
-    return web.json_response(found)
+    """{database: newest generation}; without folders whose manifests have other names, or cannot be listed."""
+    return web.json_response(newest_generations(model_folders.databases()))

@@ -148,6 +148,20 @@ def list_generations(database: Path) -> list[int]:
     return sorted((int(match[1]) for name in names if (match := MANIFEST_NAME.fullmatch(name))), reverse=True)
 
 
+def newest_generations(databases: Mapping[str, Path]) -> dict[str, int]:
+    """The newest generation of each database by name; folders without a manifest's name, or that cannot be listed, are
+    left out."""
+    found: dict[str, int] = {}
+    for name, folder in databases.items():
+        try:
+            generations = list_generations(folder)
+        except DatabaseDamaged:
+            continue
+        if generations:
+            found[name] = generations[0]
+    return found
+
+
 def read_manifest(database: Path, generation: int) -> Manifest:
     """Reads and checks one manifest. Raises DatabaseDamaged, or DatabaseTooNew for a later format version."""
     path = manifest_path(database, generation)

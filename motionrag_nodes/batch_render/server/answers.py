@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from index_builder.border import border
 from motionrag_nodes.batch_render.errors import JobFailed
 from motionrag_nodes.batch_render.workflow_file import ApiGraph
 
@@ -57,6 +58,11 @@ def node_title(node_id: str, graph: ApiGraph) -> str:
 
 def refusal(answer: Any, graph: ApiGraph) -> JobFailed:
     """The server's validation answer as one readable message; also where it took only a part of the graph."""
+    with border(lambda reason: JobFailed(f"ComfyUI refused the job, and did not say why as it does ({reason}).")):
+        return _refusal(answer, graph)
+
+
+def _refusal(answer: Any, graph: ApiGraph) -> JobFailed:
     answer = answer if isinstance(answer, dict) else {}
     errors = []
     node_errors = answer.get("node_errors")
@@ -85,6 +91,11 @@ def read_end(
     Raises JobFailed as the history tells it; where the server did not run all `accepted` nodes, or where one of the
     `saving` nodes gave no file.
     """
+    with border(lambda reason: JobFailed(f"The history of prompt {run.prompt_id} is not as ComfyUI's ({reason}).")):
+        _read_end(run, entry, graph, accepted, saving)
+
+
+def _read_end(run: PromptRun, entry: Any, graph: ApiGraph, accepted: frozenset[str], saving: frozenset[str]) -> None:
     if not isinstance(entry, dict) or not isinstance(entry.get("status"), dict):
         raise JobFailed(f"The history has no readable end of prompt {run.prompt_id}. Is the server ComfyUI?")
     status = entry["status"]

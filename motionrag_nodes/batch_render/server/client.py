@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 
 import aiohttp
 
+from index_builder.border import border
 from motionrag_nodes.batch_render.errors import ComfyUIConnectionError, JobFailed, PromptGone, ResultsGone
 from motionrag_nodes.batch_render.server.access import Access, parse_access
 from motionrag_nodes.batch_render.server.answers import PromptRun, ServerFile, refusal, shown_node
@@ -88,7 +89,7 @@ class ComfyUIClient:
     async def database_generations(self) -> dict[str, int]:
         """The newest generation of each motion database there; empty where the server has not our nodes."""
         status, text = await self._http.text("GET", _DATABASES_ROUTE)
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, RecursionError):
             found = json.loads(text) if status == 200 else {}
             if isinstance(found, dict):
                 return {str(name): int(number) for name, number in found.items() if isinstance(number, int)}
@@ -123,7 +124,7 @@ class ComfyUIClient:
         try:
             answer = json.loads(text)
             return "/".join(str(part) for part in (answer.get("subfolder"), answer["name"]) if part)
-        except (ValueError, KeyError, AttributeError, TypeError):
+        except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
             raise JobFailed(f"{self.url} did not say where it put {path}: {self.access.hide(text[:200])}") from None
 
     async def submit(
@@ -162,7 +163,7 @@ class ComfyUIClient:
     async def _accepted(self, status: int, text: str, graph: ApiGraph) -> str:
         try:
             answer = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             if status == 413:
                 raise JobFailed(
                     f"{self.url} refuses the job as too large (HTTP 413). Raise its proxy's limit."
@@ -206,6 +207,19 @@ class ComfyUIClient:
 
     async def queue(self) -> QueueView:
         data = await self._http.json("/queue")
+        with border(self._not_comfyui("/queue")):
+            return self._read_queue(data)
+
+    def _not_comfyui(self, path: str) -> Callable[[str], ComfyUIConnectionError]:
+        def refusal(reason: str) -> ComfyUIConnectionError:
+            return ComfyUIConnectionError(
+                f"{self.url}{path} does not answer as ComfyUI does ({reason}). Check --server."
+            )
+
+        return refusal
+
+    @staticmethod
+    def _read_queue(data: Any) -> QueueView:
         data = data if isinstance(data, dict) else {}
         marks: dict[str, str] = {}
         ids: list[tuple[str, ...]] = []

@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 
+from index_builder.border import border
 from motionrag_nodes.batch_render.errors import ComfyUIConnectionError, ServerRefusedAccess
 from motionrag_nodes.batch_render.server.access import Access
 
@@ -85,12 +86,12 @@ class Http:
     async def json(self, path: str) -> Any:
         """The JSON of a GET. Raises ComfyUIConnectionError where something else comes."""
         status, text = await self.text("GET", path)
-        try:
-            return json.loads(text)
-        except ValueError:
-            raise ComfyUIConnectionError(
+        with border(
+            lambda _: ComfyUIConnectionError(
                 f"{self.access.url}{path} did not answer with JSON (HTTP {status}); is it ComfyUI? Check --server."
-            ) from None
+            )
+        ):
+            return json.loads(text)
 
     async def tries(self) -> AsyncIterator[bool]:
         """Yields before each try, whether it is the last; waits between them, longer each time."""

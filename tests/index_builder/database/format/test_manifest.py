@@ -18,6 +18,7 @@ from index_builder.database.format.manifest import (
     list_generations,
     locate,
     manifest_path,
+    newest_generations,
     newest_manifest,
     parse_manifest,
     read_manifest,
@@ -55,6 +56,17 @@ def write(database: Path, generation: int, content: bytes | None = None) -> Path
     path = manifest_path(database, generation)
     path.write_bytes(manifest(generation).to_bytes() if content is None else content)
     return path
+
+
+def test_the_newest_generations_of_many_folders(tmp_path: Path) -> None:
+    for name in ("good", "odd", "empty"):
+        (tmp_path / name).mkdir()
+    write(tmp_path / "good", 3)
+    for name in ("manifest-x.json", "manifest-1.json", "manifest-9999999999999.json", "manifest-.json"):
+        (tmp_path / "odd" / name).write_text("[")
+    (tmp_path / "file").write_text("x")
+    folders = {name: tmp_path / name for name in ("good", "odd", "empty", "file", "gone")}
+    assert newest_generations(folders) == {"good": 3}
 
 
 def test_comes_back_equal(tmp_path: Path) -> None:
