@@ -42,8 +42,7 @@ def decode_alone(folder: Path, encoder: PackClipEncoder) -> list[Decoded]:
     """Inspects and decodes every video as a build does, and leaves it there."""
     work = EngineWork(
         database=folder,
-        clip_frames=encoder.clip_frames,
-        short_side=encoder.short_side,
+        reading=encoder.reading,
         limits=DecodeLimits(),
         batch_clips=BATCH,
         commit_clips=512,

@@ -106,9 +106,10 @@ def _template(encoder: ClipEncoder) -> Manifest:
         format_version=FIRST_VERSION if encoder.text_space is None else FORMAT_VERSION,
         tokens=(space,),
         clips={
-            "frames": encoder.clip_frames,
+            "frames": encoder.reading.frames,
             "seconds": float(encoder.clip_seconds),
-            "short_side": encoder.short_side,
+            "short_side": encoder.reading.short_side,
+            **({} if encoder.reading.version == 1 else {"version": 2, "shape": list(encoder.reading.shape or ())}),
         },
         decoders={name: _version_of(name) for name in ("decord", "av")},
     )
@@ -232,8 +233,7 @@ class _Build:
     def _work(self) -> EngineWork:
         return EngineWork(
             database=self.writer.database,
-            clip_frames=self.encoder.clip_frames,
-            short_side=self.encoder.short_side,
+            reading=self.encoder.reading,
             limits=self.options.limits,
             batch_clips=self.options.batch_clips,
             commit_clips=self.options.commit_clips,

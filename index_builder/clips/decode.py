@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
+from index_builder.clips.reading import ClipPixels, Reading
 from index_builder.clips.shown_frames import SHOWN_TOLERANCE_SEC, Reader, Shown, readers_of
 from index_builder.clips.timeline import DecodeLimits, Timeline, read_timeline
 from index_builder.clips.video_bytes import Progress, unheard
@@ -21,13 +21,12 @@ DECODERS = ("pyav", "decord")
 # Packets may promise frames that are never shown (the hidden ones of VP8, the second fields of interlaced pictures).
 HIDDEN_FRAMES = 2.5
 LEAST_SLACK_SEC = 0.05
-# Pillow shrinks by whole numbers first where this leaves no difference to see: much faster for large frames.
-REDUCING_GAP = 3.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class DecodedClip:
-    """frames: uint8 RGB [T, H, W, 3]; times from the video's first frame; width and height of the video as displayed;
+    """frames: RGB [T, H, W, 3], uint8, or uint16 where a Reading of version 2 asks for them, then with the first frame
+    at its own size, uint8 [H, W, 3]; times from the video's first frame; width and height of the video as displayed;
     rotation in degrees counter-clockwise, already applied; decoder: "pyav", "decord" or "pillow"."""
 
     frames: np.ndarray
@@ -38,12 +37,19 @@ class DecodedClip:
     height: int
     rotation: int
     decoder: str
+    first_frame: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        if self.frames.ndim != 4 or self.frames.shape[-1] != 3 or self.frames.dtype != np.uint8:
+        due = np.uint8 if self.first_frame is None else np.uint16
+        if self.frames.ndim != 4 or self.frames.shape[-1] != 3 or self.frames.dtype != due:
             raise InvalidSetting(
-                f"expected uint8 frames [T, H, W, 3], received {self.frames.dtype} {self.frames.shape}"
+                f"expected {due.__name__} frames [T, H, W, 3], received {self.frames.dtype} {self.frames.shape}"
             )
+
+    @property
+    def pixels(self) -> np.ndarray | ClipPixels:
+        """What an encoder is given."""
+        return self.frames if self.first_frame is None else ClipPixels(self.frames, self.first_frame)
 
 
 def decode_clip(
@@ -57,8 +63,11 @@ def decode_clip(
     fps: float | None = None,
     limits: DecodeLimits | None = None,
     decoders: tuple[str, ...] = DECODERS,
+    reading: Reading | None = None,
 ) -> DecodedClip:
     """`frames` frames of a window of the video, evenly spaced in time, the short side resized to `short_side` pixels.
+
+    A `reading` replaces both, and says which frames of the window and how they are resized.
 
     Without `start_sec` and `end_sec` the window is the video's middle `seconds` (all of a shorter one); `fps` sets the
     window's length to frames / fps instead. The i-th frame is the one on screen at start + i * length / frames: 8 fps
@@ -69,6 +78,7 @@ def decode_clip(
         raise InvalidSetting(
             f"expected positive frames, seconds, short_side, fps, received {frames}, {seconds}, {short_side}, {fps}"
         )
+    reading = reading or Reading(frames=frames, short_side=short_side)
     timeline = read_timeline(path, limits=limits or DecodeLimits())
     window = clip_windows(timeline.duration_sec, clip_seconds=frames / fps if fps else seconds)[0]
     start = window.start_sec if start_sec is None else start_sec
@@ -77,9 +87,7 @@ def decode_clip(
         raise InvalidSetting(
             f"expected a window inside the {timeline.duration_sec:.3f} s of {path.name}, received {start} to {end} s"
         )
-    ((_, clip),) = decode_windows(
-        path, timeline, [(start, end)], frames=frames, short_side=short_side, decoders=decoders
-    )
+    ((_, clip),) = decode_windows(path, timeline, [(start, end)], reading=reading, decoders=decoders)
     if isinstance(clip, ClipUnreadable):
         raise clip
     return clip
@@ -90,20 +98,18 @@ def decode_windows(
     timeline: Timeline,
     windows: Sequence[tuple[float, float]],
     *,
-    frames: int,
-    short_side: int,
+    reading: Reading,
     decoders: tuple[str, ...] = DECODERS,
     progress: Progress = unheard,
 ) -> Iterator[tuple[int, DecodedClip | ClipUnreadable]]:
     """(place in `windows`, the clip or why there is none) of each window (start and end in seconds), as soon as it is
     known. The video is read once where its first reader does; what one gets wrong is tried with the next."""
-    size = _target_size(timeline, short_side)
     open_places, reasons = set(range(len(windows))), {place: [] for place in range(len(windows))}
     for decoder, reader in readers_of(timeline, decoders):
         if not open_places:
             break
-        rows = {place: np.linspace(*windows[place], frames, endpoint=False) for place in sorted(open_places)}
-        for place, result in _one_pass(path, timeline, rows, size, reader, progress):
+        rows = {place: reading.times(*windows[place], timeline.times_sec) for place in sorted(open_places)}
+        for place, result in _one_pass(path, timeline, rows, reading, reader, progress):
             if isinstance(result, str):
                 reason = f"{decoder}: {result}"
                 if reason not in reasons[place]:
@@ -115,7 +121,8 @@ def decode_windows(
             yield (
                 place,
                 DecodedClip(
-                    frames=result,
+                    frames=result.frames,
+                    first_frame=result.first_frame if reading.version == 2 else None,
                     start_sec=start,
                     end_sec=end,
                     fps=timeline.fps,
@@ -133,13 +140,15 @@ def _one_pass(
     path: Path,
     timeline: Timeline,
     rows: dict[int, np.ndarray],
-    size: tuple[int, int],
+    reading: Reading,
     reader: Reader,
     progress: Progress,
-) -> Iterator[tuple[int, np.ndarray | str]]:
-    """(place, frames [T, H, W, 3] or why there are none) for each of `rows`, the wanted times by place."""
+) -> Iterator[tuple[int, ClipPixels | str]]:
+    """(place, the clip or why there is none) for each of `rows`, the wanted times by place."""
+    shape = {"width": timeline.width, "height": timeline.height}
     wanted = sorted((float(time), place, slot) for place, times in rows.items() for slot, time in enumerate(times))
     pictures: dict[int, dict[int, np.ndarray]] = {place: {} for place in rows}
+    firsts: dict[int, np.ndarray] = {}
     failed: set[int] = set()
     shown, resized = None, None
     try:
@@ -154,11 +163,13 @@ def _one_pass(
                 yield place, why
                 continue
             if frame is not shown:
-                shown, resized = frame, _resize(frame.pixels(), size)
+                shown, resized = frame, reading.sized(frame.pixels(), **shape)
             pictures[place][slot] = resized
+            if slot == 0:
+                firsts[place] = resized if reading.version == 1 else reading.whole(frame.pixels(), **shape)
             if len(pictures[place]) == len(rows[place]):
                 found = pictures.pop(place)
-                yield place, np.stack([found[slot] for slot in range(len(rows[place]))])
+                yield place, ClipPixels(np.stack([found[slot] for slot in range(len(rows[place]))]), firsts.pop(place))
     except ClipUnreadable as error:
         for place in pictures:
             if place not in failed:
@@ -200,17 +211,3 @@ def _why_wrong(frame: Shown, time_sec: float, timeline: Timeline) -> str | None:
             "the file is cut short or damaged"
         )
     return None
-
-
-def _target_size(timeline: Timeline, short_side: int) -> tuple[int, int]:
-    """(width, height) with the short side at `short_side`, the other to scale."""
-    scale = short_side / min(timeline.width, timeline.height)
-    return max(short_side, round(timeline.width * scale)), max(short_side, round(timeline.height * scale))
-
-
-def _resize(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    if frame.shape[1::-1] == size:
-        return np.ascontiguousarray(frame)
-    # Pillow's filters widen with the reduction, which is what "antialias" means.
-    picture = Image.fromarray(np.ascontiguousarray(frame))
-    return np.asarray(picture.resize(size, Image.Resampling.BICUBIC, reducing_gap=REDUCING_GAP))

@@ -17,10 +17,12 @@ import numpy as np
 from index_builder.clips.decode import DecodedClip
 from index_builder.clips.find import VideoFile
 from index_builder.clips.orientation import Orientation
+from index_builder.clips.reading import Reading
 from index_builder.clips.thumbnails import MAX_THUMBNAIL_BYTES
 from index_builder.clips.timeline import DecodeLimits, Timeline
 from index_builder.clips.windows import ClipWindow, PlannedClip
 
+_PICTURES = ("frames", "first_frame")
 MAX_LINE_BYTES = 64 << 20
 MAX_TICKS_BYTES = 256 << 20
 MAX_PIXEL_BYTES = 2 << 30
@@ -43,8 +45,7 @@ class DecodeTask:
 
     clips: tuple[PlannedClip, ...]
     timeline: Timeline
-    frames: int
-    short_side: int
+    reading: Reading
     decoders: tuple[str, ...]
 
     @property
@@ -100,7 +101,7 @@ def send_task(stream: BinaryIO, task: Task, limits: DecodeLimits) -> None:
     if isinstance(task, InspectTask):
         message["scene_threshold"] = task.scene_threshold
     else:
-        message |= {name: getattr(task, name) for name in ("frames", "short_side", "decoders")}
+        message |= {"reading": task.reading.to_dict(), "decoders": task.decoders}
         message["windows_ms"] = [(clip.window.start_ms, clip.window.end_ms) for clip in task.clips]
         message["timeline"] = _timeline_message(task.timeline)
     stream.write(json.dumps(message).encode() + b"\n")
@@ -120,8 +121,7 @@ def receive_task(stream: BinaryIO) -> tuple[Task, DecodeLimits] | None:
     task = DecodeTask(
         clips=tuple(PlannedClip(video=video, window=ClipWindow(*w), row_id="") for w in message["windows_ms"]),
         timeline=_timeline(message["timeline"]),
-        frames=message["frames"],
-        short_side=message["short_side"],
+        reading=Reading.from_dict(message["reading"]),
         decoders=tuple(message["decoders"]),
     )
     return task, limits
@@ -138,10 +138,10 @@ def send_answer(stream: BinaryIO, answer: Answer, place: int | None = None) -> N
     body: list[bytes | memoryview] = []
     message: dict[str, Any] = {"kind": type(answer).__name__, "place": place}
     if isinstance(answer, Decoded):
-        message["clip"] = {name: value for name, value in vars(answer.clip).items() if name != "frames"}
-        pixels = np.ascontiguousarray(answer.clip.frames)
-        message |= {"shape": pixels.shape, "thumbnail_bytes": len(answer.thumbnail)}
-        body = [pixels.data.cast("B"), answer.thumbnail]
+        pictures = [answer.clip.frames, *([] if answer.clip.first_frame is None else [answer.clip.first_frame])]
+        message["clip"] = {name: value for name, value in vars(answer.clip).items() if name not in _PICTURES}
+        message |= {"shapes": [picture.shape for picture in pictures], "thumbnail_bytes": len(answer.thumbnail)}
+        body = [*(np.ascontiguousarray(picture).data.cast("B") for picture in pictures), answer.thumbnail]
     elif isinstance(answer, Inspected):
         message |= {"content_sha256": answer.content_sha256, "cuts_ms": answer.cuts_ms}
         message["timeline"] = _timeline_message(answer.timeline)
@@ -186,14 +186,22 @@ def receive_answer(stream: BinaryIO, task: Task) -> Answer | None:
 
 
 def _receive_clip(stream: BinaryIO, message: dict[str, Any], planned: PlannedClip) -> Decoded:
-    shape = tuple(int(length) for length in message["shape"])
-    pixel_bytes, thumbnail_bytes = int(np.prod(shape, dtype=np.int64)), int(message["thumbnail_bytes"])
-    plausible = len(shape) == 4 and shape[3] == 3 and min(shape) >= 1 and thumbnail_bytes >= 0
-    if not plausible or pixel_bytes > MAX_PIXEL_BYTES or thumbnail_bytes > MAX_THUMBNAIL_BYTES:
-        raise BrokenAnswer(f"a clip of shape {shape} with a thumbnail of {thumbnail_bytes} bytes")
-    frames = np.frombuffer(_read_exactly(stream, pixel_bytes), dtype=np.uint8).reshape(shape)
-    clip = DecodedClip(frames=frames, **message["clip"])
+    shapes = [tuple(int(length) for length in shape) for shape in message["shapes"]]
+    thumbnail_bytes = int(message["thumbnail_bytes"])
+    if [len(shape) for shape in shapes] not in ([4], [4, 3]) or not 0 <= thumbnail_bytes <= MAX_THUMBNAIL_BYTES:
+        raise BrokenAnswer(f"a clip of shape {shapes} with a thumbnail of {thumbnail_bytes} bytes")
+    # With the first frame at its own size the frames have 16 bits.
+    kinds = (np.uint8,) if len(shapes) == 1 else (np.uint16, np.uint8)
+    pictures = [_read_pixels(stream, shape, kind) for shape, kind in zip(shapes, kinds, strict=True)]
+    clip = DecodedClip(**dict(zip(_PICTURES, pictures, strict=False)), **message["clip"])
     return Decoded(planned=planned, clip=clip, thumbnail=_read_exactly(stream, thumbnail_bytes))
+
+
+def _read_pixels(stream: BinaryIO, shape: tuple[int, ...], kind: type) -> np.ndarray:
+    size = int(np.prod(shape, dtype=np.int64)) * np.dtype(kind).itemsize
+    if shape[-1] != 3 or min(shape) < 1 or size > MAX_PIXEL_BYTES:
+        raise BrokenAnswer(f"a clip of shape {shape}")
+    return np.frombuffer(_read_exactly(stream, size), dtype=kind).reshape(shape)
 
 
 def _timeline_message(timeline: Timeline) -> dict[str, Any]:

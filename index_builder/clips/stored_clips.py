@@ -11,6 +11,7 @@ from index_builder.clips.allowed_folders import AllowedFolders
 from index_builder.clips.decode import DECODERS, DecodedClip
 from index_builder.clips.find import VideoFile
 from index_builder.clips.messages import Answer, Decoded, DecodeTask, Failed, Inspected, InspectTask
+from index_builder.clips.reading import Reading
 from index_builder.clips.timeline import DecodeLimits
 from index_builder.clips.windows import ClipWindow, PlannedClip
 from index_builder.clips.workers import DecodePool
@@ -26,8 +27,7 @@ def read_stored_clips(
     rows: Sequence[ClipRow],
     *,
     allowed: AllowedFolders,
-    frames: int,
-    short_side: int,
+    reading: Reading,
     limits: DecodeLimits | None = None,
     progress: Progress | None = None,
 ) -> list[DecodedClip | str]:
@@ -43,16 +43,14 @@ def read_stored_clips(
         for row in rows:
             tell()
             try:
-                found.append(_read(pool, row, allowed.checked(row.source), frames, short_side, tell))
+                found.append(_read(pool, row, allowed.checked(row.source), reading, tell))
             except ClipUnreadable as error:
                 found.append(str(error))
         tell()
     return found
 
 
-def _read(
-    pool: DecodePool, row: ClipRow, path: Path, frames: int, short_side: int, tell: Callable[[], None]
-) -> DecodedClip:
+def _read(pool: DecodePool, row: ClipRow, path: Path, reading: Reading, tell: Callable[[], None]) -> DecodedClip:
     status = path.stat()
     video = VideoFile(path=path, root=path.parent, size_bytes=status.st_size, mtime_ns=status.st_mtime_ns)
     inspected = _answer(pool, InspectTask(video=video), tell)
@@ -67,8 +65,7 @@ def _read(
     task = DecodeTask(
         clips=(PlannedClip(video=video, window=window, row_id=row.id),),
         timeline=inspected.timeline,
-        frames=frames,
-        short_side=short_side,
+        reading=reading,
         decoders=DECODERS,
     )
     answer = _answer(pool, task, tell)

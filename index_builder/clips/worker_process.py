@@ -24,6 +24,7 @@ from index_builder.clips.messages import (
     send_answer,
     send_headway,
 )
+from index_builder.clips.reading import in_eight_bits
 from index_builder.clips.scenes import scene_cuts_ms
 from index_builder.clips.thumbnails import thumbnail_strip
 from index_builder.clips.timeline import DecodeLimits, read_timeline
@@ -84,8 +85,7 @@ def _decode(task: DecodeTask, progress: Progress) -> Iterator[tuple[Decoded | Fa
         Path(task.video.path),
         task.timeline,
         windows,
-        frames=task.frames,
-        short_side=task.short_side,
+        reading=task.reading,
         decoders=task.decoders,
         progress=progress,
     ):
@@ -93,7 +93,7 @@ def _decode(task: DecodeTask, progress: Progress) -> Iterator[tuple[Decoded | Fa
         if isinstance(clip, ClipUnreadable):
             yield Failed(video=task.video, planned=planned, reason=str(clip)), place
         else:
-            yield Decoded(planned=planned, clip=clip, thumbnail=thumbnail_strip(clip.frames)), place
+            yield Decoded(planned=planned, clip=clip, thumbnail=thumbnail_strip(in_eight_bits(clip.frames))), place
 
 
 class _Watch:

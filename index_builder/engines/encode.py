@@ -23,7 +23,7 @@ def encode_clips(encoder: ClipEncoder, decoded: Sequence[Decoded]) -> tuple[RowB
     Raises InvalidSetting for features of wrong shapes.
     """
     captions = [joined_caption(clip.planned.captions) for clip in decoded]
-    features = encoder.encode([clip.clip.frames for clip in decoded], captions)
+    features = encoder.encode([clip.clip.pixels for clip in decoded], captions)
     _check_shapes(encoder, features, len(decoded))
     for place, clip in enumerate(decoded):
         if len(clip.planned.captions) > 1:

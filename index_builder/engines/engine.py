@@ -13,6 +13,7 @@ from typing import Protocol
 
 from index_builder.clips.find import VideoFile
 from index_builder.clips.messages import Decoded, Failed, Inspected
+from index_builder.clips.reading import Reading
 from index_builder.clips.timeline import DecodeLimits
 from index_builder.clips.windows import PlannedClip
 from index_builder.database.commit.segment_files import SegmentTicket
@@ -35,14 +36,13 @@ Plan = Callable[[VideoFile, Inspected], Sequence[PlannedClip]]
 class EngineWork:
     """What a build asks of its engine.
 
-    `database` is the folder that is being built. Clips are wanted as `clip_frames` frames with `short_side` pixels on
-    the short side. Engines that encode too encode `batch_clips` at a time, and write at most `commit_clips` into the
-    segment of a `new_ticket`. Where `scene_threshold` is given, inspection finds each video's cuts too.
+    `database` is the folder that is being built. Clips are wanted as `reading` says. Engines that encode too encode
+    `batch_clips` at a time, and write at most `commit_clips` into the segment of a `new_ticket`. Where
+    `scene_threshold` is given, inspection finds each video's cuts too.
     """
 
     database: Path
-    clip_frames: int
-    short_side: int
+    reading: Reading
     limits: DecodeLimits
     batch_clips: int
     commit_clips: int

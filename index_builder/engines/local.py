@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from index_builder.clips.decode import DECODERS
 from index_builder.clips.find import VideoFile
 from index_builder.clips.messages import Decoded, DecodeTask, Failed, Inspected, InspectTask
+from index_builder.clips.reading import Reading
 from index_builder.clips.timeline import Timeline
 from index_builder.clips.windows import PlannedClip
 from index_builder.clips.workers import DecodePool
@@ -58,14 +59,10 @@ class LocalEngine:
                         yield found
                         continue
                     planned = plan(video, found)
-                    decoding += decode_tasks(
-                        planned, found.timeline, frames=work.clip_frames, short_side=work.short_side
-                    )
+                    decoding += decode_tasks(planned, found.timeline, reading=work.reading)
 
 
-def decode_tasks(
-    planned: Sequence[PlannedClip], timeline: Timeline, *, frames: int, short_side: int
-) -> list[DecodeTask]:
+def decode_tasks(planned: Sequence[PlannedClip], timeline: Timeline, *, reading: Reading) -> list[DecodeTask]:
     """Asks decode workers for clips of one video: in parts where a part can be sought, else in one pass."""
     ordered = sorted(planned, key=lambda clip: clip.window)
     step = CLIPS_AT_A_TIME if timeline.indexed and timeline.timed else max(1, len(ordered))
@@ -73,8 +70,7 @@ def decode_tasks(
         DecodeTask(
             clips=tuple(ordered[start : start + step]),
             timeline=timeline,
-            frames=frames,
-            short_side=short_side,
+            reading=reading,
             decoders=DECODERS,
         )
         for start in range(0, len(ordered), step)

@@ -126,10 +126,9 @@ class ShardWorker:
                 failed.extend(unfit)
                 waiting.clear()
 
-        sizes = {"frames": self.encoder.clip_frames, "short_side": self.encoder.short_side}
         for video, timeline in shard.timelines.items():
             of_video = [planned for planned in shard.clips if planned.video == video]
-            for task in decode_tasks(of_video, timeline, **sizes):
+            for task in decode_tasks(of_video, timeline, reading=self.encoder.reading):
                 self.pool.submit(task)
         for answer in self._answers():
             failed.append(answer) if isinstance(answer, Failed) else waiting.append(answer)

@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from index_builder.clips.reading import ClipPixels, Reading
 from index_builder.features.embedding_space import EmbeddingSpace
 
 
@@ -38,7 +39,7 @@ class ClipEncoder(Protocol):
 
     `retrieval_fingerprint`, `retrieval_description` and `embedding_dim` are the space of frame embeddings, and of text
     too unless `text_space` is one of its own; `tokens_fingerprint` names the motion encoder, appearance encoder and
-    resamplers together. `clip_frames` frames over `clip_seconds` seconds, with `short_side` pixels on the short side,
+    resamplers together. `reading` of windows of `clip_seconds` seconds
     are what `encode` expects of each clip.
     """
 
@@ -50,12 +51,11 @@ class ClipEncoder(Protocol):
     tokens_fingerprint: str
     tokens_per_clip: int
     token_dim: int
-    clip_frames: int
     clip_seconds: float
-    short_side: int
+    reading: Reading
 
-    def encode(self, clips: Sequence[np.ndarray], captions: Sequence[str | None]) -> ClipFeatures:
-        """B clips uint8 RGB [T, H, W, 3] and their captions -> ClipFeatures of B rows."""
+    def encode(self, clips: Sequence[np.ndarray | ClipPixels], captions: Sequence[str | None]) -> ClipFeatures:
+        """B clips, as `reading` gives them or uint8 RGB [T, H, W, 3], and their captions -> ClipFeatures of B rows."""
         ...
 
     def encode_text(self, texts: Sequence[str]) -> np.ndarray:

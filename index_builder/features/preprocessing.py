@@ -10,6 +10,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from index_builder.features.crop import crop_to_shape
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 VERSIONS = (1, 2)
@@ -83,17 +85,6 @@ def sample_frames(clip: np.ndarray, count: int) -> np.ndarray:
     return clip[np.round(np.linspace(0, len(clip) - 1, count)).astype(int)]
 
 
-def crop_to_shape(frames: np.ndarray, shape: tuple[int, int] | None) -> np.ndarray:
-    """[..., H, W, 3] -> the largest rectangle of the ratio width : height at the centre; None leaves all of it."""
-    if shape is None:
-        return frames
-    height, width = frames.shape[-3:-1]
-    kept_height = min(height, max(1, round(width * shape[1] / shape[0])))
-    kept_width = min(width, max(1, round(height * shape[0] / shape[1])))
-    top, left = round((height - kept_height) / 2), round((width - kept_width) / 2)
-    return frames[..., top : top + kept_height, left : left + kept_width, :]
-
-
 def prepare_frames(frames: np.ndarray, preprocessing: Preprocessing) -> torch.Tensor:
     """RGB [B, H, W, 3], uint8 or uint16 of full scale -> float32 [B, 3, crop, crop], normalised."""
     prepare = _as_published if preprocessing.version == 2 else _as_in_first_packs
@@ -114,7 +105,8 @@ def resize_short_side(frame: np.ndarray, preprocessing: Preprocessing) -> torch.
     version 2 does."""
     from torchvision.transforms.functional import InterpolationMode, resize
 
-    cropped = crop_to_shape(frame, preprocessing.shape)
+    # Sixteen bits: read as Reading's version 2 does, cropped and resized already.
+    cropped = frame if frame.dtype == np.uint16 else crop_to_shape(frame, preprocessing.shape)
     pixels = torch.from_numpy(np.ascontiguousarray(cropped)).permute(2, 0, 1)  # [H, W, 3] -> [3, H, W]
     mode = InterpolationMode(preprocessing.interpolation)
     # One picture at a time: sixteen of a film in float are gigabytes.

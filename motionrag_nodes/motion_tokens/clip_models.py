@@ -13,8 +13,19 @@ if TYPE_CHECKING:
     from motionrag_nodes.motion_tokens.resampler import ResamplerConfig
 
 
+class VideoSettings(Protocol):
+    """How many frames the video model makes."""
+
+    @property
+    def frames(self) -> int: ...
+
+
 class ClipConfig(Protocol):
-    """Encoders by role, the size of the motion resampler, how many neighbours adaptation was trained with."""
+    """Encoders by role, the size of the motion resampler, how many neighbours adaptation was trained with, and how the
+    video model generates."""
+
+    @property
+    def generation(self) -> VideoSettings: ...
 
     @property
     def references(self) -> int: ...

@@ -10,25 +10,24 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import torch
 
+from index_builder.clips.reading import ClipPixels, Reading, first_frame_of, frames_of
 from index_builder.features.clip_encoder import ClipFeatures
 from index_builder.features.embedding_space import EmbeddingSpace
 from motionrag_nodes.errors import ShapeMismatch
 
 if TYPE_CHECKING:
-    from motionrag_nodes.motion_tokens.clip_models import ClipModels
+    from motionrag_nodes.motion_tokens.clip_models import ClipConfig, ClipModels
 
 # References are read at 8 fps over 2 s (arXiv 2509.26391).
 CLIP_FRAMES = 16
 CLIP_SECONDS = 2.0
+CLIP_FPS = 8
 
 _zero_clip_tokens: WeakKeyDictionary[ClipModels, torch.Tensor] = WeakKeyDictionary()
 
 
 class PackClipEncoder:
     """The ClipEncoder of a loaded pack; its encoders are loaded when first needed."""
-
-    clip_frames = CLIP_FRAMES
-    clip_seconds = CLIP_SECONDS
 
     def __init__(self, pack: ClipModels) -> None:
         self.pack = pack
@@ -38,8 +37,7 @@ class PackClipEncoder:
         self.tokens_fingerprint = pack.tokens_fingerprint
         self.tokens_per_clip = pack.config.motion_resampler.num_queries
         self.token_dim = pack.config.motion_resampler.output_dim
-        # The retrieval encoder is left out: it looks at content, not at fine motion, and is content with less.
-        self.short_side = max(encoders[role].preprocessing.resize_short_side for role in ("motion", "appearance"))
+        self.reading, self.clip_seconds = reading_of(pack.config)
 
     @property
     def retrieval_description(self) -> str:
@@ -57,14 +55,14 @@ class PackClipEncoder:
         captions = self.pack.captions_encoder
         return None if captions is None else captions.space
 
-    def encode(self, clips: Sequence[np.ndarray], captions: Sequence[str | None]) -> ClipFeatures:
-        """B clips uint8 RGB [T, H, W, 3], of any sizes, and their captions -> ClipFeatures of B rows.
+    def encode(self, clips: Sequence[np.ndarray | ClipPixels], captions: Sequence[str | None]) -> ClipFeatures:
+        """B clips as `reading` gives them, or uint8 RGB [T, H, W, 3] of any sizes, and their captions -> B rows.
 
         Raises:
             ShapeMismatch: a clip has another shape or type, or the captions have another number.
         """
         check_clips(clips, captions)
-        first_frames = [clip[0] for clip in clips]
+        first_frames = [first_frame_of(clip) for clip in clips]
         captioned = [index for index, caption in enumerate(captions) if caption is not None]
         space = self.text_space
         text = np.zeros((len(clips), self.embedding_dim if space is None else space.dim), dtype=np.float32)
@@ -86,9 +84,9 @@ class PackClipEncoder:
         return self.pack.retrieval_encoder.encode_frames(frames)
 
     @torch.inference_mode()
-    def motion_tokens(self, clips: Sequence[np.ndarray]) -> torch.Tensor:
-        """B clips uint8 RGB [T, H, W, 3] -> motion tokens float32 [B, L, D] on the pack's device."""
-        return self.pack.motion_resampler(self.pack.motion_encoder.encode(clips))
+    def motion_tokens(self, clips: Sequence[np.ndarray | ClipPixels]) -> torch.Tensor:
+        """B clips as in `encode` -> motion tokens float32 [B, L, D] on the pack's device."""
+        return self.pack.motion_resampler(self.pack.motion_encoder.encode([frames_of(clip) for clip in clips]))
 
     @torch.inference_mode()
     def appearance_tokens(self, frames: Sequence[np.ndarray]) -> torch.Tensor:
@@ -117,11 +115,31 @@ class PackClipEncoder:
         return clip
 
 
-def check_clips(clips: Sequence[np.ndarray], captions: Sequence[str | None]) -> None:
+def reading_of(config: ClipConfig) -> tuple[Reading, float]:
+    """How a pack's clips are read, and how many seconds they are of."""
+    pixels = {role: config.encoders[role].preprocessing for role in ("motion", "appearance")}
+    motion = pixels["motion"]
+    if motion.version == 1:
+        # The retrieval encoder is left out: it looks at content, not at fine motion, and is content with less.
+        side = max(wanted.resize_short_side for wanted in pixels.values())
+        return Reading(frames=CLIP_FRAMES, short_side=side), CLIP_SECONDS
+    # As many frames as the video model makes: 16 in 2 s, CogVideoX 17 in 2.125 s.
+    frames = config.generation.frames
+    reading = Reading(
+        frames=frames,
+        short_side=motion.resize_short_side,
+        version=2,
+        interpolation=motion.interpolation,
+        shape=motion.shape,
+    )
+    return reading, frames / CLIP_FPS
+
+
+def check_clips(clips: Sequence[np.ndarray | ClipPixels], captions: Sequence[str | None]) -> None:
     """Raises ShapeMismatch unless there are clips uint8 RGB [T, H, W, 3], each with a caption or None."""
     if len(clips) != len(captions):
         raise ShapeMismatch(f"Expected one caption (or None) for each of {len(clips)} clips, received {len(captions)}.")
-    for clip in clips:
+    for clip in (clip for clip in clips if not isinstance(clip, ClipPixels)):
         if clip.dtype != np.uint8 or clip.ndim != 4 or clip.shape[-1] != 3 or 0 in clip.shape:
             raise ShapeMismatch(
                 f"Expected a clip as uint8 RGB [T, H, W, 3], received {clip.dtype} {list(clip.shape)}: "

@@ -45,10 +45,9 @@ def clip_motion(name: str, *, database: MotionDatabase, encoder: ClipEncoder) ->
         )
     from index_builder.clips.decode import decode_clip
 
-    decoded = decode_clip(
-        Path(name), frames=encoder.clip_frames, seconds=encoder.clip_seconds, short_side=encoder.short_side
-    )
-    return encoder.encode([decoded.frames], [None]).motion_tokens[0], None
+    seconds = encoder.clip_seconds
+    decoded = decode_clip(Path(name), frames=encoder.reading.frames, seconds=seconds, reading=encoder.reading)
+    return encoder.encode([decoded.pixels], [None]).motion_tokens[0], None
 
 
 def retrieve_like(

@@ -11,8 +11,9 @@ import numpy as np
 from PIL import Image
 
 from index_builder.clips.decode import decode_clip
+from index_builder.clips.reading import first_frame_of, frames_of, in_eight_bits
 from index_builder.errors import InvalidSetting
-from motionrag_nodes.motion_tokens.pack_encoder import CLIP_FRAMES, CLIP_SECONDS, PackClipEncoder, check_clips
+from motionrag_nodes.motion_tokens.pack_encoder import PackClipEncoder, check_clips
 from motionrag_nodes.neighbours.neighbours import Neighbour, Neighbours
 
 if TYPE_CHECKING:
@@ -38,15 +39,13 @@ def encode_reference_videos(pack: ClipModels, references: Sequence[str | Path | 
     clips, items = [], []
     for rank, reference in enumerate(references, start=1):
         if isinstance(reference, np.ndarray):
-            frames, source, start_sec, end_sec = reference, f"frames {rank}", 0.0, len(reference) / 8
+            pixels, source, start_sec, end_sec = reference, f"frames {rank}", 0.0, len(reference) / 8
         else:
-            decoded = decode_clip(
-                Path(reference), frames=CLIP_FRAMES, seconds=CLIP_SECONDS, short_side=encoder.short_side
-            )
-            frames, source = decoded.frames, str(reference)
+            decoded = decode_clip(Path(reference), seconds=encoder.clip_seconds, reading=encoder.reading)
+            pixels, source = decoded.pixels, str(reference)
             start_sec, end_sec = decoded.start_sec, decoded.end_sec
-        check_clips([frames], [None])
-        clips.append(frames)
+        check_clips([pixels], [None])
+        clips.append(pixels)
         items.append(
             Neighbour(
                 rank=rank,
@@ -58,13 +57,13 @@ def encode_reference_videos(pack: ClipModels, references: Sequence[str | Path | 
                 source=source,
                 start_sec=start_sec,
                 end_sec=end_sec,
-                thumbnail=_thumbnail(frames),
+                thumbnail=_thumbnail(in_eight_bits(frames_of(pixels))),
             )
         )
     return Neighbours(
         items=tuple(items),
         motion_tokens=encoder.motion_tokens(clips).cpu().clone(),
-        appearance_tokens=encoder.appearance_tokens([clip[0] for clip in clips]).cpu().clone(),
+        appearance_tokens=encoder.appearance_tokens([first_frame_of(clip) for clip in clips]).cpu().clone(),
         tokens_fingerprint=encoder.tokens_fingerprint,
     )
 

@@ -98,15 +98,14 @@ def _encode_on_demand(
 
     if missing:
         logger.warning("encoding %d neighbours on demand from their videos: %s", len(missing), reason)
-        size = {"frames": encoder.clip_frames, "short_side": encoder.short_side}
-        clips = read_stored_clips(missing, allowed=sources, **size, progress=tell)
+        clips = read_stored_clips(missing, allowed=sources, reading=encoder.reading, progress=tell)
         for place, (row, clip) in enumerate(zip(missing, clips, strict=True)):
             tell(len(missing) + place, steps)
             if isinstance(clip, str):
                 left_out.append(shown(f"{row.source}: {clip}", keep=""))
                 logger.warning("left out %s", left_out[-1])
                 continue
-            features = encoder.encode([clip.frames], [None])
+            features = encoder.encode([clip.pixels], [None])
             _encoded[row.id, fingerprint] = features.motion_tokens[0], features.appearance_tokens[0]
     found = {row.id: _encoded[row.id, fingerprint] for row in rows if (row.id, fingerprint) in _encoded}
     while len(_encoded) > MAX_ENCODED:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
+from index_builder.clips.reading import Reading
 from index_builder.features.clip_encoder import ClipFeatures
 from index_builder.features.embedding_space import EmbeddingSpace
 
@@ -33,7 +34,7 @@ class ProjectionEncoder:
             )
         self.tokens_fingerprint = f"projection-tokens-{seed}"
         self.tokens_per_clip, self.token_dim = 4, 6
-        self.clip_frames, self.clip_seconds, self.short_side = 16, 2.0, short_side
+        self.clip_seconds, self.reading = 2.0, Reading(frames=16, short_side=short_side)
         generator = np.random.default_rng(seed)
         pixels = GRID * GRID * 3
         self._frame = generator.normal(size=(pixels, embedding_dim)).astype(np.float32)

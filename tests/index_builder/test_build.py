@@ -98,7 +98,7 @@ def test_rows_hold_what_the_video_and_the_encoder_say(tmp_path: Path, encoder: P
     assert (bikes.width, bikes.height, bikes.fps) == (640, 272, 25.0)
     assert (bikes.start_sec, bikes.end_sec, bikes.caption) == (4.0, 6.0, "bikes ride past")
     assert rows["bigbuckbunny.mp4"].caption == "a rabbit yawns" and rows["carphone_pristine.mp4"].caption is None
-    frames = decode_clip(folder / "bikes.mp4", start_sec=4.0, end_sec=6.0, short_side=encoder.short_side).frames
+    frames = decode_clip(folder / "bikes.mp4", start_sec=4.0, end_sec=6.0, reading=encoder.reading).frames
     features = encoder.encode([frames], ["bikes ride past"])
     stored = database.tokens([bikes.id], fingerprint=encoder.tokens_fingerprint)
     assert np.array_equal(stored.motion_tokens, features.motion_tokens)

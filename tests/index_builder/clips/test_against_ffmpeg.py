@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from index_builder.clips.decode import DecodedClip, decode_windows
+from index_builder.clips.reading import Reading
 from index_builder.clips.timeline import DecodeLimits, read_timeline
 from tests.index_builder.ffmpeg_videos import (
     H264,
@@ -44,7 +45,7 @@ def assert_as_ffmpeg(
     end = timeline.duration_sec
     windows = windows or [(0, min(1.5, end)), (end / 2 - 0.5, end / 2 + 0.5), (max(0, end - 1.1), end)]
     side = min(timeline.width, timeline.height)
-    clips = dict(decode_windows(path, timeline, windows, frames=16, short_side=side))
+    clips = dict(decode_windows(path, timeline, windows, reading=Reading(frames=16, short_side=side)))
     for place, (start, stop) in enumerate(windows):
         clip = clips[place]
         assert isinstance(clip, DecodedClip), clip
@@ -207,7 +208,7 @@ def test_a_cover_as_the_first_stream_is_no_video(tmp_path: Path) -> None:
     ffmpeg(*cover, "-map", "0", "-map", "1", "-c:v:0", "mjpeg", "-c:v:1", "libx264", path)
     timeline = read_timeline(path, limits=DecodeLimits())
     assert (timeline.width, timeline.height, timeline.stream, len(timeline.ticks)) == (WIDTH, HEIGHT, 1, 100)
-    ((_, clip),) = decode_windows(path, timeline, [(0, 2)], frames=4, short_side=HEIGHT)
+    ((_, clip),) = decode_windows(path, timeline, [(0, 2)], reading=Reading(frames=4, short_side=HEIGHT))
     assert len({frame.tobytes() for frame in clip.frames}) == 4
 
 
@@ -217,7 +218,7 @@ def test_animated_webp(tmp_path: Path) -> None:
     assert len(timeline.ticks) == 100 and timeline.duration_sec == pytest.approx(4.0, abs=0.02)
     reference = make(tmp_path / "a.mkv", "-c:v ffv1 -pix_fmt bgr0")
     _, frames = shown_by_ffmpeg(reference)
-    ((_, clip),) = decode_windows(path, timeline, [(1.0, 3.0)], frames=16, short_side=HEIGHT)
+    ((_, clip),) = decode_windows(path, timeline, [(1.0, 3.0)], reading=Reading(frames=16, short_side=HEIGHT))
     assert clip.decoder == "pillow"
     for number, frame in enumerate(clip.frames):
         apart = np.abs(frames.astype(int) - frame).mean(axis=(1, 2, 3))

@@ -22,6 +22,7 @@ from index_builder.clips.messages import (
     send_task,
 )
 from index_builder.clips.orientation import Orientation
+from index_builder.clips.reading import Reading
 from index_builder.clips.timeline import DecodeLimits, Timeline
 from index_builder.clips.windows import ClipWindow, PlannedClip
 
@@ -47,7 +48,8 @@ TIMELINE = Timeline(
     timed=True,
 )
 INSPECT = InspectTask(video=VIDEO)
-DECODE = DecodeTask(clips=PLANNED, timeline=TIMELINE, frames=16, short_side=64, decoders=("pyav",))
+READING = Reading(frames=16, short_side=64)
+DECODE = DecodeTask(clips=PLANNED, timeline=TIMELINE, reading=READING, decoders=("pyav",))
 
 
 def sent(answer, place=None) -> bytes:
@@ -97,7 +99,7 @@ def test_tasks_come_back() -> None:
     assert receive_task(stream) == (InspectTask(video=VIDEO, scene_threshold=27.0), DecodeLimits(max_pixels=5))
     back, _ = receive_task(stream)
     assert [clip.window for clip in back.clips] == [clip.window for clip in PLANNED] and back.video == VIDEO
-    assert (back.frames, back.short_side, back.decoders) == (16, 64, ("pyav",))
+    assert (back.reading, back.decoders) == (READING, ("pyav",))
     assert same(back.timeline, TIMELINE)
     assert receive_task(stream) is None
 

@@ -17,6 +17,7 @@ import pytest
 from index_builder.clips.decode import DECODERS, decode_clip
 from index_builder.clips.find import VideoFile
 from index_builder.clips.messages import Answer, Decoded, DecodeTask, Failed, Inspected, InspectTask
+from index_builder.clips.reading import Reading
 from index_builder.clips.timeline import DecodeLimits, read_timeline
 from index_builder.clips.windows import ClipWindow, PlannedClip
 from index_builder.clips.workers import DecodePool
@@ -42,8 +43,7 @@ def decode_task(
     return DecodeTask(
         clips=tuple(PlannedClip(video=video, window=ClipWindow(*w), row_id=f"{path}@{w[0]}") for w in windows),
         timeline=read_timeline(path, limits=DecodeLimits()),
-        frames=16,
-        short_side=short_side,
+        reading=Reading(frames=16, short_side=short_side),
         decoders=decoders,
     )
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from index_builder.clips.find import VideoFile
+from index_builder.clips.reading import Reading
 from index_builder.clips.timeline import DecodeLimits
 from index_builder.database.commit.segment_files import SegmentTicket
 from index_builder.engines.engine import EngineWork, Event, Plan
@@ -23,8 +24,7 @@ def engine_work(database: Path, *, batch_clips: int = 4, commit_clips: int = 8) 
 
     return EngineWork(
         database=database,
-        clip_frames=4,
-        short_side=32,
+        reading=Reading(frames=4, short_side=32),
         limits=DecodeLimits(),
         batch_clips=batch_clips,
         commit_clips=commit_clips,

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from index_builder.clips.find import find_videos
 from index_builder.clips.messages import Decoded, Failed
+from index_builder.clips.reading import Reading
 from index_builder.clips.timeline import DecodeLimits, read_timeline
 from index_builder.clips.windows import ClipWindow, PlannedClip, clip_windows, row_id
 from index_builder.engines.local import CLIPS_AT_A_TIME, LocalEngine, decode_tasks, default_workers
@@ -51,7 +52,7 @@ def test_only_what_can_be_sought_is_shared_by_the_workers(tmp_path: Path) -> Non
         (video,) = find_videos([path])
         timeline = read_timeline(path, limits=DecodeLimits())
         planned = [PlannedClip(video=video, window=ClipWindow(w, w + 10), row_id=str(w)) for w in reversed(range(150))]
-        tasks = decode_tasks(planned, timeline, frames=4, short_side=32)
+        tasks = decode_tasks(planned, timeline, reading=Reading(frames=4, short_side=32))
         assert [clip.row_id for task in tasks for clip in task.clips] == [str(w) for w in range(150)]
         counts[name] = [len(task) for task in tasks]
     assert counts == {"v.mp4": [CLIPS_AT_A_TIME, CLIPS_AT_A_TIME, 150 - 2 * CLIPS_AT_A_TIME], "v.ts": [150]}

@@ -8,11 +8,11 @@ import pytest
 import torch
 from torchvision import transforms
 
+from index_builder.features.crop import crop_to_shape
 from index_builder.features.preprocessing import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     Preprocessing,
-    crop_to_shape,
     prepare_clips,
     prepare_frames,
     resize_short_side,
