@@ -30,9 +30,9 @@ h1{font-size:1.3rem;margin:0 0 .2rem}
 main{display:grid;grid-template-columns:repeat(auto-fill,minmax(20rem,1fr));gap:1rem}
 article{background:#fff;border:1px solid #ddd;border-radius:.5rem;padding:.8rem;overflow-wrap:anywhere}
 article.failed{border-color:#c33}h2{font-size:1rem;margin:0 0 .5rem}.error{color:#a11;white-space:pre-wrap}
-img,video{max-width:100%;display:block;margin:0 0 .4rem;border-radius:.25rem;background:#eee}
-.preview img,.preview video{max-height:9rem}
-dl{display:grid;grid-template-columns:auto 1fr;gap:.1rem .7rem;margin:.4rem 0}
+img,video{width:100%;display:block;margin:0 0 .4rem;border-radius:.25rem;background:#eee}
+.preview img,.preview video{width:auto;max-width:100%;max-height:9rem}
+dl{display:grid;grid-template-columns:2fr 3fr;gap:.1rem .7rem;margin:.4rem 0}
 dt{color:#666}dd{margin:0;white-space:pre-wrap}ol{margin:.2rem 0;padding-left:1.4rem}small{color:#666}
 @media(prefers-color-scheme:dark){body{background:#181818;color:#eee}article{background:#232323;border-color:#3a3a3a}
 dt,small{color:#aaa}.error{color:#f88}}
