@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from motionrag_nodes.batch_render.errors import ResultsGone
 from motionrag_nodes.batch_render.server.access import Access
+from motionrag_nodes.batch_render.server.answers import PromptRun
 from motionrag_nodes.batch_render.server.client import DEFAULT_PATIENCE_SEC, ComfyUIClient
 from motionrag_nodes.batch_render.server.target import OwnServer, Target
+from motionrag_nodes.batch_render.workflow_file import ApiGraph, is_link
 
 
 def queue_key(url: str) -> str:
@@ -33,6 +37,7 @@ class Lane:
     on_end: Callable[[], None] | None = None
     current: dict[str, str] = field(default_factory=dict)  # job name -> prompt id, of what stands at the server
     fresh: set[str] = field(default_factory=set)  # renderings that this process itself began
+    written: dict[tuple[str, str, str], str] = field(default_factory=dict)  # file at the server -> by what it was made
     stopping: bool = False
     _client: ComfyUIClient | None = None
     _turn: asyncio.Lock | None = None
@@ -68,6 +73,17 @@ class Lane:
         self.access = Access(self.own.url)
         self._uploaded.clear()
 
+    def check_written(self, run: PromptRun, graph: ApiGraph) -> None:
+        """Notes what made each file of a run. Raises ResultsGone: a cached node's file was written over since.
+
+        Many nodes write the same name every time; one that the server takes from its cache does not write it again.
+        """
+        for file in run.files:
+            place, maker = (file.filename, file.subfolder, file.kind), _maker(file.node_id, graph)
+            if file.node_id in run.cached_nodes and self.written.get(place, maker) != maker:
+                raise ResultsGone(f"{file.filename} was written over by another job on {self.access.url}.")
+            self.written[place] = maker
+
     def stop(self) -> None:
         """From another thread: takes back what stands at the server, and closes the connection."""
         self.stopping = True
@@ -94,6 +110,18 @@ class Lane:
 
 
 LANES: dict[str, Lane] = {}  # of this process, by key: a durable job finds its server here
+
+
+def _maker(node_id: str, graph: ApiGraph) -> str:
+    """A hash of a node and of all that leads to it."""
+    parts: dict[str, Any] = {}
+    waiting = [node_id]
+    while waiting:
+        current = waiting.pop()
+        if current in graph and current not in parts:
+            parts[current] = [graph[current]["class_type"], graph[current]["inputs"]]
+            waiting += [value[0] for value in graph[current]["inputs"].values() if is_link(value)]
+    return hashlib.sha256(json.dumps([node_id, parts], sort_keys=True).encode()).hexdigest()
 
 
 def lane_of(target: Target, patience_sec: float) -> Lane:

@@ -118,6 +118,7 @@ async def _follow(lane: Lane, order: JobOrder, prompt_id: str) -> Outcome:
 
 async def _fetch(lane: Lane, order: JobOrder, run_data: dict[str, Any], began: float) -> Outcome:
     run = PromptRun.from_dict(run_data)
+    lane.check_written(run, order.graph)
     outputs, shown = await collect_results(
         lane.client, run, order.graph, job=order.name, folder=order.folder, template=NameTemplate(order.template)
     )

@@ -102,6 +102,7 @@ def _read_end(run: PromptRun, entry: Any, graph: ApiGraph, accepted: frozenset[s
     if status.get("status_str") != "success":
         raise failure(status.get("messages"), graph)
     _check_accepted(entry, graph, accepted)
+    run.cached_nodes = run.cached_nodes or _cached(status.get("messages"))
     places = entry.get("meta") if isinstance(entry.get("meta"), dict) else {}
     outputs = entry.get("outputs") if isinstance(entry.get("outputs"), dict) else {}
     for inner_id, output in outputs.items():
@@ -133,6 +134,15 @@ def failure(messages: Any, graph: ApiGraph) -> JobFailed:
         if kind == "execution_interrupted":
             return JobFailed(f"Interrupted at {node_name(str(data.get('node_id')), graph)} by someone at the server.")
     return JobFailed("ComfyUI reported an error without saying which; see its log.")
+
+
+def _cached(messages: Any) -> list[str]:
+    """The nodes that were not run anew, as the history tells where no event came."""
+    for message in messages if isinstance(messages, list) else []:
+        if isinstance(message, (list, tuple)) and len(message) == 2 and message[0] == "execution_cached":
+            nodes = message[1].get("nodes") if isinstance(message[1], dict) else None
+            return [str(node) for node in nodes] if isinstance(nodes, list) else []
+    return []
 
 
 def _check_accepted(entry: dict[str, Any], graph: ApiGraph, expected_nodes: frozenset[str]) -> None:
