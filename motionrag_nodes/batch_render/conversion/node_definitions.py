@@ -138,6 +138,8 @@ def _add_editor_inputs(name: str, required: dict[str, Any]) -> None:
             break
     if name in _WITH_3D_VIEW:
         required["image"] = ["PREVIEW_3D"]
+    if name == "Load3DAdvanced":
+        required["viewport_state"] = ["LOAD_3D_ADVANCED", {}]
 
 
 def _build_order(inputs: list[InputDeclaration], order: Any) -> list[InputDeclaration]:

@@ -96,7 +96,7 @@ class Node:
             return
         link = self.graph.links.get(slot.link)
         origin = self.graph.node(link.origin_id) if link is not None else None
-        if link is not None and origin is not None and link.origin_slot < len(origin.outputs):
+        if link is not None and origin is not None and 0 <= link.origin_slot < len(origin.outputs):
             links = origin.outputs[link.origin_slot].links
             if slot.link in links:
                 links.remove(slot.link)

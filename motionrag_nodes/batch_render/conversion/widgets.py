@@ -240,6 +240,7 @@ _MAKERS: dict[str, _Maker] = {
     "AUDIO_RECORD": _audio_record,
     "PREVIEW_3D": lambda declared: [Widget("image", "view", "")],
     "LOAD_3D": _in_editor_only("a picture of a 3D scene"),
+    "LOAD_3D_ADVANCED": _in_editor_only("the state of a 3D view"),
     "WEBCAM": _in_editor_only("a picture from the camera"),
     "COMPOSITOR": _holding("composition", {}),
 }
