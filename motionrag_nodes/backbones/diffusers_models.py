@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,10 +45,19 @@ def attention_host(path: str, attention: nn.Module, processors: Collection[str],
     )
 
 
-def load_pipeline(kind: type, source: str | Path, *, dtype: torch.dtype, title: str, components: Components) -> Any:
+def load_pipeline(
+    kind: type,
+    source: str | Path,
+    *,
+    dtype: torch.dtype,
+    title: str,
+    components: Components,
+    options: Sequence[str] = (),
+) -> Any:
     """A pipeline of class `kind` from a local folder or, by its name (NAME or NAME@COMMIT), from the local hub cache.
 
-    Nothing is downloaded, and only safetensors files are read. `components` lists the classes that each part may be of.
+    Nothing is downloaded, and only safetensors files are read. `components` lists the classes that each part may be of,
+    `options` the pipeline's own settings in model_index.json.
 
     Raises:
         VideoModelNotFound: there is no such model on this machine, or it is of another kind.
@@ -59,7 +68,11 @@ def load_pipeline(kind: type, source: str | Path, *, dtype: torch.dtype, title: 
     if received != kind.__name__:
         raise VideoModelNotFound(f"Expected a {kind.__name__} at {folder}, found {received}: choose a {title} model.")
     require_diffusers_folder(
-        folder, pipeline=kind.__name__, components=components, in_hub_cache=not Path(source).is_dir()
+        folder,
+        pipeline=kind.__name__,
+        components=components,
+        options=options,
+        in_hub_cache=not Path(source).is_dir(),
     )
     try:
         with warnings.catch_warnings():
