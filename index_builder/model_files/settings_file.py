@@ -13,6 +13,8 @@ from index_builder.errors import ModelFilesRefused
 MAX_BYTES = 64 << 20  # a tokenizer's vocabulary is some 20 MB
 MAX_LAYERS = 512
 MAX_COUNT = 10_000_000  # no size in a model's settings is larger; vocabularies reach 300,000
+# Nothing is made of this size: tokenizers without a limit write 10 ** 30 here.
+_UNBOUNDED = frozenset({"model_max_length"})
 _NAMES_SOMETHING = (str, list, dict)
 _LAYERS_KEY = re.compile(r"(^|_)(layers|depth)(_|$)")
 
@@ -68,7 +70,8 @@ def require_sizes(path: Path, values: Any, *, where: str = "") -> None:
     """Raises ModelFilesRefused where a whole number, at any depth, is larger than any model's size."""
     if isinstance(values, Mapping):
         for key, value in values.items():
-            require_sizes(path, value, where=f"{where}.{key}" if where else str(key))
+            if key not in _UNBOUNDED:
+                require_sizes(path, value, where=f"{where}.{key}" if where else str(key))
     elif isinstance(values, list):
         for value in values:
             require_sizes(path, value, where=where)

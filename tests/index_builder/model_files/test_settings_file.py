@@ -49,7 +49,7 @@ def test_unknown_keys_are_listed(tmp_path: Path) -> None:
 def test_numbers_out_of_proportion_are_refused(tmp_path: Path, value: object) -> None:
     with pytest.raises(ModelFilesRefused, match="Expected numbers up to 10,000,000"):
         require_sizes(tmp_path, {"a": value})
-    require_sizes(tmp_path, {"a": True, "b": 1e30, "c": "x", "d": None, "e": 300_000})
+    require_sizes(tmp_path, {"a": True, "b": 1e30, "c": "x", "d": None, "e": 300_000, "model_max_length": 10**30})
 
 
 @pytest.mark.parametrize("key", ["num_hidden_layers", "layers", "layers_per_block", "num_layers", "depth"])
