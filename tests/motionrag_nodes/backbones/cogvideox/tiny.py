@@ -43,7 +43,7 @@ def save_pipeline(folder: Path) -> None:
             sample_width=80,
         ),
         transformer=CogVideoXTransformer3DModel(
-            num_attention_heads=2,
+            num_attention_heads=3,  # ComfyUI wants a width of a multiple of 3
             attention_head_dim=16,
             in_channels=8,
             out_channels=4,
