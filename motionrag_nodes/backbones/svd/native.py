@@ -51,7 +51,7 @@ def load_native_unet(folder: Path, *, latent_scale: float) -> ModelPatcher:
     detected = comfy.model_detection.detect_unet_config(state, "")
     settings = comfy.supported_models.SVD_img2vid(detected)
     settings.unet_config["num_head_channels"] = _head_channels(config)
-    settings.latent_format = _latent_format(latent_scale)
+    settings.latent_format = _latent_format(latent_scale, channels=config["out_channels"])
     scheduler = _read_json(folder / "scheduler" / "scheduler_config.json")
     settings.sampling_settings = {"sigma_min": scheduler["sigma_min"], "sigma_max": scheduler["sigma_max"]}
     _choose_precision(settings, state)
@@ -116,13 +116,16 @@ class _DiffusersCodec(nn.Module):
         return pixels
 
 
-def _latent_format(scale: float) -> comfy.latent_formats.LatentFormat:
-    """SVD's own latents have previews while they are sampled; of another codec's nobody knows the colours."""
+def _latent_format(scale: float, *, channels: int) -> comfy.latent_formats.LatentFormat:
+    """SVD's own latents have previews while they are sampled; of another codec's nobody knows the colours.
+
+    ComfyUI gives the empty latents of its own nodes, which have SVD's 4 channels, as many as are said here.
+    """
     published = comfy.latent_formats.SD15()
-    if scale == published.scale_factor:
+    if scale == published.scale_factor and channels == published.latent_channels:
         return published
     plain = comfy.latent_formats.LatentFormat()
-    plain.scale_factor = scale
+    plain.scale_factor, plain.latent_channels = scale, channels
     return plain
 
 

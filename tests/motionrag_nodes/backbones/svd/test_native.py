@@ -167,3 +167,27 @@ def test_previews_are_for_svd_s_own_latents_alone(comfy: Any, tiny_pipeline_fold
     assert published.latent_rgb_factors is not None
     assert other.latent_rgb_factors is None
     assert (published.scale_factor, other.scale_factor) == (0.18215, 0.5)
+
+
+def test_a_codec_of_more_channels_takes_the_empty_latents_of_comfyui_s_nodes(comfy: Any, copied: Path) -> None:
+    from comfy.sample import fix_empty_latent_channels
+    from diffusers import UNetSpatioTemporalConditionModel
+
+    from motionrag_nodes.backbones.svd.native import load_native_unet
+
+    config = json.loads((copied / "unet" / "config.json").read_text())
+    wide = UNetSpatioTemporalConditionModel.from_config({**config, "in_channels": 32, "out_channels": 16})
+    shutil.rmtree(copied / "unet")
+    wide.save_pretrained(copied / "unet")
+    model = load_native_unet(copied, latent_scale=0.18215)
+    assert model.model.latent_format.latent_rgb_factors is None  # not SVD's colours, though of its scale
+    empty = fix_empty_latent_channels(model, torch.zeros(4, 4, 8, 8))
+    assert empty.shape == (4, 16, 8, 8)
+    answer = model.model.diffusion_model(
+        torch.cat([empty, empty], dim=1),
+        torch.full((4,), 0.4),
+        context=torch.zeros(4, 1, config["cross_attention_dim"]),
+        y=model.model.encode_adm(fps=4, motion_bucket_id=100, augmentation_level=0.0).expand(4, -1),
+        num_video_frames=4,
+    )
+    assert answer.shape == empty.shape
