@@ -75,3 +75,20 @@ def test_an_error_at_the_sprite_weighs_more_than_one_in_the_background() -> None
     beside[..., 0:8, 0:8] += 0.1
     costs = [float(codec.reconstruction_errors(decoded, pixels)["mse"]) for decoded in (at_sprite, beside)]
     assert costs[0] == pytest.approx((1 + codec.SPRITE_WEIGHT) * costs[1], rel=1e-3)
+
+
+def test_scale_is_that_of_the_channels_that_spread_most() -> None:
+    torch.manual_seed(0)
+    model = codec.build()
+    mean = model.quant_conv
+    whole = codec.measure_latent_std(model)
+    quarter = model.config.latent_channels // 4
+    with torch.no_grad():
+        for layer in (mean.weight, mean.bias):
+            layer[quarter : model.config.latent_channels] *= 1e-3
+    few = codec.measure_latent_std(model)
+    assert few <= whole
+    with torch.no_grad():
+        for layer in (mean.weight, mean.bias):
+            layer[: model.config.latent_channels] *= 2
+    assert codec.measure_latent_std(model) == pytest.approx(2 * few, rel=1e-4)
