@@ -42,17 +42,18 @@ def calibrate(
     """
     rows = _drawn(database, clips)
     encoder = PackClipEncoder(pack)
-    motion, appearance = tokens_of_rows(database, rows, encoder=encoder)
+    own = tokens_of_rows(database, rows, encoder=encoder)
+    rows = [row for row in rows if row.id in own.ids]
     adapted = []
     for number, row in enumerate(rows):
         found = retrieve_neighbours(
             database, encoder=encoder, prompt=row.caption, top_k=pack.config.references, exclude=[row.source]
         )
-        sequence = (found.motion_tokens[None], found.appearance_tokens[None], appearance[number : number + 1])
+        sequence = (found.motion_tokens[None], found.appearance_tokens[None], own.appearance[number : number + 1])
         adapted.append(pack.context_transformer.adapt(*(tokens.to(pack.device) for tokens in sequence)).cpu())
         on_clip(number + 1, len(rows))
     with torch.inference_mode(False):
-        return fit_calibration(torch.cat(adapted).clone(), motion.clone())
+        return fit_calibration(torch.cat(adapted).clone(), own.motion.clone())
 
 
 def _drawn(database: MotionDatabase, clips: int) -> Sequence[ClipRow]:

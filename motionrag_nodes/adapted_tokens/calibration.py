@@ -1,6 +1,6 @@
 """Calibration of adapted tokens: a transformer trained on squared error shrinks towards the mean; this undoes it.
 
-What is foretold varies less than what is true, by about the share that cannot be foretold: motions come out too small.
+Where the references leave open how far a clip goes, what is foretold varies less than what is true: too little motion.
 A line fitted on clips that were not trained on tells by how much (linear calibration correction, arXiv 2508.01341). The
 error of a single clip grows a little for it; the amplitude is right on average.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from motionrag_nodes.adapted_tokens.context_transformer import ContextTransformerConfig
@@ -17,6 +18,10 @@ from motionrag_nodes.errors import CalibrationInvalid
 
 # Below this many clips the line is chance.
 FEWEST_CLIPS = 32
+# The slope is that of the directions which hold this share of the true tokens' variance. In the others nothing can be
+# foretold, and nothing is heard: the packaged pack has slopes of 1.00 and 0.98 in the two directions that hold 83 %,
+# and of 0.25 and less from the fourth on, and its videos go as far as they should.
+LEADING_SHARE = 0.9
 # Of the clips' true variance, this share must be foretold: from less, no amplitude can be restored.
 SMALLEST_SLOPE = 0.2
 
@@ -44,8 +49,8 @@ class TokenCalibration(nn.Module):
 
 @dataclass(frozen=True)
 class CalibrationFit:
-    """A fitted calibration and the slopes of adapted against true tokens, each on clips that the line was not fitted
-    to: `before` and `after` calibration."""
+    """A fitted calibration, and the slope of adapted against true tokens before it and after it: `after` on clips that
+    the line was not fitted to."""
 
     calibration: TokenCalibration
     before: float
@@ -53,9 +58,19 @@ class CalibrationFit:
     clips: int
 
 
-def slope(adapted: Tensor, true: Tensor) -> float:
-    """How far adapted tokens [N, L, D] go from their mean for what the true ones do, 1 is right."""
-    adapted, true = adapted - adapted.mean(0), true - true.mean(0)
+def leading_directions(true: Tensor) -> Tensor:
+    """Orthonormal directions [L * D, few] that hold LEADING_SHARE of the variance of tokens [N, L, D]."""
+    centred = (true - true.mean(0)).flatten(1)
+    # By the clips' products with each other: they are far fewer than the numbers in their tokens.
+    variance, places = (found.flip(-1) for found in torch.linalg.eigh(centred @ centred.T))
+    share = variance.cumsum(0) / variance.sum()
+    few = int((share < LEADING_SHARE).sum()) + 1
+    return F.normalize(centred.T @ places[:, :few], dim=0)
+
+
+def slope(adapted: Tensor, true: Tensor, directions: Tensor) -> float:
+    """How far adapted tokens [N, L, D] go from their mean for what the true ones do, in `directions`; 1 is right."""
+    adapted, true = ((tokens - tokens.mean(0)).flatten(1) @ directions for tokens in (adapted, true))
     return float((adapted * true).sum() / (true * true).sum())
 
 
@@ -75,14 +90,17 @@ def fit_calibration(adapted: Tensor, true: Tensor) -> CalibrationFit:
     after = []
     for fitted, judged in ((halves, ~halves), (~halves, halves)):
         calibration = _line(adapted[fitted], true[fitted])
-        after.append(slope(calibration(adapted[judged]), true[judged]))
+        after.append(slope(calibration(adapted[judged]), true[judged], leading_directions(true[fitted])))
     return CalibrationFit(
-        calibration=_line(adapted, true), before=slope(adapted, true), after=sum(after) / 2, clips=len(true)
+        calibration=_line(adapted, true),
+        before=slope(adapted, true, leading_directions(true)),
+        after=sum(after) / 2,
+        clips=len(true),
     )
 
 
 def _line(adapted: Tensor, true: Tensor) -> TokenCalibration:
-    found = slope(adapted, true)
+    found = slope(adapted, true, leading_directions(true))
     if not found >= SMALLEST_SLOPE:
         raise CalibrationInvalid(
             f"Expected adapted tokens that follow the clips' own (a slope of at least {SMALLEST_SLOPE}), received "

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from motionrag_nodes.adapted_tokens.calibration import TokenCalibration, fit_calibration, slope
+from motionrag_nodes.adapted_tokens.calibration import TokenCalibration, fit_calibration, leading_directions, slope
 from motionrag_nodes.errors import CalibrationInvalid
 
 CLIPS, L, D = 400, 3, 5
@@ -29,7 +29,7 @@ def test_amplitude_and_mean_come_back(shrunk):
     assert fit.after == pytest.approx(1, abs=0.03)
     assert fit.clips == CLIPS
     again = fit.calibration(adapted)
-    assert slope(again, true) == pytest.approx(1, abs=1e-4)
+    assert slope(again, true, leading_directions(true)) == pytest.approx(1, abs=1e-4)
     torch.testing.assert_close(again.mean(0), true.mean(0), atol=1e-4, rtol=1e-4)
 
 
@@ -40,6 +40,17 @@ def test_the_expectation_of_what_is_true_is_shrunk_by_the_share_that_cannot_be_f
     fit = fit_calibration(seen / 2, true)
     assert fit.before == pytest.approx(0.5, abs=0.03)
     assert fit.calibration.gain.item() == pytest.approx(2, abs=0.15)
+
+
+def test_directions_in_which_nothing_can_be_foretold_do_not_count():
+    true = true_tokens()
+    true[:, 1:] *= 0.1  # little variance in many directions
+    adapted = true.clone()
+    adapted[:, 1:] = 0
+    fit = fit_calibration(adapted, true)
+    assert leading_directions(true).shape[1] <= D
+    assert fit.before == pytest.approx(1, abs=0.01)
+    assert fit.calibration.gain.item() == pytest.approx(1, abs=0.01)
 
 
 def test_calibrating_what_is_calibrated_finds_nothing_more():
