@@ -10,13 +10,13 @@ from index_builder.errors import InvalidSetting
 if TYPE_CHECKING:
     from PIL import Image
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+SUFFIXES = (".png", ".jpg", ".jpeg")
 
 
 def check_picture_file(path: Path | None, option: str) -> None:
     """Raises InvalidSetting for a name that is no picture's, before anything is computed for it."""
     if path is not None and path.suffix.lower() not in SUFFIXES:
-        raise InvalidSetting(f"expected a .png, .jpg or .webp file for {option}, received {path}: rename it")
+        raise InvalidSetting(f"expected a .png or .jpg file for {option}, received {path}: rename it")
 
 
 def save_picture(picture: Image.Image, path: Path, option: str) -> None:
