@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from index_builder.clips.allowed_folders import AllowedFolders
 from index_builder.clips.decode import DECODERS, DecodedClip
-from index_builder.clips.find import VideoFile
+from index_builder.clips.find import VideoFile, stamp
 from index_builder.clips.messages import Answer, Decoded, DecodeTask, Failed, Inspected, InspectTask
 from index_builder.clips.reading import Reading
 from index_builder.clips.timeline import DecodeLimits
@@ -51,8 +51,8 @@ def read_stored_clips(
 
 
 def _read(pool: DecodePool, row: ClipRow, path: Path, reading: Reading, tell: Callable[[], None]) -> DecodedClip:
-    status = path.stat()
-    video = VideoFile(path=path, root=path.parent, size_bytes=status.st_size, mtime_ns=status.st_mtime_ns)
+    size_bytes, mtime_ns = stamp(path.stat())
+    video = VideoFile(path=path, root=path.parent, size_bytes=size_bytes, mtime_ns=mtime_ns)
     inspected = _answer(pool, InspectTask(video=video), tell)
     if not isinstance(inspected, Inspected):
         raise ClipUnreadable(_reason(inspected))

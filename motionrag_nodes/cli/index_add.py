@@ -14,6 +14,7 @@ from motionrag_nodes.cli.index_build_options import (
     CaptionColumn,
     CaptionTable,
     ClipsPerVideo,
+    Device,
     Inputs,
     MaxDecodeSeconds,
     MaxMemory,
@@ -52,6 +53,7 @@ def add(
     max_memory_mib: MaxMemory = MAX_MEMORY_MIB,
     max_video_hours: MaxVideoHours = MAX_VIDEO_HOURS,
     batch: Batch = 8,
+    device: Device = "auto",
     page: Page = None,
     as_json: AsJson = False,
 ) -> None:
@@ -73,4 +75,4 @@ def add(
             pixels=max_pixels, seconds=max_decode_seconds, memory_mib=max_memory_mib, hours=max_video_hours
         ),
     }
-    run_build(inputs, database, pack, settings, page, as_json)
+    run_build(inputs, database, pack, settings, page, as_json, device=device)

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from index_builder.errors import EngineUnavailable, RecallBelowTarget
 from motionrag_nodes.cli import index_options
+from motionrag_nodes.cli.devices import chosen_device
 from motionrag_nodes.cli.index_build_options import (
     DEFAULT_SCENE_THRESHOLD,
     MAX_DECODE_SECONDS,
@@ -25,6 +26,7 @@ from motionrag_nodes.cli.index_build_options import (
     CaptionColumn,
     CaptionTable,
     ClipsPerVideo,
+    Device,
     Inputs,
     MaxDecodeSeconds,
     MaxMemory,
@@ -79,6 +81,7 @@ def build(
     max_memory_mib: MaxMemory = MAX_MEMORY_MIB,
     max_video_hours: MaxVideoHours = MAX_VIDEO_HOURS,
     batch: Batch = 8,
+    device: Device = "auto",
     engine: Annotated[EngineName, typer.Option("--engine", help="What decodes and encodes.")] = EngineName.local,
     ray_address: Annotated[
         str | None,
@@ -108,7 +111,7 @@ def build(
         ),
     }
     ray = {"address": ray_address, "actors": ray_actors, "cpus": ray_cpus, "gpus": ray_gpus}
-    run_build(inputs, output, pack, settings, page, as_json, engine=engine, ray=ray)
+    run_build(inputs, output, pack, settings, page, as_json, device=device, engine=engine, ray=ray)
 
 
 def run_build(
@@ -119,6 +122,7 @@ def run_build(
     page: Path | None,
     as_json: bool,
     *,
+    device: str,
     engine: EngineName = EngineName.local,
     ray: dict | None = None,
 ) -> None:
@@ -138,7 +142,9 @@ def run_build(
     page = page or output / "report.html"
     try:
         with _engine(engine, pack, ray or {}) as chosen, _progress_bar(console) as progress:
-            encoder = index_options.load_encoder(pack)
+            # Where a cluster encodes, this process only asks the encoder for its names and sizes.
+            encodes = chosen_device(device) if chosen is None else "cpu"
+            encoder = index_options.load_encoder(pack, device=encodes)
             report = build_database(
                 inputs, output=output, encoder=encoder, progress=progress, engine=chosen, **settings
             )

@@ -75,7 +75,13 @@ MaxMemory = Annotated[
     int, typer.Option("--max-memory-mib", help="Memory that one decode process may use, in MiB (on Linux).")
 ]
 MaxVideoHours = Annotated[float, typer.Option("--max-video-hours", help="Refuse longer videos, in hours.")]
-Batch = Annotated[int, typer.Option("--batch", help="Clips encoded at a time.")]
+Batch = Annotated[
+    int, typer.Option("--batch", help="Clips encoded at a time; fewer where the device has no memory for so many.")
+]
+Device = Annotated[
+    str,
+    typer.Option("--device", help="What encodes: cpu, cuda, cuda:1, mps; auto takes an accelerator if it can."),
+]
 Page = Annotated[
     Path | None,
     typer.Option("--report", help="Where to write the build's report (HTML). [default: report.html in the database]"),

@@ -28,6 +28,8 @@ _STAND_INS = {
     "decord": ("decord2", "eva-decord"),
     "decord2": ("decord",),
 }
+# Distributions that overwrite each other's files.
+_SHARED_MODULES = frozenset({"faiss-cpu"})
 
 # What an older version than the requirement means, where it is more than a missing feature.
 _DANGER_OF_OLDER = {
@@ -76,6 +78,15 @@ def _examined(requirement: Requirement) -> Finding:
     if installed is None:
         return problem(TOPIC, name, f"not installed, {requirement.specifier} is needed", install)
     chosen, version = installed
+    if name in _SHARED_MODULES and sum(bool(each) for _, each in found) > 1:
+        names = [each for each, there in found if there]
+        return warning(
+            TOPIC,
+            name,
+            f"{' and '.join(names)} are both installed and share the module {_MODULES[name]}: whichever came last is "
+            "in use, in parts",
+            f"{Path(sys.executable).name} -m pip uninstall -y {' '.join(names)}, then install the one you want",
+        )
     counted_alike = chosen == name or chosen.startswith("faiss")
     if counted_alike and not requirement.specifier.contains(version, prereleases=True):
         danger = f" ({_DANGER_OF_OLDER[name]})" if name in _DANGER_OF_OLDER else ""

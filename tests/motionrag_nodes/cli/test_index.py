@@ -34,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch):
     """Runs a command with the tests' encoder for a pack: what is tested here are the commands."""
-    monkeypatch.setattr(index_options, "load_encoder", lambda pack: ProjectionEncoder())
+    monkeypatch.setattr(index_options, "load_encoder", lambda pack, device="cpu": ProjectionEncoder())
 
     def invoke(*arguments: object):
         return CliRunner().invoke(index.app, [str(argument) for argument in arguments])

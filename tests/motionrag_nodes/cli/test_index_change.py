@@ -19,7 +19,7 @@ from tests.index_builder.sample_videos import write_video
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(index_options, "load_encoder", lambda pack: ProjectionEncoder())
+    monkeypatch.setattr(index_options, "load_encoder", lambda pack, device="cpu": ProjectionEncoder())
 
     def invoke(*arguments: object):
         return CliRunner().invoke(index.app, [str(argument) for argument in arguments])

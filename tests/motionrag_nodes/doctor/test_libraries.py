@@ -71,3 +71,11 @@ def test_a_library_that_cannot_be_imported(monkeypatch: pytest.MonkeyPatch, tmp_
 def test_comfyui(found: str | None, level: str, message: str) -> None:
     finding = examine_comfyui(found, Path("/c"))
     assert finding.level == level and message in finding.message
+
+
+def test_two_distributions_of_one_module_are_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = {"faiss-cpu": "1.15.0", "faiss-gpu-cu12": "1.15.0"}
+    monkeypatch.setattr("motionrag_nodes.doctor.libraries._version", there.get)
+    [(level, message, remedy)] = levels("faiss-cpu>=1.12")
+    assert level == "warning" and "faiss-cpu and faiss-gpu-cu12 are both installed" in message
+    assert "pip uninstall -y faiss-cpu faiss-gpu-cu12" in remedy
