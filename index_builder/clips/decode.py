@@ -149,14 +149,15 @@ def _one_pass(
     wanted = sorted((float(time), place, slot) for place, times in rows.items() for slot, time in enumerate(times))
     pictures: dict[int, dict[int, np.ndarray]] = {place: {} for place in rows}
     firsts: dict[int, np.ndarray] = {}
+    due, slack_sec = _due(timeline, np.array([time for time, _, _ in wanted])), _slack_sec(timeline)
     failed: set[int] = set()
     shown, resized = None, None
     try:
         source = reader(path, timeline, np.array([time for time, _, _ in wanted]), progress)
-        for (time, place, slot), frame in zip(wanted, _on_screen(source, wanted), strict=True):
+        for (time, place, slot), due_sec, frame in zip(wanted, due, _on_screen(source, wanted), strict=True):
             if place in failed:
                 continue
-            why = _why_wrong(frame, time, timeline)
+            why = _why_wrong(frame, time, due_sec, slack_sec)
             if why is not None:
                 failed.add(place)
                 pictures[place].clear()
@@ -197,17 +198,25 @@ def _on_screen(source: Iterator[Shown], wanted: Sequence[tuple[float, int, int]]
         yield current
 
 
-def _why_wrong(frame: Shown, time_sec: float, timeline: Timeline) -> str | None:
-    """Why this is not the frame on screen at `time_sec`, going by the packets; None when it is."""
+def _due(timeline: Timeline, times_sec: np.ndarray) -> np.ndarray:
+    """When the frames that are on screen at these times appear, going by the packets."""
+    places = np.searchsorted(timeline.times_sec, times_sec + SHOWN_TOLERANCE_SEC, side="right") - 1
+    return timeline.times_sec[np.maximum(places, 0)]
+
+
+def _slack_sec(timeline: Timeline) -> float:
+    """By how much a frame may come before the one that is due."""
+    usual = float(np.median(np.diff(timeline.times_sec))) if len(timeline.ticks) > 1 else 0.0
+    return max(LEAST_SLACK_SEC, HIDDEN_FRAMES * usual)
+
+
+def _why_wrong(frame: Shown, time_sec: float, due_sec: float, slack_sec: float) -> str | None:
+    """Why this is not the frame on screen at `time_sec`, where that of `due_sec` is due; None when it is."""
     if frame.damaged:
         return f"the frame at {time_sec:.3f} s is damaged"
-    times = timeline.times_sec
-    due = times[max(0, int(np.searchsorted(times, time_sec + SHOWN_TOLERANCE_SEC, side="right")) - 1)]
-    usual = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
-    slack = max(LEAST_SLACK_SEC, HIDDEN_FRAMES * usual)
-    if not due - slack <= frame.time_sec <= max(time_sec, due) + slack:
+    if not due_sec - slack_sec <= frame.time_sec <= max(time_sec, due_sec) + slack_sec:
         return (
-            f"at {time_sec:.3f} s the frame of {due:.3f} s is due, that of {frame.time_sec:.3f} s comes: "
+            f"at {time_sec:.3f} s the frame of {due_sec:.3f} s is due, that of {frame.time_sec:.3f} s comes: "
             "the file is cut short or damaged"
         )
     return None
