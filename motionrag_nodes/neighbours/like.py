@@ -69,6 +69,8 @@ def retrieve_like(
     """
     if top_k < 1:
         raise InvalidSetting(f"expected top_k of at least 1, received {top_k}: raise it")
+    if not -1 <= min_score <= 1:
+        raise InvalidSetting(f"expected min_score in [-1, 1], received {min_score}: it is a similarity")
     if prompt is not None and not prompt.strip():
         raise InvalidSetting("expected a prompt in words, received an empty one: describe the motion, or leave it out")
     if prompt is not None:

@@ -71,6 +71,8 @@ def test_what_cannot_be_looked_for(database: MotionDatabase, encoder: Projection
         clip_motion("nowhere.mp4", database=database, encoder=encoder)
     with pytest.raises(InvalidSetting, match="top_k of at least 1"):
         retrieve_like(database, encoder=encoder, motion_tokens=tokens, top_k=0)
+    with pytest.raises(InvalidSetting, match=r"min_score in \[-1, 1\], received nan"):
+        retrieve_like(database, encoder=encoder, motion_tokens=tokens, min_score=float("nan"))
     with pytest.raises(InvalidSetting, match="received an empty one"):
         retrieve_like(database, encoder=encoder, motion_tokens=tokens, prompt="  ")
     with pytest.raises(NeighboursNotFound, match="move alike with a score of at least 1"):
