@@ -111,8 +111,8 @@ def _inputs() -> list[io.Input]:
             "captions",
             options=[video_folders.SIDECARS, *video_folders.caption_tables()],
             default=video_folders.SIDECARS,
-            tooltip="What happens in each video: a .txt file beside it, or a table (.csv, .parquet) with the columns "
-            "path and caption, in the folder.",
+            tooltip="What happens in each video: a .txt file beside it, or a table (.csv, .tsv, .jsonl, .parquet) "
+            "with the columns path and caption, in the folder.",
         ),
     ]
 
