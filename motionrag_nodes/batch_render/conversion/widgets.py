@@ -104,10 +104,12 @@ def _switch(declared: InputDeclaration) -> list[Widget]:
 
 def _text(declared: InputDeclaration) -> list[Widget]:
     options = declared.options
-    kind = "text area" if truthy(options.get("multiline")) else "text"
-    return [
-        Widget(declared.name, kind, _or(options.get("default"), ""), alternatives=options.get("dynamicPrompts") is True)
-    ]
+    default, alternatives = js_text(_or(options.get("default"), "")), options.get("dynamicPrompts") is True
+    if not truthy(options.get("multiline")):
+        return [Widget(declared.name, "text", default, alternatives=alternatives)]
+    # A field of several lines knows one kind of line end.
+    lines = default.replace("\r\n", "\n").replace("\r", "\n")
+    return [Widget(declared.name, "text area", lines, alternatives=alternatives)]
 
 
 def _choice(declared: InputDeclaration) -> list[Widget]:
