@@ -11,13 +11,14 @@ import pytest
 from index_builder.build import build_database
 from index_builder.clips.allowed_folders import AllowedFolders
 from index_builder.clips.decode import decode_clip
+from index_builder.clips.reading import Reading
 from index_builder.clips.stored_clips import read_stored_clips
 from index_builder.clips.timeline import DecodeLimits
 from index_builder.database.format.rows import ClipRow
 from index_builder.database.search.reader import MotionDatabase
 from tests.index_builder.sample_videos import write_video
 
-SIZE = {"frames": 16, "short_side": 48}
+SIZE = {"reading": Reading(frames=16, short_side=48)}
 
 
 class Stopped(Exception):
