@@ -39,7 +39,7 @@ class SidecarStore:
 
     def has(self, video: VideoFile) -> bool:
         """Also where the file is there and empty: somebody put it there."""
-        return _sidecar(video).exists() or read_sidecar(video.path) is not None
+        return _sidecar(video).exists() or _has_sidecar(video)
 
     def keep(self, video: VideoFile, caption: str, *, model: str) -> None:
         """Never over a file that has come meanwhile."""
@@ -63,20 +63,24 @@ class TableStore:
 
     def __init__(self, path: Path, videos: Sequence[VideoFile]) -> None:
         """Raises CaptionTableInvalid for a table that rows cannot be added to."""
-        self.path = path
-        if path.exists():
-            self._columns = self._mend()
-            plan = CaptionPlan(table=path)
-            said = TableCaptions(plan, videos)
-            self._known = {video.source for video in videos if said.of(video.source, WHOLE)}
-        else:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._columns, self._known = list(HEADER), set()
-            self._append(HEADER)
+        self.path, self._columns = path, list(HEADER)
+        self._known: set[str] = set()
+        try:
+            if path.exists():
+                self._columns = self._mend()
+                said = TableCaptions(CaptionPlan(table=path), videos)
+                self._known = {video.source for video in videos if said.of(video.source, WHOLE)}
+            else:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._append(HEADER)
+        except OSError as error:
+            raise CaptionTableInvalid(
+                f"expected to write captions to {path}, received {error}: name another --output"
+            ) from error
 
     def has(self, video: VideoFile) -> bool:
         """In the table, or beside the video."""
-        return video.source in self._known or read_sidecar(video.path) is not None
+        return video.source in self._known or _has_sidecar(video)
 
     def keep(self, video: VideoFile, caption: str, *, model: str) -> None:
         """Adds a row."""
@@ -136,6 +140,14 @@ def _replace(path: Path, content: bytes) -> None:
     temporary.write_bytes(content)
     _sync(temporary)
     os.replace(temporary, path)
+
+
+def _has_sidecar(video: VideoFile) -> bool:
+    """Whether a caption lies beside the video; one that cannot be read is somebody's too."""
+    try:
+        return read_sidecar(video.path) is not None
+    except OSError:
+        return True
 
 
 def _sidecar(video: VideoFile) -> Path:

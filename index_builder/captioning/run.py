@@ -64,6 +64,8 @@ def caption_videos(
                 failed[video.source] = "the model said nothing"
         except (ClipUnreadable, CaptionerFailed) as error:
             failed[video.source] = str(error)
+        except OSError as error:
+            failed[video.source] = f"its caption cannot be written: {error}"
         except KeyboardInterrupt:
             interrupted = True
             skipped |= dict.fromkeys((left.source for left in todo[done - 1 :]), INTERRUPTED)

@@ -105,6 +105,18 @@ def test_sidecars_never_take_the_place_of_a_file(folder: Path) -> None:
     assert sorted(path.name for path in folder.glob("*.tmp")) == []
 
 
+def test_what_cannot_be_read_or_written_ends_no_run(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "private.txt").write_text("a secret")
+    (folder / "a.txt").symlink_to(tmp_path / "private.txt")
+    (folder / "c.txt.tmp").mkdir()
+    report = run(folder, None, Counting())
+    assert names(report.skipped)["a.mp4"] == HAS_ONE
+    assert "its caption cannot be written" in names(report.failed)["c.mp4"] and not report.captioned
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(CaptionTableInvalid, match="expected to write captions to"):
+        TableStore(tmp_path / "file" / "captions.csv", [])
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
