@@ -73,7 +73,7 @@ postgresql:
 
 bench: $(READY)  ## the short forms of all benchmarks, into bench_output/
 	$(BIN)/pip install -q -c constraints.txt -e '.[bench]'
-	for name in query open_database indexing render_cost growth pruning; do \
+	for name in query open_database indexing render_cost growth pruning render_jobs; do \
 		$(BIN)/python -m benchmarks.$$name --short --json bench_output/$$name.json || exit 1; done
 
 pictures: $(READY) chromium demo  ## run every workflow in the editor for the pictures of help, templates and README

@@ -112,7 +112,7 @@ def test_a_job_table_gives_a_video_a_row_and_a_second_run_none(
     workflow = str(workflows / "image_to_video_with_motion.json")
     arguments = [workflow, "--jobs", str(table), "--set", FEW_STEPS, "--set", f"3.database={DATABASE_NAME}"]
     jobs = _render(comfyui, tmp_path, *arguments)
-    assert {path.name for path in tmp_path.glob("*.mp4")} == {"right.mp4", "down.mp4"}
+    assert {path.parent.name for path in tmp_path.glob("*/Save_Video_1.mp4")} == {"right", "down"}
     again = _render(comfyui, tmp_path, *arguments)
     assert all(job["skipped"] for job in again.values())
     assert again["right"]["prompt_id"] == jobs["right"]["prompt_id"]
@@ -163,4 +163,4 @@ def test_a_node_s_own_error_reaches_the_report_in_its_words(
 def test_a_folder_of_references(comfyui: RunningComfyUI, workflows: Path, tmp_path: Path) -> None:
     workflow = str(workflows / "reference_videos_to_video.json")
     _render(comfyui, tmp_path, workflow, "--set", "3.videos=references/", "--set", FEW_STEPS)
-    assert len(_frames(tmp_path / "reference_videos_to_video.mp4")) > 1
+    assert len(_frames(tmp_path / "reference_videos_to_video" / "Save_Video_1.mp4")) > 1
