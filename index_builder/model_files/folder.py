@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from index_builder.errors import ModelFilesRefused
@@ -21,12 +21,15 @@ WEIGHTS_SUFFIX = ".safetensors"
 _ADAPTER_NAMES = frozenset({"adapter_config.json"})
 
 
-def require_plain_folder(folder: Path, *, in_hub_cache: bool = False, code_allowed: bool = False) -> None:
+def require_plain_folder(
+    folder: Path, *, in_hub_cache: bool = False, code_allowed: bool = False, left_out: Sequence[str] = ()
+) -> None:
     """Check every file of a model's folder, at any depth, by its name and place; hidden folders are never opened.
 
     A folder that someone handed over may hold neither code nor pickles. In the hub's cache (`in_hub_cache`), where
     whole repositories lie, they may lie too, since loaders here read safetensors by name; what would lead a loader to
-    other files is refused in both. `code_allowed` lets Python files be there, for those who have read them.
+    other files is refused in both. `code_allowed` lets Python files be there, for those who have read them. What
+    lies in the folders `left_out`, named from `folder` on, is checked by whoever opens it.
 
     Raises:
         ModelFilesRefused: names the first file that may not be there, and says why.
@@ -35,6 +38,8 @@ def require_plain_folder(folder: Path, *, in_hub_cache: bool = False, code_allow
     inside = root.parent.parent if in_hub_cache else root
     for path in sorted(_files_below(root)):
         shown = path.relative_to(root).as_posix()
+        if any(shown.startswith(f"{name}/") for name in left_out):
+            continue
         suffix = path.suffix.lower()
         if not path.resolve().is_relative_to(inside):
             raise _refused(folder, shown, "it is a link that leads out of the folder", "copy the file itself")

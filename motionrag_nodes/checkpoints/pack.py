@@ -162,8 +162,10 @@ def load_pack(name_or_folder: str | Path, *, device: str = "cpu") -> MotionPack:
         ModelFilesRefused: the folder holds code, pickles, or links that lead out of it.
     """
     folder = _locate(name_or_folder)
-    require_plain_folder(folder)
     config = PackConfig.from_json(folder / PACK_FILE)
+    # A sentence encoder may bring code, which its loader refuses unless the user allowed this very code.
+    captions = config.encoders.get("captions")
+    require_plain_folder(folder, left_out=() if captions is None else (captions.source,))
     pack = MotionPack(config, folder=folder, device=device)
     appearance = _read_file(folder, config, APPEARANCE_RESAMPLER_FILE)
     states = {

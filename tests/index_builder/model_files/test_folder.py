@@ -101,3 +101,13 @@ def test_an_index_of_parts_that_are_there_is_welcome(folder: Path) -> None:
     index.write_text('{"weight_map": {"a": "model-00002.safetensors"}}')
     with pytest.raises(ModelFilesRefused, match="which is not there"):
         require_plain_folder(folder)
+
+
+def test_a_folder_may_be_left_to_its_own_loader(folder: Path) -> None:
+    (folder / "words").mkdir()
+    (folder / "words" / "own.py").write_text("")
+    (folder / "words.py").write_text("")
+    with pytest.raises(ModelFilesRefused, match=r"found words\.py"):
+        require_plain_folder(folder, left_out=("words",))
+    (folder / "words.py").unlink()
+    require_plain_folder(folder, left_out=("words",))
