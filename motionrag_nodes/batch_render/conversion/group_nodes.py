@@ -27,7 +27,7 @@ def group_types(saved: SavedGraph, definitions: NodeDefinitions) -> dict[str, Gr
     for name, data in (groups if isinstance(groups, dict) else {}).items():
         listed = data.get("nodes") if isinstance(data, dict) else None
         types = [item.get("type") for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
-        if all(kind in definitions or kind in _OWN for kind in types):
+        if all(isinstance(kind, str) and (kind in definitions or kind in _OWN) for kind in types):
             group = read_group(name, data, definitions)
             found.update({f"{prefix}{name}": group for prefix in PREFIXES})
     return found

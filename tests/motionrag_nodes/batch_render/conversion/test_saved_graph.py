@@ -36,6 +36,14 @@ def test_broken_parts_are_named(data: dict[str, Any], message: str) -> None:
         convert_workflow(data, object_info())
 
 
+def test_group_nodes_of_unknown_classes_are_missing_classes() -> None:
+    data: dict[str, Any] = {"nodes": [{"id": 1, "type": "workflow>g"}]}
+    for kind in ("Nowhere", ["a"], None):
+        data["extra"] = {"groupNodes": {"g": {"nodes": [{"type": kind}]}}}
+        with pytest.raises(ConversionError, match="lacks: workflow>g"):
+            convert_workflow(data, object_info())
+
+
 def test_a_subgraph_in_itself_is_refused() -> None:
     loop = [{"id": "a", "name": "A", "nodes": [{"id": 1, "type": "b"}]}, {"id": "b", "nodes": [{"id": 2, "type": "a"}]}]
     with pytest.raises(ConversionError, match="Subgraph 'A' contains itself"):
