@@ -45,7 +45,8 @@ def search(
     min_score: Annotated[float, typer.Option("--min-score", help="Least similarity, -1 to 1.")] = -1.0,
     diversity: Annotated[float, typer.Option("--diversity", help="0 most similar, towards 1 more varied.")] = 0.0,
     exclude: Annotated[
-        list[str] | None, typer.Option("--exclude", help="Row id, path, file name or stem to leave out. Repeatable.")
+        list[str] | None,
+        typer.Option("--exclude", help="Row id, path, name or copy of a video to leave out. Repeatable."),
     ] = None,
     sources: Sources = None,
     caption_words: CaptionWords = None,
@@ -117,9 +118,8 @@ def _like(opened: MotionDatabase, name: str, asked: dict, exclude: Sequence[str]
     """The clips that move as the one of this name, which is not one of them."""
     from motionrag_nodes.neighbours.like import clip_motion, retrieve_like
 
-    tokens, row_id = clip_motion(name, database=opened, encoder=asked["encoder"])
-    without = (*exclude, *([row_id] if row_id else ()))
-    return retrieve_like(opened, motion_tokens=tokens, exclude=without, **asked)
+    tokens, own = clip_motion(name, database=opened, encoder=asked["encoder"])
+    return retrieve_like(opened, motion_tokens=tokens, exclude=(*exclude, *own), **asked)
 
 
 def _listed(found: Neighbours) -> list[dict[str, object]]:

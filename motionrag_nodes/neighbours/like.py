@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from index_builder.content_hash import sha256_of
 from index_builder.errors import InvalidSetting
 from motionrag_nodes.errors import NeighboursNotFound
 from motionrag_nodes.neighbours.neighbours import Neighbour, Neighbours
-from motionrag_nodes.neighbours.retrieve import check_encoder
+from motionrag_nodes.neighbours.retrieve import check_encoder, left_out_by
 from motionrag_nodes.neighbours.tokens_of_rows import tokens_of_rows
 
 if TYPE_CHECKING:
@@ -27,9 +28,10 @@ if TYPE_CHECKING:
 RANK_OFFSET, POOL = 60, 200
 
 
-def clip_motion(name: str, *, database: MotionDatabase, encoder: ClipEncoder) -> tuple[np.ndarray, str | None]:
-    """Motion tokens [L, D] of the clip that `name` names, and its row id: a row's id, or the path, file name or stem of
-    an indexed video with one clip; else a video file, of which the middle is read, and no id.
+def clip_motion(name: str, *, database: MotionDatabase, encoder: ClipEncoder) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Motion tokens [L, D] of the clip that `name` names, and the rows that are itself: a row's id, or the path, file
+    name or stem of an indexed video with one clip; else a video file, of which the middle is read, and the rows of its
+    content, if it was indexed under another name.
 
     Raises InvalidSetting, ClipUnreadable, TokensNotStored."""
     ids = database.ids_called(name)
@@ -37,7 +39,7 @@ def clip_motion(name: str, *, database: MotionDatabase, encoder: ClipEncoder) ->
         listed = ", ".join(ids[:3]) + (", …" if len(ids) > 3 else "")
         raise InvalidSetting(f"expected one clip, {name} has {len(ids)}: name one by its id ({listed})")
     if ids:
-        return database.tokens(ids, fingerprint=encoder.tokens_fingerprint).motion_tokens[0], ids[0]
+        return database.tokens(ids, fingerprint=encoder.tokens_fingerprint).motion_tokens[0], tuple(ids)
     if not Path(name).is_file():
         raise InvalidSetting(
             f"expected a clip of {database.path.name} or a video file, received {name}: give a row id, path, file name "
@@ -47,7 +49,8 @@ def clip_motion(name: str, *, database: MotionDatabase, encoder: ClipEncoder) ->
 
     seconds = encoder.clip_seconds
     decoded = decode_clip(Path(name), frames=encoder.reading.frames, seconds=seconds, reading=encoder.reading)
-    return encoder.encode([decoded.pixels], [None]).motion_tokens[0], None
+    own = database.ids_of_content(sha256_of(Path(name)))
+    return encoder.encode([decoded.pixels], [None]).motion_tokens[0], tuple(own)
 
 
 def retrieve_like(
@@ -77,7 +80,8 @@ def retrieve_like(
         check_encoder(database, encoder, mode="text")
     if image is not None:
         check_encoder(database, encoder, mode="image")
-    without = {"exclude_ids": exclude, "exclude_sources": exclude}
+    left_out = left_out_by(database, exclude)
+    without = {"exclude_ids": left_out, "exclude_sources": left_out}
     pool = max(POOL, top_k)
     fingerprint = encoder.tokens_fingerprint
     rankings = {"motion": database.search_motion(motion_tokens, k=pool, fingerprint=fingerprint, **without)}

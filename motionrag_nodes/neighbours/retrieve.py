@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
+from index_builder.content_hash import sha256_of
 from index_builder.errors import DatabaseMismatch, InvalidSetting
 from motionrag_nodes.errors import NeighboursNotFound
 from motionrag_nodes.neighbours.diversity import most_diverse
@@ -65,18 +67,16 @@ def retrieve_neighbours(
     "text_then_image" ranks the top 20 by text again by first frame.
     min_score: cosine in [-1, 1] that the ranking score must reach. diversity in [0, 1]: 0 takes the most similar;
     above, clips that resemble chosen ones lose as much (maximal marginal relevance). exclude: row ids, video paths,
-    file names or stems, e.g. of the target itself, which must never be its own reference. pin: such names of clips
-    that come first, whatever they score. weights: by name or "#rank", how much a neighbour counts beside the others.
+    file names or stems, e.g. of the target itself, which must never be its own reference; a file by another name than
+    the one that was indexed is known by its content. pin: such names of clips that come first, whatever they score.
+    weights: by name or "#rank", how much a neighbour counts beside the others.
     sources and progress: where the database does not store this encoder's tokens, clips are read from their videos (see
     `tokens_of_rows`); those that cannot be are left out, and `left_out` of the result says why.
     Raises InvalidSetting, DatabaseMismatch when the encoder's space is not the database's, NeighboursNotFound.
     """
     _check(prompt, image, mode, top_k, min_score, diversity)
     check_encoder(database, encoder, mode=mode)
-    steering = Steering(tuple(exclude), tuple(pin), dict(weights or {}))
-    for name in steering.exclude:
-        if not database.has_source(name):
-            logger.warning("nothing in %s is called %s, so nothing is excluded by it", database.path.name, name)
+    steering = Steering(left_out_by(database, exclude), tuple(pin), dict(weights or {}))
     query = _Query.of(encoder, mode, prompt, image)
     pinned = query.scored(database, pinned_ids(database, steering, top_k=top_k), pinned=True)
     found = _found(database, query, steering, pinned, top_k=top_k, min_score=min_score, diversity=diversity)
@@ -92,6 +92,21 @@ def retrieve_neighbours(
         weights_of(items, steering, database),
         tokens.left_out,
     )
+
+
+def left_out_by(database: MotionDatabase, exclude: Sequence[str]) -> tuple[str, ...]:
+    """What to leave out for these names: the names themselves, and of a file that the database does not know by its
+    name the rows of its content. A name that stands for nothing is warned of."""
+    found: list[str] = []
+    for name in exclude:
+        found.append(name)
+        if database.has_source(name):
+            continue
+        ids = database.ids_of_content(sha256_of(Path(name))) if Path(name).is_file() else []
+        found += ids
+        if not ids:
+            logger.warning("nothing in %s is called %s, so nothing is excluded by it", database.path.name, name)
+    return tuple(found)
 
 
 def check_encoder(database: MotionDatabase, encoder: ClipEncoder, *, mode: Mode) -> None:

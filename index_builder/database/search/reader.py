@@ -13,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from index_builder.database.format.field_vectors import StoredVectors
 from index_builder.database.format.manifest import FIELDS, Manifest, check_size, list_generations, newest_manifest
@@ -254,6 +255,15 @@ class MotionDatabase:
         by_id = self._numbers.of_ids([name])
         numbers = np.array(list(by_id.values()), dtype=np.int64) if by_id else self._numbers.of_videos([name])
         return [self._id_at(int(number)) for number in numbers if not self.removed_rows()[number]]
+
+    def ids_of_content(self, sha256: str) -> list[str]:
+        """Ids of the rows whose video has the content of this hash (64 hex digits), wherever it lies now; not of
+        removed ones."""
+        start = f"{sha256[:32]}@"
+        chunks = (chunk for rows in self._rows for chunk in rows.chunks("id"))
+        masks = [pc.starts_with(chunk, start).to_numpy(zero_copy_only=False) for chunk in chunks]
+        mask = np.concatenate(masks) if masks else np.zeros(0, dtype=bool)
+        return [self._id_at(int(number)) for number in np.flatnonzero(mask & ~self.removed_rows())]
 
     def search_kind(self, field: Field) -> str:
         """How `field` is searched: "exact", "flat", or an approximate index's kind, e.g. "hnsw32_sqfp16"."""

@@ -65,7 +65,7 @@ def run(
         num_inference_steps=settings.steps,
         min_guidance_scale=settings.min_guidance,
         max_guidance_scale=settings.max_guidance,
-        fps=settings.fps,
+        fps=settings.condition_fps or settings.fps,
         motion_bucket_id=settings.motion_bucket_id,
         noise_aug_strength=settings.noise_aug_strength,
         decode_chunk_size=settings.decode_chunk_size,

@@ -36,6 +36,16 @@ PUBLISHED = Published(
     ),
     weights=published_weights("SVD"),
     sites=published_sites(),
-    settings=SVDSettings(width=1024, height=576, frames=16, fps=7, steps=25, min_guidance=1.0, max_guidance=3.0),
+    settings=SVDSettings(
+        width=1024,
+        height=576,
+        frames=16,
+        fps=8,
+        condition_fps=7,
+        steps=25,
+        min_guidance=1.0,
+        max_guidance=3.0,
+        noise_aug_strength=0.02,
+    ),
     rules=(KeyRule(ADAPTER, "unet.", MOTION_ADAPTER, "unet."),),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from motionrag_nodes.backbones.settings import Settings, setting
 
@@ -14,9 +15,10 @@ DECODE_CHUNK_FRAMES = 8
 class SVDSettings(Settings):
     """Settings of one generation.
 
-    fps in frames per second, which SVD also reads as a condition; guidance rises evenly from `min_guidance` at the
-    first frame to `max_guidance` at the last, and at most 1 turns it off (half the work); motion_bucket_id is SVD's own
-    amount of motion, noise_aug_strength the noise added to the image.
+    fps in frames per second, which SVD also reads as a condition, unless `condition_fps` says what it is told;
+    guidance rises evenly from `min_guidance` at the first frame to `max_guidance` at the last, and at most 1 turns it
+    off (half the work); motion_bucket_id is SVD's own amount of motion, noise_aug_strength the noise added to the
+    image.
     """
 
     min_guidance: float = setting(
@@ -36,9 +38,15 @@ class SVDSettings(Settings):
         step=0.01,
         unset=-1,
     )
+    # 0: the video's own rate. The authors play at 8 what the pipeline tells SVD as 7 (its own condition is one less).
+    condition_fps: int = setting(default=0, least=0, most=60)
     decode_chunk_size: int = setting(
         "Frames decoded at once: fewer save memory.", default=DECODE_CHUNK_FRAMES, least=1, most=256, stored=False
     )
+
+    def to_stored(self) -> dict[str, Any]:
+        """As its parent's; a condition that is the video's own rate is not written, as it never was."""
+        return {name: value for name, value in super().to_stored().items() if name != "condition_fps" or value}
 
     def problems(self, *, pixel_multiple: int = 8) -> list[str]:
         """As its parent's, and guidance that falls."""

@@ -1,5 +1,6 @@
 """More like this: clips by another clip's motion, alone and together with words and pictures."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -22,29 +23,38 @@ def names(found) -> list[str]:
 def test_clips_come_in_the_order_of_their_motions_likeness(
     database: MotionDatabase, encoder: ProjectionEncoder
 ) -> None:
-    tokens, row_id = clip_motion("clip_2.mp4", database=database, encoder=encoder)
+    tokens, own = clip_motion("clip_2.mp4", database=database, encoder=encoder)
     found = retrieve_like(database, encoder=encoder, motion_tokens=tokens, top_k=6)
-    assert found.items[0].row_id == row_id and found.items[0].score > 0.999
+    assert (found.items[0].row_id,) == own and found.items[0].score > 0.999
     stored = database.tokens(database.ids(), fingerprint=encoder.tokens_fingerprint).motion_tokens
     cosines = dict(zip(database.ids(), motion_direction(stored) @ motion_direction(tokens), strict=True))
     assert [item.row_id for item in found.items] == sorted(cosines, key=lambda key: -cosines[key])
     assert np.allclose([item.motion_score for item in found.items], sorted(cosines.values(), reverse=True), atol=1e-6)
-    without = retrieve_like(database, encoder=encoder, motion_tokens=tokens, top_k=6, exclude=[row_id])
+    without = retrieve_like(database, encoder=encoder, motion_tokens=tokens, top_k=6, exclude=own)
     assert names(without) == names(found)[1:]
 
 
 def test_a_video_that_is_not_indexed_finds_its_copy(
     tmp_path: Path, folder: Path, database: MotionDatabase, encoder: ProjectionEncoder
 ) -> None:
-    copy = write_video(tmp_path / "copy.mp4", seed=3)
-    tokens, row_id = clip_motion(str(copy), database=database, encoder=encoder)
-    assert row_id is None
+    copy = Path(shutil.copy(folder / "clip_3.mp4", tmp_path / "copy.mp4"))
+    tokens, own = clip_motion(str(copy), database=database, encoder=encoder)
+    assert own == tuple(database.ids_called("clip_3.mp4"))
     assert names(retrieve_like(database, encoder=encoder, motion_tokens=tokens, top_k=1)) == ["clip_3"]
+    without = retrieve_like(database, encoder=encoder, motion_tokens=tokens, top_k=6, exclude=[str(copy)])
+    assert "clip_3" not in names(without) and len(without.items) == 5
+
+
+def test_a_video_of_another_content_is_no_row(
+    tmp_path: Path, database: MotionDatabase, encoder: ProjectionEncoder
+) -> None:
+    _, own = clip_motion(str(write_video(tmp_path / "clip_99.mp4", seed=99)), database=database, encoder=encoder)
+    assert own == ()
 
 
 def test_words_and_pictures_join_in(folder: Path, database: MotionDatabase, encoder: ProjectionEncoder) -> None:
-    tokens, row_id = clip_motion("clip_2", database=database, encoder=encoder)
-    ask = {"encoder": encoder, "motion_tokens": tokens, "exclude": [row_id]}
+    tokens, own = clip_motion("clip_2", database=database, encoder=encoder)
+    ask = {"encoder": encoder, "motion_tokens": tokens, "exclude": own}
     both = retrieve_like(database, **ask, prompt="a dog runs away")
     by_motion, by_text = (
         {item.source: item.rank for item in found.items}
