@@ -145,14 +145,18 @@ def _build(
 
 
 def _shown_progress() -> ProgressCallback:
-    """Draws the node's bar."""
+    """Draws the node's bar. A cancel is left to `should_stop`: the bar would end the build without a commit."""
+    import comfy.model_management
     import comfy.utils
 
     bar = comfy.utils.ProgressBar(1)
 
     def show(progress: BuildProgress) -> None:
         done = progress.done_videos + progress.indexed - progress.committed
-        bar.update_absolute(min(done, progress.found_videos), progress.found_videos)
+        try:
+            bar.update_absolute(min(done, progress.found_videos), progress.found_videos)
+        except comfy.model_management.InterruptProcessingException:
+            comfy.model_management.interrupt_current_processing()
 
     return show
 
