@@ -21,6 +21,12 @@ class Trajectory:
         """[T, 4]: dx, dy, log scale, angle."""
         return np.stack([self.dx, self.dy, np.log(self.scale), self.angle], axis=1)
 
+    def from_first(self) -> Trajectory:
+        """The same path relative to where it is at its first moment."""
+        return Trajectory(
+            self.dx - self.dx[0], self.dy - self.dy[0], self.scale / self.scale[0], self.angle - self.angle[0]
+        )
+
 
 def _trajectory(t: np.ndarray, *, dx=0.0, dy=0.0, scale=1.0, angle=0.0) -> Trajectory:
     return Trajectory(*(np.broadcast_to(np.asarray(v, dtype=float), t.shape) for v in (dx, dy, scale, angle)))
@@ -53,6 +59,9 @@ UNSEEN_MOTIONS: dict[str, Callable[[np.ndarray, float], Trajectory]] = {
 }
 
 ALL_MOTIONS = {**MOTIONS, **UNSEEN_MOTIONS}
+
+# What a kind looks like when its clips are played backwards, where that is another kind.
+BACKWARDS = {"left": "right", "right": "left", "up": "down", "down": "up", "grow": "shrink", "shrink": "grow"}
 
 
 # Places are compared at these moments of a clip, whatever its frames, and a path this close in form to an unseen kind's

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from training.demo_world.captions import write_caption
-from training.demo_world.motions import ALL_MOTIONS, MOTIONS, UNSEEN_MOTIONS, Trajectory, random_trajectory
+from training.demo_world.motions import ALL_MOTIONS, BACKWARDS, MOTIONS, UNSEEN_MOTIONS, Trajectory, random_trajectory
 from training.demo_world.shapes import SHAPES
 
 CLIP_SECONDS = 2.0
@@ -41,7 +41,10 @@ UNSEEN_OBJECTS = (("pink", "star"), ("green", "heart"), ("white", "triangle"), (
 
 @dataclass(frozen=True)
 class ClipSpec:
-    """Everything that decides a clip. `x`, `y` (frame widths, origin at the centre, y up) and `radius` are of t = 0."""
+    """Everything that decides a clip. `x`, `y` (frame widths, origin at the centre, y up) and `radius` are of t = 0.
+
+    `backwards`: the sprite runs along its motion's path from the end, wherever it starts.
+    """
 
     shape: str
     colour: str
@@ -52,13 +55,23 @@ class ClipSpec:
     radius: float
     reach: float
     trajectory_seed: int = 0
+    backwards: bool = False
 
     def trajectory(self, frames: int = CLIP_FRAMES) -> Trajectory:
         """The path over `frames` moments; motion None is a random smooth one, drawn from `trajectory_seed`."""
         t = np.arange(frames) / frames
+        if self.backwards:
+            t = 1 - t
         if self.motion is None:
-            return random_trajectory(t, np.random.default_rng(self.trajectory_seed), reach=self.reach)
-        return ALL_MOTIONS[self.motion](t, self.reach)
+            path = random_trajectory(t, np.random.default_rng(self.trajectory_seed), reach=self.reach)
+        else:
+            path = ALL_MOTIONS[self.motion](t, self.reach)
+        return path.from_first() if self.backwards else path
+
+    @property
+    def kind(self) -> str | None:
+        """The motion that is seen."""
+        return BACKWARDS.get(self.motion, self.motion) if self.backwards else self.motion
 
     def caption(self, rng: np.random.Generator) -> str:
         """A caption that names object and motion (the object alone where the motion has no name)."""

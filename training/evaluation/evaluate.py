@@ -17,6 +17,7 @@ from training.evaluation.protocol.databases import WORLD
 from training.evaluation.protocol.rows import ROW_NAMES, ROWS, Row
 from training.evaluation.scores.figures import RowFigures
 from training.evaluation.scores.judge import Judge
+from training.evaluation.scores.order import retrieval_right
 from training.evaluation.scores.scores import score_row
 from training.evaluation.scores.targets import Target, check_targets
 from training.evaluation.videos.timing import Timing, measure_timing
@@ -100,4 +101,8 @@ def choose_rows(names: Sequence[str]) -> list[Row]:
 def _measure(row: Row, videos: Videos, judge: Judge) -> RowFigures:
     generated, seconds = videos.generated(row)
     cases = videos.cases[row.cases]
-    return RowFigures(score_row(judge, cases, real=videos.real(row), generated=generated, seconds=seconds))
+    scores = score_row(judge, cases, real=videos.real(row), generated=generated, seconds=seconds)
+    if row.references == "reversed":
+        encoder = PackClipEncoder(judge.pack)
+        scores.of_clips["order_found"] = retrieval_right(cases, encoder=encoder, size=videos.settings.width)
+    return RowFigures(scores)

@@ -1,5 +1,7 @@
 """The demo world: deterministic, separable by motion, and silent about it in the first frame."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -97,3 +99,27 @@ def test_members_of_a_family_move_alike() -> None:
     small, large = (spec_of(None, trajectory_seed=5, reach=reach).trajectory() for reach in (0.2, 0.4))
     assert np.allclose(2 * small.dx, large.dx)
     assert np.array_equal(small.scale, large.scale)
+
+
+@pytest.mark.parametrize("motion", ["left", "up", "orbit", "zigzag", None])
+def test_backwards_is_the_same_clip_from_its_end(motion: str | None) -> None:
+    spec = spec_of(motion, reach=0.2, trajectory_seed=5)
+    reverse = replace(spec, backwards=True)
+    assert np.array_equal(render_clip(reverse, size=64)[0], render_clip(spec, size=64)[0])
+    forward, back = spec.trajectory(32), reverse.trajectory(32)
+    # The path from moment 31 to moment 1, seen from either end: moment 32 is the clip's end, where backwards begins.
+    np.testing.assert_allclose(np.diff(back.dx)[1:], -np.diff(forward.dx)[:0:-1], atol=1e-9)
+    np.testing.assert_allclose(np.diff(back.dy)[1:], -np.diff(forward.dy)[:0:-1], atol=1e-9)
+    np.testing.assert_array_equal(render_clip(reverse, size=32, frames=8), render_clip(reverse, size=32)[::2])
+
+
+@pytest.mark.parametrize(
+    ("motion", "seen"), [("left", "right"), ("up", "down"), ("grow", "shrink"), ("orbit", "orbit")]
+)
+def test_backwards_looks_like_another_kind(motion: str, seen: str) -> None:
+    spec = spec_of(motion, backwards=True)
+    assert spec.kind == seen
+    assert replace(spec, backwards=False).kind == motion
+    if seen != motion:
+        ends = (one.trajectory().stacked()[-1] for one in (spec, spec_of(seen)))
+        np.testing.assert_array_equal(*(np.sign(end) for end in ends))

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
+from training.demo_world.world import render_clip
 from training.evaluation.__main__ import main
 from training.evaluation.comparison import Line, write_comparison
 from training.evaluation.evaluate import FEWEST_CLIPS, evaluate_pack
@@ -22,6 +23,7 @@ from training.evaluation.held_frames.small import Chain
 from training.evaluation.protocol.cases import draw_cases
 from training.evaluation.protocol.references import find_neighbours, row_tokens
 from training.evaluation.protocol.rows import ROWS, Row
+from training.evaluation.scores.order import run_from_the_end
 from training.evaluation.tables.report import figures_tables, targets_table
 from training.evaluation.videos.generation import generate_batches
 from training.evaluation.videos.store import VideoStore
@@ -74,7 +76,7 @@ def test_command_writes_figures_with_intervals_and_a_plot(output: Path) -> None:
     assert list(written["rows"]) == ["base", "own", "codec"]
     for row in written["rows"].values():
         assert set(row["figures"]) == {
-            "accuracy", "trajectory", "displacement", "size", "action", "frechet", "seconds", "appearance",
+            "accuracy", "trajectory", "displacement", "size", "order", "action", "frechet", "seconds", "appearance",
             "first_frame", "shape_first", "shape_middle", "shape_last", "colour_first", "colour_middle", "colour_last",
         }  # fmt: skip
         assert all(figure["low"] <= figure["value"] <= figure["high"] for figure in row["figures"].values())
@@ -176,6 +178,18 @@ def test_rows_take_their_references_from_where_they_say(chain: Chain) -> None:
     drawn = [find_neighbours(by_name["random"], cases[0], encoder=chain.encoder, database=chain.database) for _ in "ab"]
     assert [item.row_id for item in drawn[0].items] == [item.row_id for item in drawn[1].items]
     assert len({item.row_id for item in drawn[0].items}) == 9
+
+
+def test_references_played_backwards_ask_for_the_opposite_way(chain: Chain) -> None:
+    row = next(row for row in ROWS if row.name == "backwards")
+    cases = draw_cases(row.cases, 4)
+    adapted = row_tokens(row, cases, encoder=chain.encoder, databases={"world": chain.database}, size=64)
+    wanted, wrong = (
+        chain.encoder.motion_tokens([render_clip(spec, size=64) for spec in specs])
+        for specs in ([case.spec for case in cases], [run_from_the_end(case.spec) for case in cases])
+    )
+    nearer = ((adapted - wanted) ** 2).mean((1, 2)) < ((adapted - wrong) ** 2).mean((1, 2))
+    assert nearer.all()
 
 
 def test_comparison_is_written_as_a_still_and_an_animation(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,11 +12,14 @@ from training.demo_world.world import CLIP_FRAMES, ClipSpec, draw_spec, render_c
 
 # Far from the seeds of training, of the judge and of the demo.
 EVALUATION_SEED = 910_001
+BACKWARDS = "backwards"
 # What is evaluated -> the world's split and the kinds of motion that come in turn.
 CASE_SETS: dict[str, tuple[str, tuple[str, ...]]] = {
     "seen": ("train", tuple(MOTIONS)),
     "unseen objects": ("unseen_object", tuple(MOTIONS)),
     "unseen motions": ("unseen_motion", tuple(UNSEEN_MOTIONS)),
+    # Their motions run from the end; a caption still names the motion whose clips are played backwards.
+    BACKWARDS: ("train", tuple(MOTIONS)),
 }
 
 
@@ -42,5 +45,6 @@ def draw_cases(name: str, count: int) -> Sequence[Case]:
     for number in range(count):
         rng = np.random.default_rng([EVALUATION_SEED, place, number])
         spec = draw_spec(rng, split=split, motions=[kinds[number % len(kinds)]])
+        spec = replace(spec, backwards=name == BACKWARDS)
         cases.append(Case(number=number, spec=spec, prompt=spec.caption(rng), seed=int(rng.integers(2**31))))
     return cases

@@ -1,12 +1,15 @@
-"""The motion tokens of a row's cases: none, retrieved and fused, at random, or the target's own."""
+"""The motion tokens of a row's cases: none, retrieved and fused, played backwards, at random, or the target's own."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
 
+from index_builder.clips.decode import decode_clip
 from index_builder.database.search.reader import MotionDatabase
 from motionrag_nodes.adapted_tokens.adapt import adapt_motion
 from motionrag_nodes.motion_tokens.pack_encoder import PackClipEncoder
@@ -27,6 +30,8 @@ def row_tokens(
     found = []
     for case in cases:
         neighbours = find_neighbours(row, case, encoder=encoder, database=databases[row.database])
+        if row.references == "reversed":
+            neighbours = played_backwards(neighbours, encoder=encoder)
         picture = case.real(size=size, frames=1)[0]
         found.append(adapt_motion(encoder.pack, neighbours, image=picture, fusion=row.fusion).tokens)
     return torch.cat(found)
@@ -34,7 +39,7 @@ def row_tokens(
 
 def find_neighbours(row: Row, case: Case, *, encoder: PackClipEncoder, database: MotionDatabase) -> Neighbours:
     """The row's references for a case, most similar first."""
-    if row.references == "retrieved":
+    if row.references in ("retrieved", "reversed"):
         return retrieve_neighbours(database, encoder=encoder, prompt=case.prompt, top_k=row.top_k)
     everything = retrieve_neighbours(database, encoder=encoder, prompt=case.prompt, top_k=len(database))
     # By the case's own seed: a row that is continued draws the same ones.
@@ -44,4 +49,17 @@ def find_neighbours(row: Row, case: Case, *, encoder: PackClipEncoder, database:
         everything.motion_tokens[drawn],
         everything.appearance_tokens[drawn],
         everything.tokens_fingerprint,
+    )
+
+
+def played_backwards(neighbours: Neighbours, *, encoder: PackClipEncoder) -> Neighbours:
+    """The same clips from their last frame to their first, read from their videos and encoded anew."""
+    clips = [
+        decode_clip(Path(item.source), start_sec=item.start_sec, end_sec=item.end_sec).frames[::-1].copy()
+        for item in neighbours.items
+    ]
+    return replace(
+        neighbours,
+        motion_tokens=encoder.motion_tokens(clips).cpu().clone(),
+        appearance_tokens=encoder.appearance_tokens([clip[0] for clip in clips]).cpu().clone(),
     )

@@ -7,7 +7,7 @@ from typing import Literal
 
 from motionrag_nodes.adapted_tokens.fusions import DEFAULT_FUSION
 
-References = Literal["none", "retrieved", "random", "own", "codec"]
+References = Literal["none", "retrieved", "reversed", "random", "own", "codec"]
 
 
 @dataclass(frozen=True)
@@ -15,9 +15,9 @@ class Row:
     """A way of generating. All rows of a set animate the same pictures from the same noise.
 
     cases: the set of clips. references: none is the plain model, "own" the target clip's motion tokens, which is the
-    best that retrieval could find; "codec" generates nothing, but encodes and decodes the real clips. database: "world"
-    shows the seen motions, "noisy" the same clips of which a part has captions that name another motion, "extended"
-    holds clips of the unseen motions as well.
+    best that retrieval could find; "reversed" plays the retrieved clips backwards; "codec" generates nothing, but
+    encodes and decodes the real clips. database: "world" shows the seen motions, "noisy" the same clips of which a
+    part has captions that name another motion, "extended" holds clips of the unseen motions as well.
     """
 
     name: str
@@ -42,6 +42,7 @@ ROWS: tuple[Row, ...] = (
     Row("noisy rag", "a third of captions wrong: context transformer", database="noisy"),
     Row("noisy mean", "a third of captions wrong: mean", database="noisy", fusion="mean"),
     Row("noisy top-1", "a third of captions wrong: top-1", database="noisy", fusion="top-1"),
+    Row("backwards", "the references played backwards", cases="backwards", references="reversed"),
     Row("codec", "codec alone: real clips, encoded and decoded", references="codec"),
     Row("objects codec", "unseen objects: codec alone", cases="unseen objects", references="codec"),
     Row("objects base", "unseen objects: the model alone", cases="unseen objects", references="none"),

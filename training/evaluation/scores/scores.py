@@ -8,14 +8,16 @@ from typing import Literal
 
 import numpy as np
 
+from training.demo_world.world import render_clip
 from training.evaluation.protocol.cases import Case
 from training.evaluation.scores.amplitude import displacement_products, size_products
 from training.evaluation.scores.classifier import KINDS
 from training.evaluation.scores.judge import Judge
+from training.evaluation.scores.order import order_right, run_from_the_end
 from training.evaluation.scores.shape import compare_sprites
-from training.evaluation.scores.tracking import track_sprite, trajectory_error
+from training.evaluation.scores.tracking import Track, track_sprite, trajectory_error
 
-About = Literal["motion", "picture"]
+About = Literal["video", "motion", "sprite"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Metric:
     short: str
     better: int
     digits: int
-    about: About = "motion"
+    about: About = "video"
 
 
 METRICS: dict[str, Metric] = {
@@ -38,19 +40,21 @@ METRICS: dict[str, Metric] = {
     for metric in (
         Metric("accuracy", "motion right, %", "motion right %", +1, 1),
         Metric("trajectory", "trajectory error, px", "path error px", -1, 2),
-        Metric("displacement", "displacement, slope", "path slope", 0, 2),
-        Metric("size", "size change, slope", "size slope", 0, 2),
         Metric("action", "Action Score", "Action Score", +1, 1),
         Metric("frechet", "Frechet distance", "Frechet", -1, 2),
+        Metric("appearance", "appearance score", "looks score", +1, 1),
+        Metric("first_frame", "first frame, dB", "first frame dB", +1, 1),
         Metric("seconds", "seconds a video", "sec", -1, 2),
-        Metric("shape_first", "shape IoU, first frame", "IoU first", +1, 3, "picture"),
-        Metric("shape_middle", "shape IoU, middle frame", "IoU middle", +1, 3, "picture"),
-        Metric("shape_last", "shape IoU, last frame", "IoU last", +1, 3, "picture"),
-        Metric("colour_first", "colour error, first frame", "colour first", -1, 1, "picture"),
-        Metric("colour_middle", "colour error, middle frame", "colour middle", -1, 1, "picture"),
-        Metric("colour_last", "colour error, last frame", "colour last", -1, 1, "picture"),
-        Metric("appearance", "appearance score", "looks score", +1, 1, "picture"),
-        Metric("first_frame", "first frame, dB", "first frame dB", +1, 1, "picture"),
+        Metric("displacement", "displacement, slope", "path slope", 0, 2, "motion"),
+        Metric("size", "size change, slope", "size slope", 0, 2, "motion"),
+        Metric("order", "order in time right, %", "order right %", +1, 1, "motion"),
+        Metric("order_found", "order in time retrieved, %", "order found %", +1, 1, "motion"),
+        Metric("shape_first", "shape IoU, first frame", "first IoU", +1, 3, "sprite"),
+        Metric("shape_middle", "shape IoU, middle frame", "mid IoU", +1, 3, "sprite"),
+        Metric("shape_last", "shape IoU, last frame", "last IoU", +1, 3, "sprite"),
+        Metric("colour_first", "colour error, first frame", "first colour", -1, 1, "sprite"),
+        Metric("colour_middle", "colour error, middle frame", "mid colour", -1, 1, "sprite"),
+        Metric("colour_last", "colour error, last frame", "last colour", -1, 1, "sprite"),
     )
 }
 
@@ -92,17 +96,25 @@ def score_row(
         (track_sprite(made, case.spec), track_sprite(true, case.spec))
         for case, true, made in zip(cases, real, generated, strict=True)
     ]
+    opposite = [_opposite(case, true) for case, true in zip(cases, real, strict=True)]
     known = {
         "trajectory": np.array([trajectory_error(*pair) for pair in tracks]),
         "displacement": np.array([displacement_products(*pair) for pair in tracks]),
         "size": np.array([size_products(*pair) for pair in tracks]),
+        "order": np.array([order_right(*pair, other) for pair, other in zip(tracks, opposite, strict=True)]),
         "seconds": np.array(seconds),
         **sprite_scores(real=real, generated=generated),
     }
     if judge.knows_demo_world:
         named = judge.logits(generated).argmax(1)
-        known["accuracy"] = 100.0 * (named == [KINDS.index(case.spec.motion) for case in cases])
+        known["accuracy"] = 100.0 * (named == [KINDS.index(case.spec.kind) for case in cases])
     return Scores({**scores.of_clips, **known}, real=scores.real, generated=scores.generated)
+
+
+def _opposite(case: Case, real: np.ndarray) -> Track:
+    """The track of a case's sprite, run along its path from the end, in frames as the real clip's [T, H, W, 3]."""
+    spec = run_from_the_end(case.spec)
+    return track_sprite(render_clip(spec, size=real.shape[1], frames=len(real)), spec)
 
 
 def sprite_scores(*, real: Sequence[np.ndarray], generated: Sequence[np.ndarray]) -> dict[str, np.ndarray]:

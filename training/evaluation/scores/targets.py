@@ -41,6 +41,8 @@ LIMITS = (
     Limit("trajectory error with retrieval", "rag", "trajectory", most=1.2, unit=" px"),
     Limit("displacement with retrieval, slope", "rag", "displacement", least=0.97),
     Limit("unseen motions right, extended database", "motions new", "accuracy", least=90, unit=" %"),
+    Limit("references played backwards: order in time right", "backwards", "order", least=95, unit=" %"),
+    Limit("order in time right by motion tokens alone", "backwards", "order_found", least=95, unit=" %"),
     Limit("codec alone: shape IoU at the last frame", "codec", "shape_last", least=0.97),
     Limit("codec alone: colour error at the last frame", "codec", "colour_last", most=3),
     Limit("retrieved motion: shape IoU at the last frame", "rag", "shape_last", least=0.9),

@@ -16,11 +16,12 @@ NOT_SHOWN = ("seconds",)
 
 
 def markdown_tables(evaluation: Evaluation) -> str:
-    """Tables of rows, one of the motion and one of the picture, and one of targets."""
+    """Tables of rows, of the videos, their motion and their sprites, and one of targets."""
     lines = []
     for about in get_args(About):
         named = [name for name, metric in METRICS.items() if metric.about == about and name not in NOT_SHOWN]
-        lines += [*_rows_table(evaluation.rows, named), ""]
+        if any(name in figures.metrics for name in named for figures in evaluation.rows.values()):
+            lines += [*_rows_table(evaluation.rows, named), ""]
     if evaluation.targets:
         lines += [_line(["target", "wanted", "measured [95 % interval]", ""]), _rule(4)]
         lines += [_line([t.claim, t.wanted, t.measured, "met" if t.met else "**missed**"]) for t in evaluation.targets]

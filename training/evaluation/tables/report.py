@@ -27,7 +27,7 @@ VERSIONS_OF = ("torch", "diffusers", "transformers", "numpy")
 
 
 def figures_tables(rows: Mapping[str, RowFigures], *, title: str) -> list[Table]:
-    """What was measured of the motion, and of the picture: a table each, which fits 80 columns."""
+    """What was measured of the videos, their motion and their sprites: a table each, which fits 80 columns."""
     shown = [name for name in METRICS if any(name in figures.metrics for figures in rows.values())]
     told = ([name for name in shown if METRICS[name].about == about] for about in get_args(About))
     return [_figures_table(rows, metrics, title=title) for metrics in told if metrics]

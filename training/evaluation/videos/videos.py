@@ -63,7 +63,7 @@ def make_videos(
     settings, encoder = _settings(pack, steps), PackClipEncoder(pack)
     work = output / fingerprint(pack, settings)
     store = VideoStore(work / "videos")
-    needed = [row.database for row in rows if row.references in ("retrieved", "random")]
+    needed = [row.database for row in rows if row.references in ("retrieved", "reversed", "random")]
     with console.status("Databases ...") as status:
         databases = open_databases(
             needed, folder=work / "databases", encoder=encoder, on_step=lambda said: status.update(f"{said} ...")

@@ -23,3 +23,12 @@ def test_picture_is_the_first_frame_at_any_length() -> None:
     case = draw_cases("seen", 1)[0]
     np.testing.assert_array_equal(case.real(size=64, frames=1)[0], case.real(size=64)[0])
     np.testing.assert_array_equal(case.real(size=64, frames=8), case.real(size=64, frames=16)[::2])
+
+
+def test_backwards_cases_begin_with_their_own_picture_and_run_from_the_end() -> None:
+    case = draw_cases("backwards", 8)[3]
+    assert case.spec.backwards
+    assert (case.spec.motion, case.spec.kind) == ("down", "up")
+    assert "up" not in case.prompt.split()  # it is the clips' caption, which are then played backwards
+    np.testing.assert_array_equal(case.real(size=64, frames=1)[0], case.real(size=64)[0])
+    np.testing.assert_array_equal(case.real(size=64, frames=8), case.real(size=64, frames=16)[::2])
