@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import os
 import shutil
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from index_builder.database.commit.presence import try_lock
 from motionrag_nodes.batch_render.check import CheckedJob, check_batch, done_before, free_disk_bytes
 from motionrag_nodes.batch_render.dry_run import BatchPlan, make_plan
 from motionrag_nodes.batch_render.errors import RenderError
@@ -26,6 +25,8 @@ from motionrag_nodes.batch_render.server.client import DEFAULT_PATIENCE_SEC
 from motionrag_nodes.batch_render.server.facts import ServerFacts, ask_servers, merged_object_info
 from motionrag_nodes.batch_render.server.target import Target
 from motionrag_nodes.batch_render.workflow_file import read_workflow
+
+_LOCK_LOOK_SEC = 0.5
 
 
 @dataclass(frozen=True)
@@ -150,18 +151,14 @@ def _folder(output: Path, observer: RenderObserver) -> Iterator[None]:
     """The output folder, for one renderer at a time: a second one waits for the first."""
     try:
         (output / STATE_FOLDER).mkdir(parents=True, exist_ok=True)
-        lock = os.open(output / STATE_FOLDER / "lock", os.O_RDWR | os.O_CREAT, 0o666)
+        lock = (output / STATE_FOLDER / "lock").open("ab")
     except OSError as error:
         raise RenderError(
             f"Cannot use {output} as output folder: {error.strerror or error}. Choose another."
         ) from error
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+    with lock:
+        if not try_lock(lock):
             observer.note(f"Another render works in {output}; waiting for it to end.")
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            while not try_lock(lock):
+                time.sleep(_LOCK_LOOK_SEC)
         yield
-    finally:
-        with contextlib.suppress(OSError):
-            os.close(lock)

@@ -7,6 +7,8 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ import pytest
 from motionrag_nodes.batch_render.errors import ComfyUIConnectionError, RenderError, RenderManifestError
 from motionrag_nodes.batch_render.run import RenderReport, SilentObserver, render_workflows
 from motionrag_nodes.batch_render.server import client as comfyui_client
+from motionrag_nodes.batch_render.server.install import checkout_folder
 from tests.motionrag_nodes.batch_render.graphs import picture_to_picture, write_workflow
 from tests.motionrag_nodes.batch_render.tiny_comfyui import VERSION, TinyComfyUI
 
@@ -201,3 +204,28 @@ def test_an_output_that_is_a_file(server: TinyComfyUI, workflow: Path) -> None:
     (workflow.parent / "results").write_text("in the way")
     with pytest.raises(RenderError, match=r"Cannot use .*results as output"):
         _render(server, workflow)
+
+
+def test_a_second_renderer_waits_for_the_first(server: TinyComfyUI, workflow: Path) -> None:
+    class First(SilentObserver):
+        def started(self, job: object) -> None:
+            command = [
+                sys.executable,
+                "-m",
+                "motionrag_nodes.cli.main",
+                "render",
+                str(workflow),
+                "--server",
+                server.url,
+            ]
+            command += ["--set", "3.filename_prefix=second", "--output", str(workflow.parent / "results")]
+            self.other = subprocess.Popen(command, cwd=checkout_folder(), stderr=subprocess.PIPE, text=True)
+            assert self.other.stderr is not None
+            self.said = self.other.stderr.readline()
+
+    first = First()
+    assert not _render(server, workflow, observer=first).failed
+    first.other.communicate(timeout=120)
+    assert first.other.returncode == 0
+    assert "Another render works in" in first.said
+    assert [graph["3"]["inputs"]["filename_prefix"] for graph in server.queued] == ["out", "second"]
