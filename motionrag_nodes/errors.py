@@ -27,6 +27,10 @@ class SamplerUnsupported(MotionRAGError):
     """A sampler does not tell which step or which branch of guidance it computes."""
 
 
+class CompiledModel(MotionRAGError):
+    """A model was compiled, so that nothing can be added inside it."""
+
+
 class BlockWeightsInvalid(MotionRAGError):
     """A text of block weights cannot be read, or names blocks that the model does not have."""
 

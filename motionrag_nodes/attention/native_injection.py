@@ -7,7 +7,8 @@ path, so that other attentions which share ComfyUI's names for patches are never
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from torch import nn
 
 from motionrag_nodes.attention.applied_motion import AppliedMotion
 from motionrag_nodes.attention.injection import attach
+from motionrag_nodes.attention.native_guidance import ROLES, SCHEDULE
 from motionrag_nodes.attention.steps import step_of
 from motionrag_nodes.backbones.backbone import AttentionHost, Branch
 from motionrag_nodes.errors import SamplerUnsupported
@@ -42,11 +44,25 @@ class NativeInjection:
         """
         options = _options_of(executor.original, x, args, kwargs)
         branches = branches_of(options)
-        with attach(self.hosts(executor.class_obj)) as injection:
+        network = executor.class_obj
+        with attach(self.hosts(network)) as injection, _watched(network) as ran:
             injection.enter(*(motion.entering(branches, like=x) for motion in self.motions if enters(motion, options)))
             output: torch.Tensor = executor(x, *args, **kwargs)
-            injection.require_passes()
+            if ran:  # else another node answered from its cache, and no attention was asked
+                injection.require_passes()
         return output
+
+
+@contextmanager
+def _watched(network: nn.Module) -> Iterator[list[bool]]:
+    """Holds something as soon as any part of the network runs."""
+    ran: list[bool] = []
+    handles = [part.register_forward_pre_hook(lambda *_: ran.append(True)) for part in network.children()]
+    try:
+        yield ran
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def _options_of(forward: Callable, x: torch.Tensor, args: Any, kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -58,9 +74,14 @@ def _options_of(forward: Callable, x: torch.Tensor, args: Any, kwargs: Mapping[s
 def branches_of(options: Mapping[str, Any]) -> list[Branch]:
     """The branches of guidance in a call's batch, in its order; `options` are ComfyUI's transformer_options.
 
+    cond_or_uncond is a place in the guider's list and no role, so that it counts only where no guider told the roles.
+
     Raises:
         SamplerUnsupported: the sampler does not tell them.
     """
+    roles, uuids = options.get(ROLES), options.get("uuids")
+    if roles and uuids and all(uuid in roles for uuid in uuids):
+        return [roles[uuid] for uuid in uuids]
     if "cond_or_uncond" not in options:
         raise SamplerUnsupported(
             "Expected a sampler that tells which half of guidance it computes (cond_or_uncond), as ComfyUI's do, "
@@ -83,5 +104,6 @@ def enters(motion: AppliedMotion, options: Mapping[str, Any]) -> bool:
             "Expected a sampler that tells its steps (sample_sigmas), as ComfyUI's do, received none: use KSampler "
             "or SamplerCustom, or set start to 0 and end to 1."
         )
-    step = step_of(float(options["sigmas"].flatten()[0]), sigmas.tolist())
-    return motion.enters(step, total=len(sigmas) - 1)
+    before, total = options.get(SCHEDULE) or (0, len(sigmas) - 1)
+    step = before + step_of(float(options["sigmas"].flatten()[0]), sigmas.tolist())
+    return motion.enters(step, total=total)

@@ -1,4 +1,4 @@
-"""Apply Motion: injects adapted motion into ComfyUI's own Stable Video Diffusion model."""
+"""Apply Motion: injects adapted motion into ComfyUI's own video models."""
 
 from __future__ import annotations
 
@@ -23,12 +23,13 @@ class ApplyMotion(io.ComfyNode):
             display_name="Apply Motion",
             category="MotionRAG",
             description=(
-                "Makes a Stable Video Diffusion model move the picture like your examples, with ComfyUI's own "
-                "samplers. Several can be chained. (SVD, patch model, motion transfer, adapter)"
+                "Makes a video model of ComfyUI's own (SVD, CogVideoX, Wan) move the picture like your examples, with "
+                "its own samplers. Several can be chained. (patch model, motion transfer, adapter)"
             ),
             inputs=[
                 io.Model.Input(
-                    "model", tooltip="A Stable Video Diffusion model, from Image Only Checkpoint Loader for example."
+                    "model",
+                    tooltip="The kind of model that the motion's pack is for; SVD from Image Only Checkpoint Loader.",
                 ),
                 MotionPackSocket.Input(
                     "pack", optional=True, tooltip="Not needed: the motion brings its own. Another one is refused."
@@ -91,7 +92,7 @@ def _widgets() -> list[io.Input]:
             min=0.0,
             max=1.0,
             step=0.05,
-            tooltip="Inject motion from this part of the sampler's steps on.",
+            tooltip="Inject motion from this part of the whole schedule's steps on.",
         ),
         io.Float.Input(
             "end",
@@ -99,7 +100,7 @@ def _widgets() -> list[io.Input]:
             min=0.0,
             max=1.0,
             step=0.05,
-            tooltip="Inject motion until this part of the sampler's steps.",
+            tooltip="Inject motion until this part of the whole schedule's steps.",
         ),
         io.Combo.Input(
             "unconditional",

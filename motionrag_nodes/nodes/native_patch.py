@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import logging
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import comfy.model_management
 import comfy.ops
 import torch
 from comfy.model_patcher import ModelPatcher
-from comfy.patcher_extension import WrappersMP
+from comfy.patcher_extension import CallbacksMP, WrappersMP
 
 from motionrag_nodes.attention.adapter import MotionAdapter
 from motionrag_nodes.attention.applied_motion import AppliedMotion
 from motionrag_nodes.attention.block_weights import site_weights
 from motionrag_nodes.attention.injection import require_fit
+from motionrag_nodes.attention.native_guidance import tell_roles, tell_schedule
 from motionrag_nodes.attention.native_injection import NativeInjection
 from motionrag_nodes.backbones.backbone import Backbone, get_backbone
 from motionrag_nodes.errors import AdapterMismatch
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from motionrag_nodes.adapted_tokens.adapt import AdaptedMotion
     from motionrag_nodes.checkpoints.pack import MotionPack
 
+logger = logging.getLogger(__name__)
 _KEY = "motionrag"
 # One copy of an adapter in each precision, however many nodes and models use it.
 _ADAPTERS: WeakKeyDictionary[MotionPack, dict[torch.dtype, ModelPatcher]] = WeakKeyDictionary()
@@ -89,9 +92,29 @@ def _add(patched: ModelPatcher, backbone: Backbone, applied: AppliedMotion, adap
     earlier = tuple(motion for injection in present for motion in injection.motions)
     patched.remove_wrappers_with_key(WrappersMP.DIFFUSION_MODEL, _KEY)
     patched.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, _KEY, NativeInjection(backbone.hosts, (*earlier, applied)))
+    for kind, wrapper in ((WrappersMP.PREDICT_NOISE, tell_roles), (WrappersMP.OUTER_SAMPLE, tell_schedule)):
+        patched.remove_wrappers_with_key(kind, _KEY)
+        patched.add_wrapper_with_key(kind, _KEY, wrapper)
+    patched.remove_callbacks_with_key(CallbacksMP.ON_CLONE, _KEY)
+    patched.add_callback_with_key(CallbacksMP.ON_CLONE, _KEY, lambda _, clone: _watch_weights(clone))
+    _watch_weights(patched)
     loaded = patched.get_additional_models_with_key(_KEY)
     if not any(adapter.is_clone(other) for other in loaded):
         patched.set_additional_models(_KEY, [*loaded, adapter])
+
+
+def _watch_weights(patched: ModelPatcher) -> None:
+    """Nodes that merge a MODEL into another read its weights alone: then it is said that its motion stays behind."""
+
+    def read(filter_prefix: str | None = None) -> Any:
+        if filter_prefix is not None:  # as merging asks; ComfyUI itself reads all of them
+            logger.warning(
+                "A MODEL with motion is merged into another, as ModelMerge's model2: motion is no weight, so it is "
+                "dropped. Put Apply Motion behind the merging."
+            )
+        return type(patched).get_key_patches(patched, filter_prefix)
+
+    patched.get_key_patches = read
 
 
 def _adapter_in(pack: MotionPack, dtype: torch.dtype) -> ModelPatcher:

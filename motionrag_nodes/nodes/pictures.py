@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from PIL import Image
 
+from motionrag_nodes.errors import ShapeMismatch
+
 
 def to_frames(image: torch.Tensor) -> np.ndarray:
     """IMAGE -> uint8 [B, H, W, 3]; an alpha channel is dropped."""
@@ -17,8 +19,17 @@ def to_frames(image: torch.Tensor) -> np.ndarray:
 
 
 def to_picture(image: torch.Tensor) -> np.ndarray:
-    """The first picture of an IMAGE batch -> uint8 [H, W, 3]."""
-    picture: np.ndarray = to_frames(image[:1])[0]
+    """An IMAGE of one -> uint8 [H, W, 3].
+
+    Raises:
+        ShapeMismatch: it holds several pictures, each of which would need motion of its own.
+    """
+    if len(image) != 1:
+        raise ShapeMismatch(
+            f"Expected one picture, received a batch of {len(image)}: motion is adapted to one picture, and a video is "
+            "made of one; take one out with ImageFromBatch, or queue them one after the other."
+        )
+    picture: np.ndarray = to_frames(image)[0]
     return picture
 
 

@@ -11,7 +11,7 @@ import torch
 from motionrag_nodes.attention.injection import Entering, attach
 from motionrag_nodes.attention.steps import motion_steps
 from motionrag_nodes.backbones.backbone import get_backbone
-from motionrag_nodes.errors import SamplerUnsupported
+from motionrag_nodes.errors import CompiledModel, SamplerUnsupported
 from tests.motionrag_nodes.nodes.conftest import CONTEXT_DIM, SIGMA_MAX, SIGMA_MIN, BothLayouts, motion
 
 pytestmark = pytest.mark.comfyui
@@ -46,9 +46,45 @@ def ours(comfy: Any, model: Any, start: dict[str, torch.Tensor], sampler: str = 
     negative = [
         [torch.zeros_like(start["context"]), {**SETTINGS, "concat_latent_image": torch.zeros_like(start["picture"])}]
     ]
-    empty = torch.zeros_like(start["noise"])
-    arguments = (model, start["noise"], STEPS, GUIDANCE, sampler, "karras", positive, negative, empty)
+    latents = start.get("latents", torch.zeros_like(start["noise"]))
+    arguments = (model, start["noise"], STEPS, GUIDANCE, sampler, "karras", positive, negative, latents)
     return comfy.sample.sample(*arguments, disable_pbar=True, **more)
+
+
+def guided(
+    comfy: Any,
+    model: Any,
+    start: dict[str, torch.Tensor],
+    sigmas: torch.Tensor | None = None,
+    *,
+    middle: str | None = None,
+    cfgs: tuple[float, float] = (1.0, 1.0),
+    nested: bool = False,
+) -> torch.Tensor:
+    """The same by CFGGuider, or with a second condition by DualCFGGuider."""
+    from comfy_extras.nodes_custom_sampler import Guider_DualCFG
+
+    given = {
+        "positive": [[start["context"], {**SETTINGS, "concat_latent_image": start["picture"]}]],
+        "negative": [
+            [
+                torch.zeros_like(start["context"]),
+                {**SETTINGS, "concat_latent_image": torch.zeros_like(start["picture"])},
+            ]
+        ],
+    }
+    if middle is None:
+        guider = comfy.samplers.CFGGuider(model)
+        guider.set_conds(given["positive"], given["negative"])
+        guider.set_cfg(GUIDANCE)
+    else:
+        guider = Guider_DualCFG(model)
+        guider.set_conds(given["positive"], given[middle], given["negative"])
+        guider.set_cfg(*cfgs, nested=nested)
+    if sigmas is None:
+        sigmas = comfy.samplers.calculate_sigmas(model.get_model_object("model_sampling"), "karras", STEPS)
+    sampler = comfy.samplers.sampler_object("euler")
+    return guider.sample(start["noise"], torch.zeros_like(start["noise"]), sampler, sigmas, disable_pbar=True)
 
 
 def theirs(both: BothLayouts, start: dict[str, torch.Tensor], moved: Any, begin: float, end: float) -> torch.Tensor:
@@ -112,16 +148,89 @@ def test_motion_enters_in_the_true_steps_of_any_sampler(comfy, apply, tiny, star
     assert 1 <= sum(with_motion for _, with_motion in expected) < len(asked)
 
 
-def test_a_part_of_the_steps_counts_as_its_own_whole(comfy, apply, tiny, start) -> None:
-    """KSampler (Advanced) takes some of the steps: start and end are fractions of those."""
-    patched, calls = apply(tiny.model, tiny.pack, motion(), start=0.5), []
-    adapter = patched.get_nested_additional_models()[0].model
+@pytest.mark.parametrize(("begin", "end"), [(0.0, 0.5), (0.5, 1.0), (0.25, 0.75)])
+def test_a_split_sampling_is_the_whole_one(comfy, apply, tiny, start, begin, end) -> None:
+    """KSampler (Advanced) takes some of the steps: start and end are fractions of the whole schedule."""
+    patched = apply(tiny.model, tiny.pack, motion(), start=begin, end=end)
+    whole = ours(comfy, patched, start)
+    first = ours(comfy, patched, start, start_step=0, last_step=2, force_full_denoise=False)
+    rest = ours(
+        comfy,
+        patched,
+        start | {"latents": first, "noise": torch.zeros_like(first)},
+        start_step=2,
+        last_step=4,
+        disable_noise=True,
+    )
+    torch.testing.assert_close(rest, whole, atol=1e-4, rtol=0)
+
+
+def test_a_split_by_sigmas_is_the_whole_one(comfy, apply, tiny, start) -> None:
+    patched = apply(tiny.model, tiny.pack, motion(), start=0.5)
+    sigmas = comfy.samplers.calculate_sigmas(patched.get_model_object("model_sampling"), "karras", STEPS)
+    calls, adapter = [], patched.get_nested_additional_models()[0].model
     handle = adapter.site(adapter.sites[0]).to_q_ip[0].register_forward_hook(lambda *_: calls.append(1))
+    counts = []
     try:
-        ours(comfy, patched, start, start_step=2, last_step=4)
+        for part in (sigmas, sigmas[:3], sigmas[2:]):
+            calls.clear()
+            guided(comfy, patched, start, part)
+            counts.append(len(calls))
     finally:
         handle.remove()
-    assert len(calls) == 1
+    assert counts == [2, 0, 2]
+
+
+def test_two_conditions_and_a_negative_one_get_their_own_tokens(comfy, apply, tiny, start) -> None:
+    """DualCFGGuider gives its negative first: with one condition twice it computes what CFGGuider does."""
+    patched = apply(tiny.model, tiny.pack, motion())
+    expected = guided(comfy, patched, start)
+    assert (
+        guided(comfy, apply(tiny.model, tiny.pack, motion(), same_unconditional=True), start) - expected
+    ).abs().max() > 0.01
+    for same_as_first in (True, False):
+        for style in ("regular", "nested"):
+            second = "positive" if same_as_first else "negative"
+            # regular: negative + cfg2 (second - negative) + cfg1 (first - second); nested: cfg1 inside cfg2
+            cfgs = (1.0, GUIDANCE) if same_as_first else (GUIDANCE, 1.0)
+            made = guided(comfy, patched, start, middle=second, cfgs=cfgs, nested=style == "nested")
+            torch.testing.assert_close(made, expected, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("cache", ["EasyCacheNode", "LazyCacheNode"])
+def test_a_cache_of_steps_works_on_either_side(comfy, apply, tiny, start, cache) -> None:
+    nodes = pytest.importorskip("comfy_extras.nodes_easycache")
+
+    def cached(model: Any) -> Any:
+        return getattr(nodes, cache).execute(model, 100.0, 0.0, 1.0, False).result[0]
+
+    before = ours(comfy, apply(cached(tiny.model), tiny.pack, motion()), start)
+    after = ours(comfy, cached(apply(tiny.model, tiny.pack, motion())), start)
+    torch.testing.assert_close(before, after, atol=1e-5, rtol=0)
+    assert not torch.allclose(after, ours(comfy, apply(tiny.model, tiny.pack, motion()), start), atol=1e-3)  # it cached
+    assert not torch.allclose(after, ours(comfy, cached(tiny.model), start), atol=1e-3)
+
+
+def test_a_compiled_model_is_refused_by_name_before_it_is_compiled(comfy, apply, tiny, start) -> None:
+    compiling = pytest.importorskip("comfy_api.torch_helpers")
+    for order in ("before", "after"):
+        model = tiny.model.clone() if order == "before" else apply(tiny.model, tiny.pack, motion())
+        compiling.set_torch_compile_wrapper(model=model, backend="inductor")
+        model = apply(model, tiny.pack, motion()) if order == "before" else model
+        with pytest.raises(CompiledModel, match=r"passed through TorchCompileModel.*Take that node out"):
+            ours(comfy, model, start)
+
+
+def test_merging_says_that_motion_is_dropped(comfy, apply, tiny, start, caplog) -> None:
+    patched = apply(tiny.model, tiny.pack, motion())
+    for model in (patched, patched.clone()):
+        caplog.clear()
+        assert model.get_key_patches("diffusion_model.").keys() == tiny.model.get_key_patches("diffusion_model.").keys()
+        assert "motion is no weight, so it is dropped" in caplog.text
+    caplog.clear()
+    patched.get_key_patches()  # ComfyUI's own reading
+    tiny.model.get_key_patches("diffusion_model.")
+    assert not caplog.text
 
 
 def test_start_and_end_need_a_sampler_that_tells_its_steps(comfy, apply, tiny, start) -> None:

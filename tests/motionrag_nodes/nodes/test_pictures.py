@@ -5,8 +5,10 @@ from __future__ import annotations
 from fractions import Fraction
 
 import numpy as np
+import pytest
 import torch
 
+from motionrag_nodes.errors import ShapeMismatch
 from motionrag_nodes.nodes import pictures
 
 
@@ -17,11 +19,13 @@ def test_a_picture_survives_the_way_there_and_back() -> None:
     np.testing.assert_array_equal(pictures.to_picture(image), picture)
 
 
-def test_alpha_is_dropped_values_are_clamped_and_the_first_of_a_batch_is_taken() -> None:
+def test_alpha_is_dropped_values_are_clamped_and_a_batch_is_no_picture() -> None:
     image = torch.zeros(2, 1, 1, 4)
     image[0, 0, 0] = torch.tensor([-0.5, 0.5, 1.5, 0.3])
     assert pictures.to_frames(image).shape == (2, 1, 1, 3)
-    assert pictures.to_picture(image).tolist() == [[[0, 128, 255]]]
+    assert pictures.to_picture(image[:1]).tolist() == [[[0, 128, 255]]]
+    with pytest.raises(ShapeMismatch, match=r"Expected one picture, received a batch of 2: .* ImageFromBatch"):
+        pictures.to_picture(image)
 
 
 def test_frame_rates() -> None:
