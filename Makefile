@@ -9,7 +9,7 @@ export HF_HUB_OFFLINE ?= 1
 export OMP_WAIT_POLICY ?= PASSIVE
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help setup demo test test-editor test-oldest bench chromium ffmpeg postgresql pictures lint train-tiny clean
+.PHONY: help setup demo test test-editor test-oldest bench chromium ffmpeg postgresql pictures texts lint train-tiny clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 14
@@ -78,6 +78,9 @@ bench: $(READY)  ## the short forms of all benchmarks, into bench_output/
 
 pictures: $(READY) chromium demo  ## run every workflow in the editor for the pictures of help, templates and README
 	$(BIN)/python -m editor_pictures --demo demo_output
+
+texts: $(READY)  ## the English texts of the nodes from their schemas
+	$(BIN)/python -m editor_pictures.texts
 
 lint: $(READY)  ## ruff
 	$(BIN)/ruff check .

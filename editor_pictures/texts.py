@@ -1,0 +1,47 @@
+"""`make texts`: writes locales/en/nodeDefs.json, the English texts of the nodes, from the nodes' own schemas."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+
+from motionrag_nodes.batch_render.server.install import checkout_folder, find_comfyui
+from motionrag_nodes.batch_render.server.own_server import ComfyUIServer
+
+PREFIX = "MotionRAG"
+ENGLISH = checkout_folder() / "locales" / "en" / "nodeDefs.json"
+
+
+def english_texts(object_info: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Our nodes' names, descriptions and tooltips in the editor's own form, from ComfyUI's /object_info."""
+    return {name: _texts_of(node) for name, node in sorted(object_info.items()) if name.startswith(PREFIX)}
+
+
+def _texts_of(node: Mapping[str, Any]) -> dict[str, Any]:
+    inputs = {**node["input"].get("required", {}), **node["input"].get("optional", {})}
+    outputs = zip(node["output_name"], node["output_tooltips"], strict=True)
+    return {
+        "display_name": node["display_name"],
+        "description": node["description"],
+        "inputs": {name: {"name": name, "tooltip": spec[1]["tooltip"]} for name, spec in inputs.items()},
+        "outputs": {str(slot): {"name": name, "tooltip": said} for slot, (name, said) in enumerate(outputs)},
+    }
+
+
+def main() -> None:
+    """Start ComfyUI, ask for the nodes, and write the file."""
+    with (
+        ComfyUIServer(find_comfyui()).start() as server,
+        urllib.request.urlopen(f"{server.url}/object_info", timeout=60) as response,
+    ):
+        texts = english_texts(json.load(response))
+    ENGLISH.write_text(json.dumps(texts, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    Console().print(f"{len(texts)} nodes in {ENGLISH}")
+
+
+if __name__ == "__main__":
+    main()
