@@ -23,7 +23,7 @@ def test_facts_of_a_database(built: Path) -> None:
     assert dict(describe(measured))["search by frame"] == shown
     older = replace(measured, search_measured={"frame": {}})
     assert dict(describe(older))["search by frame"] == "hnsw32_sqfp16, recall not measured"
-    total = sum(path.stat().st_size for folder in ("segments", "indexes") for path in (built / folder).rglob("*.*"))
+    total = sum(file.size_bytes for file in MotionDatabase.open(built).manifest.files)
     assert facts["disk"].startswith(f"{readable_size(total)}, {readable_size(total / 5)} a clip (rows: ")
     assert dict(describe(replace(summary, removed=1200)))["clips"] == "5 (1,200 removed)"
 
