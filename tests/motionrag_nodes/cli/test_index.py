@@ -113,7 +113,7 @@ def test_nothing_readable_at_all_is_exit_code_2(run, tmp_path: Path) -> None:
         (["search", "nowhere", "--prompt", "x"], "expected a database folder"),
         (["search", "{database}"], "received none"),
         (["search", "{database}", "--image", "{folder}/garbage.mp4"], "cannot be read"),
-        (["search", "{database}", "--prompt", "x", "--sheet", "x.gif"], "a .png, .jpg or .webp"),
+        (["search", "{database}", "--prompt", "x", "--sheet", "x.gif"], "a .png or .jpg"),
         (["inspect", "{folder}"], "found no manifest"),
         (["verify", "nowhere"], "found no manifest"),
     ],
