@@ -5,6 +5,7 @@ A setting is declared once, with its checks and with how the node Generate Video
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any
 
@@ -56,6 +57,11 @@ class Settings:
     def stored_names(cls) -> list[str]:
         """The settings that pack.json holds."""
         return [name for name, facts in facts_of(cls).items() if facts.stored]
+
+    @classmethod
+    def upgraded(cls, stored: Mapping[str, Any]) -> dict[str, Any]:
+        """What pack.json holds, as this version names it; a subclass knows what its own settings were once called."""
+        return dict(stored)
 
     def to_stored(self) -> dict[str, Any]:
         """What pack.json holds of it."""

@@ -313,8 +313,11 @@ def _read_generation(values: Mapping[str, Any], problems: list[str]) -> Settings
         problems.append(f"backbone: expected one of {', '.join(backbone_names())}, received {values.get('backbone')!r}")
         return None
     kind = get_backbone(values["backbone"]).settings
-    settings = values.get("generation")
-    return _read_dataclass(kind, settings, "generation", problems, names=kind.stored_names()) if settings else None
+    if "generation" not in values:
+        return None
+    settings = values["generation"]
+    settings = kind.upgraded(settings) if isinstance(settings, dict) else settings
+    return _read_dataclass(kind, settings, "generation", problems, names=kind.stored_names())
 
 
 def _read_encoders(values: Any, problems: list[str]) -> dict[str, EncoderSpec]:

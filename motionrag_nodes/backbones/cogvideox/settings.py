@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from motionrag_nodes.backbones.settings import Settings, setting
 
@@ -28,6 +30,16 @@ class CogVideoXSettings(Settings):
     negative_prompt: str = setting(
         "What should not be seen. Only models that read text use it.", default="", unset="", stored=False
     )
+
+    @classmethod
+    def upgraded(cls, stored: Mapping[str, Any]) -> dict[str, Any]:
+        """Packs of the first version have settings of another model's sampling: its two guidances were the same."""
+        values = dict(stored)
+        if "guidance" not in values and "max_guidance" in values:
+            values["guidance"] = values["max_guidance"]
+            for name in ("min_guidance", "max_guidance", "motion_bucket_id", "noise_aug_strength"):
+                values.pop(name, None)
+        return values
 
     def problems(self, *, pixel_multiple: int = 16) -> list[str]:
         """As its parent's, and a number of frames that its codec cannot make."""
