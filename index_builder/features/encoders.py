@@ -1,20 +1,21 @@
-"""The three frozen encoders, loaded from a folder or from the local hub cache, never over the network unasked."""
+"""What encoders of every kind have in common: their description, fingerprint, and where they are found.
+
+They lie in a pack's folder or in the local hub cache, and are never fetched over the network unasked.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from index_builder.content_hash import sha256_of
 from index_builder.errors import EncoderNotFound as EncoderNotFound
-from index_builder.features.open_clip_model import load_open_clip
-from index_builder.features.preprocessing import Preprocessing, prepare_clips, prepare_frames
+from index_builder.features.preprocessing import Preprocessing
 from index_builder.features.quiet_loading import load_whole
 from index_builder.model_files.folder import files_of_model, require_plain_folder
 from index_builder.model_files.hub_name import how_to_get
@@ -104,102 +105,12 @@ def encoder_not_found(spec: EncoderSpec, error: Exception) -> EncoderNotFound:
     )
 
 
-class RetrievalEncoder:
-    """open_clip: captions and first frames in one embedding space (https://github.com/mlfoundations/open_clip)."""
-
-    def __init__(self, model: torch.nn.Module, tokenizer: Any, spec: EncoderSpec, device: str) -> None:
-        self.model, self.tokenizer, self.spec, self.device = model.eval().to(device), tokenizer, spec, device
-        self.fingerprint = spec.fingerprint
-        self.dim = int(model.text_projection.shape[-1])
-        self.description = f"{spec.kind} {Path(spec.source).name} ({self.dim})"
-
-    @torch.inference_mode()
-    def encode_text(self, texts: Sequence[str]) -> np.ndarray:
-        """B texts -> float32 [B, E], L2-normalised."""
-        tokens = self.tokenizer(list(texts)).to(self.device)
-        return self.model.encode_text(tokens, normalize=True).float().cpu().numpy()
-
-    @torch.inference_mode()
-    def encode_frames(self, frames: np.ndarray) -> np.ndarray:
-        """uint8 RGB [B, H, W, 3] -> float32 [B, E], L2-normalised."""
-        pixels = prepare_frames(frames, self.spec.preprocessing).to(self.device)
-        return self.model.encode_image(pixels, normalize=True).float().cpu().numpy()
-
-
-class MotionEncoder:
-    """VideoMAE: a clip -> one feature per 2-frame tube of patches (arXiv 2509.26391; published: [1568, 768])."""
-
-    def __init__(self, model: torch.nn.Module, spec: EncoderSpec, device: str) -> None:
-        self.model, self.spec, self.device = model.eval().to(device), spec, device
-        self.fingerprint = spec.fingerprint
-
-    @torch.inference_mode()
-    def encode(self, clips: Sequence[np.ndarray] | np.ndarray) -> torch.Tensor:
-        """B clips uint8 RGB [T, H, W, 3] -> float32 [B, N, C]."""
-        return self.encode_prepared(prepare_clips(clips, self.spec.preprocessing))
-
-    @torch.inference_mode()
-    def encode_prepared(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Normalised [B, frames, C, H, W] -> float32 [B, N, C]."""
-        return self.model(pixels.to(self.device)).last_hidden_state.float()
-
-
-class AppearanceEncoder:
-    """DINOv2: a first frame -> CLS and patch features (arXiv 2509.26391; published: [257, 1024])."""
-
-    def __init__(self, model: torch.nn.Module, spec: EncoderSpec, device: str) -> None:
-        self.model, self.spec, self.device = model.eval().to(device), spec, device
-        self.fingerprint = spec.fingerprint
-
-    @torch.inference_mode()
-    def encode(self, frames: np.ndarray) -> torch.Tensor:
-        """uint8 RGB [B, H, W, 3] -> float32 [B, N, C]."""
-        pixels = prepare_frames(frames, self.spec.preprocessing).to(self.device)
-        return self.model(pixels).last_hidden_state.float()
-
-
-def load_retrieval_encoder(spec: EncoderSpec, *, folder: Path, device: str = "cpu") -> RetrievalEncoder:
-    """Load open_clip from a pack's folder or from the local hub cache.
+def load_transformers_model(model_class: Any, kind: str, spec: EncoderSpec, folder: Path) -> torch.nn.Module:
+    """A model of transformers that an encoder is made of, held to its weights.
 
     Raises:
-        EncoderNotFound: the files are not on this machine, or only as a pickle.
-        ModelFilesRefused: they hold, or would lead a library to, anything but safetensors and known settings.
+        EncoderNotFound, EncoderIncomplete, ModelFilesRefused: see the loaders of each kind.
     """
-    located = locate_encoder(spec, folder, "open_clip")
-    try:
-        model, tokenizer = load_open_clip(located)
-    except FileNotFoundError as error:
-        raise encoder_not_found(spec, error) from error
-    return RetrievalEncoder(model, tokenizer, spec, device)
-
-
-def load_motion_encoder(spec: EncoderSpec, *, folder: Path, device: str = "cpu") -> MotionEncoder:
-    """Load VideoMAE from a pack's folder or from the local hub cache.
-
-    Raises:
-        EncoderNotFound: the files are not on this machine.
-        EncoderIncomplete: their file lacks weights.
-        ModelFilesRefused: they hold, or would lead a library to, anything but safetensors and known settings.
-    """
-    from transformers import VideoMAEModel
-
-    return MotionEncoder(_load_transformers(VideoMAEModel, "videomae", spec, folder), spec, device)
-
-
-def load_appearance_encoder(spec: EncoderSpec, *, folder: Path, device: str = "cpu") -> AppearanceEncoder:
-    """Load DINOv2 from a pack's folder or from the local hub cache.
-
-    Raises:
-        EncoderNotFound: the files are not on this machine.
-        EncoderIncomplete: their file lacks weights.
-        ModelFilesRefused: they hold, or would lead a library to, anything but safetensors and known settings.
-    """
-    from transformers import Dinov2Model
-
-    return AppearanceEncoder(_load_transformers(Dinov2Model, "dinov2", spec, folder), spec, device)
-
-
-def _load_transformers(model_class: Any, kind: str, spec: EncoderSpec, folder: Path) -> torch.nn.Module:
     located = locate_encoder(spec, folder, kind)
     require_model_settings(located, model_class.config_class)
     try:

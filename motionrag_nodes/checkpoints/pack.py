@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -18,15 +19,11 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from index_builder.content_hash import sha256_of
-from index_builder.features.encoders import (
-    AppearanceEncoder,
-    MotionEncoder,
-    RetrievalEncoder,
-    load_appearance_encoder,
-    load_motion_encoder,
-    load_retrieval_encoder,
-)
-from index_builder.features.sentence_encoder import SentenceEncoder, load_sentence_encoder
+from index_builder.features.dinov2_encoder import AppearanceEncoder
+from index_builder.features.encoder_kinds import KINDS
+from index_builder.features.open_clip_encoder import RetrievalEncoder
+from index_builder.features.sentence_encoder import SentenceEncoder
+from index_builder.features.videomae_encoder import MotionEncoder
 from index_builder.model_files.folder import require_plain_folder
 from motionrag_nodes.adapted_tokens.calibration import TokenCalibration
 from motionrag_nodes.adapted_tokens.context_transformer import ContextTransformer
@@ -78,8 +75,7 @@ class MotionPack:
     @cached_property
     def retrieval_encoder(self) -> RetrievalEncoder:
         """First frames, and captions where these have no encoder of their own. Raises EncoderNotFound, PackInvalid."""
-        require_encoder(self.config, self.folder, "retrieval")
-        return load_retrieval_encoder(self.config.encoders["retrieval"], folder=self.folder, device=self.device)
+        return self._encoder("retrieval")
 
     @cached_property
     def captions_encoder(self) -> SentenceEncoder | None:
@@ -87,20 +83,22 @@ class MotionPack:
         EncoderCodeRefused."""
         if "captions" not in self.config.encoders:
             return None
-        require_encoder(self.config, self.folder, "captions")
-        return load_sentence_encoder(self.config.encoders["captions"], folder=self.folder, device=self.device)
+        return self._encoder("captions")
 
     @cached_property
     def motion_encoder(self) -> MotionEncoder:
         """Clips to motion features. Raises EncoderNotFound, PackInvalid."""
-        require_encoder(self.config, self.folder, "motion")
-        return load_motion_encoder(self.config.encoders["motion"], folder=self.folder, device=self.device)
+        return self._encoder("motion")
 
     @cached_property
     def appearance_encoder(self) -> AppearanceEncoder:
         """First frames to appearance features. Raises EncoderNotFound, PackInvalid."""
-        require_encoder(self.config, self.folder, "appearance")
-        return load_appearance_encoder(self.config.encoders["appearance"], folder=self.folder, device=self.device)
+        return self._encoder("appearance")
+
+    def _encoder(self, role: str) -> Any:
+        require_encoder(self.config, self.folder, role)
+        spec = self.config.encoders[role]
+        return KINDS[spec.kind].load(spec, folder=self.folder, device=self.device)
 
     @cached_property
     def fingerprint(self) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from index_builder.border import border
+from index_builder.features.encoder_kinds import KINDS, OPTIONAL_ROLES, REQUIRED_ROLES, kinds_of
 from index_builder.features.encoders import EncoderSpec
 from motionrag_nodes.adapted_tokens.context_transformer import ContextTransformerConfig
 from motionrag_nodes.backbones.backbone import backbone_names, get_backbone
@@ -23,8 +24,6 @@ FORMAT = "motionrag-pack"
 # that uses nothing of version 2 is written as version 1.
 VERSION, FIRST_VERSION = 2, 1
 
-ENCODER_KINDS = {"retrieval": "open_clip", "motion": "videomae", "appearance": "dinov2"}
-OPTIONAL_ENCODER_KINDS = {"captions": "sentence"}
 
 MOTION_RESAMPLER_FILE = "motion_resampler.safetensors"
 APPEARANCE_RESAMPLER_FILE = "appearance_resampler.safetensors"
@@ -140,7 +139,7 @@ class PackConfig:
         specs = self.encoders.values()
         newer = any(spec.preprocessing is not None and spec.preprocessing.version > 1 for spec in specs)
         pinned = self.base_revision or any(spec.revision for spec in specs)
-        optional = self.encoders.keys() & OPTIONAL_ENCODER_KINDS.keys()
+        optional = self.encoders.keys() & set(OPTIONAL_ROLES)
         return VERSION if newer or pinned or optional else FIRST_VERSION
 
     def to_json(self, path: Path) -> None:
@@ -172,15 +171,17 @@ class PackConfig:
             problems.append(f"name: expected letters, digits, '.', '_' and '-', received {self.name!r}")
         if self.backbone not in backbone_names():
             problems.append(f"backbone: expected one of {', '.join(backbone_names())}, received {self.backbone!r}")
-        for role, kind in (ENCODER_KINDS | OPTIONAL_ENCODER_KINDS).items():
+        for role in (*REQUIRED_ROLES, *OPTIONAL_ROLES):
             spec = self.encoders.get(role)
             if spec is None:
-                if role in ENCODER_KINDS:
+                if role in REQUIRED_ROLES:
                     problems.append(f"encoders.{role}: missing")
-            elif spec.kind != kind:
-                problems.append(f"encoders.{role}.kind: expected {kind}, received {spec.kind!r}")
-            elif (spec.preprocessing is None) == (role in ENCODER_KINDS):
-                wanted = "the preprocessing of pixels" if role in ENCODER_KINDS else "null: it reads no pixels"
+            elif spec.kind not in kinds_of(role):
+                expected = " or ".join(kinds_of(role))
+                problems.append(f"encoders.{role}.kind: expected {expected}, received {spec.kind!r}")
+            elif (spec.preprocessing is None) == KINDS[spec.kind].reads_pixels:
+                reads = KINDS[spec.kind].reads_pixels
+                wanted = "the preprocessing of pixels" if reads else "null: it reads no pixels"
                 problems.append(f"encoders.{role}.preprocessing: expected {wanted}")
             elif spec.preprocessing is not None and spec.preprocessing.problems():
                 problems += [f"encoders.{role}.preprocessing.{problem}" for problem in spec.preprocessing.problems()]
@@ -191,7 +192,7 @@ class PackConfig:
         problems += [
             f"encoders.{role}: not a role of an encoder"
             for role in self.encoders
-            if role not in ENCODER_KINDS | OPTIONAL_ENCODER_KINDS
+            if role not in (*REQUIRED_ROLES, *OPTIONAL_ROLES)
         ]
         revisions = {f"encoders.{role}": spec.revision for role, spec in self.encoders.items()}
         problems += [

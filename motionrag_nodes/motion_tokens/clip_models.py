@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     import torch
 
-    from index_builder.features.encoders import AppearanceEncoder, EncoderSpec, MotionEncoder, RetrievalEncoder
+    from index_builder.features.dinov2_encoder import AppearanceEncoder
+    from index_builder.features.encoders import EncoderSpec
+    from index_builder.features.open_clip_encoder import RetrievalEncoder
     from index_builder.features.sentence_encoder import SentenceEncoder
+    from index_builder.features.videomae_encoder import MotionEncoder
     from motionrag_nodes.motion_tokens.resampler import ResamplerConfig
 
 

@@ -15,15 +15,12 @@ from safetensors.torch import load_file, save_file
 from transformers import Dinov2Config, Dinov2Model, VideoMAEConfig, VideoMAEModel
 
 from index_builder.errors import EncoderIncomplete, ModelFilesRefused
-from index_builder.features.encoders import (
-    EncoderNotFound,
-    EncoderSpec,
-    fingerprint_encoder,
-    load_appearance_encoder,
-    load_motion_encoder,
-    load_retrieval_encoder,
-)
+from index_builder.features.dinov2_encoder import load_appearance_encoder
+from index_builder.features.encoder_kinds import KINDS, OPTIONAL_ROLES, REQUIRED_ROLES, kinds_of
+from index_builder.features.encoders import EncoderNotFound, EncoderSpec, fingerprint_encoder
+from index_builder.features.open_clip_encoder import load_retrieval_encoder
 from index_builder.features.preprocessing import Preprocessing
+from index_builder.features.videomae_encoder import load_motion_encoder
 
 PIXELS = Preprocessing(16, 16, "bilinear", (0.5,) * 3, (0.5,) * 3, frames=4)
 PACKAGED = Path(__file__).resolve().parents[3] / "motionrag_nodes" / "packs" / "tiny" / "encoders"
@@ -213,3 +210,9 @@ def test_fingerprint_changes_with_weights_and_preprocessing(folder: Path) -> Non
 def test_spec_survives_json() -> None:
     made = spec("dinov2", "encoders/appearance")
     assert EncoderSpec.from_dict(made.to_dict()) == made
+
+
+def test_every_kind_has_a_role_and_every_role_a_kind() -> None:
+    assert {kind.role for kind in KINDS.values()} == {*REQUIRED_ROLES, *OPTIONAL_ROLES}
+    assert kinds_of("motion") == ["videomae"]
+    assert kinds_of("sound") == []

@@ -1,0 +1,43 @@
+"""The kind "videomae": how a clip moves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from index_builder.features.encoders import EncoderSpec, load_transformers_model
+from index_builder.features.preprocessing import prepare_clips
+
+
+class MotionEncoder:
+    """VideoMAE: a clip -> one feature per 2-frame tube of patches (arXiv 2509.26391; published: [1568, 768])."""
+
+    def __init__(self, model: torch.nn.Module, spec: EncoderSpec, device: str) -> None:
+        self.model, self.spec, self.device = model.eval().to(device), spec, device
+        self.fingerprint = spec.fingerprint
+
+    @torch.inference_mode()
+    def encode(self, clips: Sequence[np.ndarray] | np.ndarray) -> torch.Tensor:
+        """B clips uint8 RGB [T, H, W, 3] -> float32 [B, N, C]."""
+        return self.encode_prepared(prepare_clips(clips, self.spec.preprocessing))
+
+    @torch.inference_mode()
+    def encode_prepared(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Normalised [B, frames, C, H, W] -> float32 [B, N, C]."""
+        return self.model(pixels.to(self.device)).last_hidden_state.float()
+
+
+def load_motion_encoder(spec: EncoderSpec, *, folder: Path, device: str = "cpu") -> MotionEncoder:
+    """Load VideoMAE from a pack's folder or from the local hub cache.
+
+    Raises:
+        EncoderNotFound: the files are not on this machine.
+        EncoderIncomplete: their file lacks weights.
+        ModelFilesRefused: they hold, or would lead a library to, anything but safetensors and known settings.
+    """
+    from transformers import VideoMAEModel
+
+    return MotionEncoder(load_transformers_model(VideoMAEModel, "videomae", spec, folder), spec, device)
