@@ -1,4 +1,4 @@
-"""Render-time cost of retrieval: stored tokens against encoding the reference videos for each generation anew.
+"""Render-time cost of retrieval: stored tokens against encoding the reference videos again for each generation.
 
 Full-size models with random weights: VideoMAE-base, DINOv2-large, resamplers and context transformer of the published
 sizes. Online, K = 9 references are encoded (their videos already decoded, in favour of that side); with the database

@@ -1,7 +1,7 @@
 """Synthetic databases: vectors that cluster as embeddings do, rows without videos, tokens real or sparse.
 
 A vector is the centre of one of 1,000 topics, plus a step in the topic's own 16 directions, plus a little of all
-directions, normalised: neighbours are meaningful (the cosine within a topic is some 0.7, across topics 0) and the
+directions, normalised: neighbours are meaningful (the cosine within a topic is about 0.7, across topics 0) and the
 intrinsic dimension is low, as with captions and pictures. Uniform vectors have no neighbours worth finding.
 """
 

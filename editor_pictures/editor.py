@@ -126,7 +126,7 @@ class Editor:
         self.page.on("pageerror", lambda error: self.complaints.append(f"uncaught: {error}"))
 
     def reload(self) -> None:
-        """Loads the page anew, without the workflows that were open."""
+        """Loads the page again, without the workflows that were open."""
         self.page.evaluate("() => { localStorage.clear(); sessionStorage.clear() }")
         self._load()
 

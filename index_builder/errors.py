@@ -58,7 +58,7 @@ class DatabaseTooNew(DatabaseDamaged):
 
 
 class DatabaseMismatch(MotionRAGError):
-    """The database was encoded otherwise than the encoder that now asks or adds."""
+    """The database was encoded in another way than by the encoder that now asks or adds."""
 
 
 class DatabaseNotWritable(MotionRAGError):

@@ -3,7 +3,7 @@
 Its sequences are made to be worth adapting: named motions come by their captions, as at generation time, but some
 captions lie, as captions do; random motions come in families that share nothing but the motion, so that what is learned
 is to read it from the examples, whatever it is. And a database may run out of a motion: the less similar a reference,
-the rather it is a stranger, which is why the order of references tells something.
+the more likely it is a stranger, which is why the order of references tells something.
 
 Where the paper counts the error of every clip of a sequence, only the target's counts here: of its first clips, which
 have few or no examples before them, little can be foretold, and what they were wrong by drowned the rest

@@ -28,7 +28,7 @@ FILES: dict[str, dict[str, str]] = {
     "stage1": {"motion_resampler.safetensors": "resampler.", "motion_adapter.safetensors": "adapter."},
     "stage2": {"context_transformer.safetensors": "", "appearance_resampler.safetensors": "condition_proj."},
 }
-# A pack holds encoders without the heads that taught them, and the base without its scripts: those begin anew.
+# A pack holds encoders without the heads that taught them, and the base without its scripts: those begin from nothing.
 HEADS = ("heads.", "trajectory.", "kind.", "scripts.")
 # What a stage leaves was begun by these, whose own results no pack holds.
 BEGUN_BY = {"stage1": ("primer",)}

@@ -38,4 +38,4 @@ def read_parquet(path: Path, wanted: Sequence[str]) -> tuple[list[str], Iterator
 
 
 def _unreadable(path: Path, error: Exception) -> CaptionTableInvalid:
-    return CaptionTableInvalid(f"expected a parquet file in {path.name}, but reading failed ({error}): write it anew")
+    return CaptionTableInvalid(f"expected a parquet file in {path.name}, but reading failed ({error}): write it again")

@@ -40,7 +40,7 @@ class WorldStatistic:
         if shapes != due or not positive or not all(np.isfinite(getattr(self, name)).all() for name in shapes):
             raise InvalidSetting(
                 f"expected a world statistic of shapes {due} with finite numbers and positive spreads, received "
-                f"{shapes}: measure it anew"
+                f"{shapes}: measure it again"
             )
 
     @classmethod

@@ -10,7 +10,7 @@ from typing import Any
 
 from index_builder.errors import ModelFilesRefused
 
-MAX_BYTES = 64 << 20  # a tokenizer's vocabulary is some 20 MB
+MAX_BYTES = 64 << 20  # a tokenizer's vocabulary is about 20 MB
 MAX_LAYERS = 512
 MAX_COUNT = 10_000_000  # no size in a model's settings is larger; vocabularies reach 300,000
 # Nothing is made of this size: tokenizers without a limit write 10 ** 30 here.

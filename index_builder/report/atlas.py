@@ -80,7 +80,7 @@ def _motion_tokens(database: MotionDatabase, ids: Sequence[str]) -> np.ndarray:
         return tokens.reshape(len(ids), -1).astype(np.float32)
     raise TokensNotStored(
         f"expected motion tokens of one encoder for all clips of {database.path.name}, found none: build the database "
-        "anew with motionrag index build"
+        "again with motionrag index build"
     )
 
 

@@ -17,7 +17,7 @@ BACKGROUND, INK, FAINT, EMPTY = (24, 24, 27), (240, 240, 240), (150, 150, 158), 
 
 
 def frames_of_strip(strip: bytes) -> list[Image.Image]:
-    """The eight frames of a clip's JPEG strip in time; none where it cannot be read or is none of ours.
+    """The eight frames of a clip's JPEG strip in time; None where it cannot be read or is not ours.
 
     A few bytes of JPEG may unfold to gigabytes, or take minutes, scan after scan.
     """

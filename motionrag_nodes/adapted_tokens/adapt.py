@@ -80,7 +80,7 @@ def adapt_motion(
     Raises:
         MotionMismatch: the neighbours' tokens were made by another pack.
         TooManyNeighbours: there are more than the context transformer has positions for.
-        ShapeMismatch, InvalidSetting: the image or the fusion is none.
+        ShapeMismatch, InvalidSetting: the image or the fusion is not valid.
     """
     if fusion not in FUSIONS:
         raise InvalidSetting(f"Expected a fusion of {', '.join(FUSIONS)}, received {fusion!r}: choose one of them.")

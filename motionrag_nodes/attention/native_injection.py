@@ -26,7 +26,7 @@ class NativeInjection:
     """A wrapper around ComfyUI's model (WrappersMP.DIFFUSION_MODEL) that adds the motion of one or several nodes.
 
     `hosts` finds the model's attentions, see `Backbone.hosts`. Several motions at one site are all asked with the base
-    attention's own output, so that their order is no matter.
+    attention's own output, so that their order does not matter.
     """
 
     def __init__(

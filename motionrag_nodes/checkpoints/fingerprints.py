@@ -36,7 +36,7 @@ def require_encoder(config: PackConfig, folder: Path, role: str) -> None:
     if received != spec.fingerprint:
         raise PackInvalid(
             f"Expected the {role} encoder of fingerprint {spec.fingerprint} in {folder / spec.source}, found "
-            f"{received}: its files were changed or swapped. Copy the pack anew."
+            f"{received}: its files were changed or swapped. Copy the pack again."
         )
 
 
@@ -48,5 +48,5 @@ def require_base(config: PackConfig, folder: Path) -> None:
     if received != config.base_fingerprint:
         raise PackInvalid(
             f"Expected the base model of fingerprint {config.base_fingerprint} in {folder / config.base}, found "
-            f"{received}: its files were changed or swapped. Copy the pack anew."
+            f"{received}: its files were changed or swapped. Copy the pack again."
         )

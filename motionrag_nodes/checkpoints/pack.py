@@ -299,13 +299,13 @@ def _read_file(folder: Path, config: PackConfig, name: str) -> dict[str, torch.T
     """One safetensors file of the pack, after its place, size and hash have been checked."""
     path, entry = folder / name, config.files[name]
     if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
-        raise PackInvalid(f"Expected the file {name} inside {folder}, found none: copy the pack anew.")
+        raise PackInvalid(f"Expected the file {name} inside {folder}, found none: copy the pack again.")
     size = path.stat().st_size
     if size != entry.size_bytes:
-        raise PackInvalid(f"Expected {entry.size_bytes} bytes in {path}, found {size}: copy the pack anew.")
+        raise PackInvalid(f"Expected {entry.size_bytes} bytes in {path}, found {size}: copy the pack again.")
     received = sha256_of(path)
     if received != entry.sha256:
-        raise PackInvalid(f"Expected sha256 {entry.sha256} of {path}, found {received}: copy the pack anew.")
+        raise PackInvalid(f"Expected sha256 {entry.sha256} of {path}, found {received}: copy the pack again.")
     try:
         return load_file(path)
     except SafetensorError as error:

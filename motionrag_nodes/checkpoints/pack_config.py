@@ -93,7 +93,7 @@ class PackConfig:
         """
 
         def refusal(reason: object) -> PackInvalid:
-            return PackInvalid(f"Expected a readable JSON file at {path}, found none: {reason}. Copy the pack anew.")
+            return PackInvalid(f"Expected a readable JSON file at {path}, found none: {reason}. Copy the pack again.")
 
         try:
             content = path.read_bytes()

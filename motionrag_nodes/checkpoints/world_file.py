@@ -66,7 +66,7 @@ def read_world(pack: MotionPack) -> World | None:
     except (SafetensorError, InvalidSetting, OSError) as error:
         raise PackInvalid(
             f"Expected the statistic of a pack's world in {path}, found another file ({error}): remove it, or measure "
-            "it anew with python -m training.world_statistic."
+            "it again with python -m training.world_statistic."
         ) from error
 
 

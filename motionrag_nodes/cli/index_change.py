@@ -152,7 +152,7 @@ def rebuild_index(
     target_recall: TargetRecall = DEFAULT_TARGET_RECALL,
     as_json: AsJson = False,
 ) -> None:
-    """Make the search indexes of a database anew and measure their recall. Rows are not touched."""
+    """Make the search indexes of a database again and measure their recall. Rows are not touched."""
     from index_builder.database.search.index_commit import rebuild_indexes
     from index_builder.report.facts import readable_size
 

@@ -27,7 +27,7 @@ def ok(topic: str, subject: str, message: str) -> Finding:
 
 
 def warning(topic: str, subject: str, message: str, remedy: str) -> Finding:
-    """It works, but otherwise than one might think."""
+    """It works, but not as one might expect."""
     return Finding(topic, subject, "warning", message, remedy)
 
 

@@ -17,7 +17,7 @@ from motionrag_nodes.doctor.findings import Finding, ok, problem, warning
 
 TOPIC = "machine"
 LOW_DISK_BYTES, NO_DISK_BYTES = 5 << 30, 500 << 20
-# bfloat16 keeps 8 bits, so its results differ by some 0.003; a kernel that reads the wrong pixels, by about 1.
+# bfloat16 keeps 8 bits, so its results differ by about 0.003; a kernel that reads the wrong pixels, by about 1.
 MAX_RELATIVE_ERROR = 0.05
 Convolve = Callable[..., torch.Tensor]
 

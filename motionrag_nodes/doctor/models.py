@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from motionrag_nodes.checkpoints.pack import MotionPack
 
 FOLDERS, PACKS, DATABASES, BASE_MODELS = "folders searched", "packs", "databases", "base models"
-_COPY_ANEW = "copy the pack anew"
+_COPY_AGAIN = "copy the pack again"
 
 
 def examine_models(surroundings: Surroundings) -> Iterator[Finding]:
@@ -57,7 +57,7 @@ def _examined_pack(name: str, folder: Path, loaded: dict[str, MotionPack]) -> It
     try:
         pack = load_pack(folder)
     except MotionRAGError as error:
-        yield problem(PACKS, name, str(error), _COPY_ANEW)
+        yield problem(PACKS, name, str(error), _COPY_AGAIN)
         return
     loaded[name] = pack
     config = pack.config
@@ -72,7 +72,7 @@ def _examined_pack(name: str, folder: Path, loaded: dict[str, MotionPack]) -> It
             )
     base = f"{name}: base model"
     if (folder / config.base).is_dir() and config.base_fingerprint is None:
-        remedy = "a pack that is written anew gets one (motionrag convert, or the pack stage of training)"
+        remedy = "a pack that is written again gets one (motionrag convert, or the pack stage of training)"
         yield warning(PACKS, base, "has no stored fingerprint to be compared with", remedy)
     else:
         yield _examined_part(base, pack, config.base, config.base_revision, lambda: require_base(config, folder))
@@ -84,7 +84,7 @@ def _examined_part(subject: str, pack: MotionPack, source: str, revision: str | 
         try:
             require()
         except MotionRAGError as error:
-            return problem(PACKS, subject, str(error), _COPY_ANEW)
+            return problem(PACKS, subject, str(error), _COPY_AGAIN)
         return ok(PACKS, subject, f"{source} is what the pack was made with")
     known, backbone = known_sources().get(source, (None, ""))
     remedy = f"motionrag fetch {backbone}" if known else fetch_command("@".join(filter(None, (source, revision))))
@@ -133,7 +133,7 @@ def _examined_database(name: str, folder: Path, packs: Mapping[str, MotionPack])
             DATABASES,
             name,
             f"{holds}; {', '.join(searching)} can search it, but its stored motion is of another pack",
-            "neighbours are read anew from their videos at each run; rebuild it with your pack to be fast",
+            "neighbours are read again from their videos at each run; rebuild it with your pack to be fast",
         )
     else:
         yield ok(DATABASES, name, f"{holds}; fits {', '.join(storing)}")
@@ -145,7 +145,7 @@ def _examined_world(name: str, database: MotionDatabase, pack: MotionPack) -> It
     try:
         unlike = told_of_clips(pack, database)
     except MotionRAGError as error:
-        yield problem(PACKS, f"{pack.name}: world", str(error), _COPY_ANEW)
+        yield problem(PACKS, f"{pack.name}: world", str(error), _COPY_AGAIN)
         return
     if unlike is not None:
         remedy = "convert published weights (motionrag convert), and rebuild the database with that pack"

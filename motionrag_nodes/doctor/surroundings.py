@@ -30,7 +30,7 @@ class Surroundings:
 def surroundings_of_command_line(comfyui: Path | None = None) -> Surroundings:
     """As the ComfyUI in `comfyui`, or else the one that `motionrag render` would start, searches them.
 
-    Raises ComfyUINotFound when `comfyui` is none; where nothing was named, there may be none.
+    Raises ComfyUINotFound when `comfyui` is not one; where nothing was named, there may be none.
     """
     try:
         install = find_comfyui(comfyui)

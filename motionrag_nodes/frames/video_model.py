@@ -83,7 +83,7 @@ def load_video_model(
 
     Raises:
         VideoModelNotFound: there is no such model on this machine, or it is of another kind.
-        AdapterMismatch: the model has not the attentions that the pack's adapter was trained for.
+        AdapterMismatch: the model lacks the attentions that the pack's adapter was trained for.
     """
     if source is None and pack is None:
         raise VideoModelNotFound(

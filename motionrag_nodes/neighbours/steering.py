@@ -53,7 +53,7 @@ def parse_names(text: str) -> tuple[str, ...]:
 
 
 def parse_weights(text: str) -> dict[str, float]:
-    """Lines of `NAME: WEIGHT`; empty lines do not count. Raises InvalidSetting with the line that is none."""
+    """Lines of `NAME: WEIGHT`; empty lines do not count. Raises InvalidSetting with the line that is not one."""
     weights: dict[str, float] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
@@ -107,8 +107,8 @@ def weights_of(items: Sequence[Neighbour], steering: Steering, database: MotionD
             places = [place for place, item in enumerate(items) if name in _names(item)]
         if not places and (rank is not None or not database.has_source(name)):
             raise InvalidSetting(
-                f"expected the weight of a clip, {name} is none: ranks go from #1 to #{len(items)}, and names are ids, "
-                f"file names or stems of {database.path.name}"
+                f"expected the weight of a clip, received {name}: ranks go from #1 to #{len(items)}, and names are "
+                f"ids, file names or stems of {database.path.name}"
             )
         for place in places:
             weights[place] = weight

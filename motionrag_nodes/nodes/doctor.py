@@ -26,7 +26,7 @@ class Doctor(io.ComfyNode):
                 io.Boolean.Input(
                     "only_faults",
                     default=False,
-                    tooltip="Show warnings and problems alone, not what is well.",
+                    tooltip="Show only warnings and problems.",
                 )
             ],
             outputs=[

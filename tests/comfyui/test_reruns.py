@@ -96,7 +96,7 @@ def test_a_database_extended_on_disk_is_noticed_at_the_next_queue(
 def test_cancel_stops_within_a_step_and_frees_its_memory(
     comfyui: RunningComfyUI, quick: Callable[..., Graph], name: str
 ) -> None:
-    """A run of 256 x 256 pixels holds some 50 MiB more than one of 64 x 64; what a cancelled one kept would add up."""
+    """A run of 256 x 256 pixels holds about 50 MiB more than one of 64 x 64; what a cancelled one kept would add up."""
     large = {"width": 256, "height": 256}
     sampler, change = SAMPLING[name][0], {"n7": {**large, "steps": 50}}
     if name == NATIVE:
@@ -123,7 +123,7 @@ def test_cancel_stops_within_a_step_and_frees_its_memory(
 def test_a_hundred_queued_runs_leave_memory_flat(
     comfyui: RunningComfyUI, quick: Callable[..., Graph], name: str, runs: int
 ) -> None:
-    """In each run the neighbours, the adapted motion, the video and its file are made anew."""
+    """In each run the neighbours, the adapted motion, the video and its file are made again."""
     prompts = ("a square moves right", "a square moves down")
     seeded = SAMPLING[name][0]
     graphs = [quick(name, n4={"prompt": prompts[i % 2]}, **{f"n{seeded}": {"seed": i}}) for i in range(runs)]

@@ -33,7 +33,7 @@ BACKGROUNDS: dict[str, tuple[int, int, int]] = {
     "grey": (66, 66, 70),
 }
 RADII = (0.13, 0.24)
-# The law of this world: reach (frame widths) x radius (frame widths) is the same for all, within some 4 %.
+# The law of this world: reach (frame widths) x radius (frame widths) is the same for all, within about 4 %.
 REACH_TIMES_RADIUS = 0.046
 # Never seen together in training: the unseen-object split.
 UNSEEN_OBJECTS = (("pink", "star"), ("green", "heart"), ("white", "triangle"), ("orange", "ring"), ("cyan", "cross"))

@@ -2,7 +2,7 @@
 
 And the latents of a moved frame are to be the moved latents (EQ-VAE, arXiv 2502.09509): in a part of the steps latents
 are moved by a fraction of their grid, or made smaller, and must decode to the frame that was moved or made smaller. A
-base then need not learn anew, for each of 64 places within a latent's 8 x 8 pixels, how a sprite looks there.
+base then need not learn again, for each of 64 places within a latent's 8 x 8 pixels, how a sprite looks there.
 """
 
 from __future__ import annotations

@@ -80,10 +80,10 @@ def read_frames(path: Path) -> np.ndarray:
                     break
     except (av.FFmpegError, IndexError, OSError) as error:
         raise EvaluationInvalid(
-            f"expected a video at {path}, received a file that cannot be decoded ({error}): make it anew or remove it"
+            f"expected a video at {path}, received a file that cannot be decoded ({error}): make it again or remove it"
         ) from error
     if not frames:
-        raise EvaluationInvalid(f"expected frames in {path}, found none: make it anew or remove it")
+        raise EvaluationInvalid(f"expected frames in {path}, found none: make it again or remove it")
     return np.stack(frames)
 
 

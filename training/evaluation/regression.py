@@ -1,6 +1,6 @@
 """`python -m training.evaluation.regression`: store what the packaged pack does now, for the tests to hold it to.
 
-To be run when the pack was trained anew, and never to turn a test green that a change of code turned red.
+To be run when the pack was trained again, and never to turn a test green that a change of code turned red.
 """
 
 from __future__ import annotations

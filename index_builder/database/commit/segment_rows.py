@@ -72,7 +72,7 @@ def joined(batches: Sequence[RowBatch]) -> RowBatch:
 
 
 def rows_per_segment(manifest: Manifest) -> int:
-    """How many rows make a segment of some 256 MiB, which fits into memory while it is written."""
+    """How many rows make a segment of about 256 MiB, which fits into memory while it is written."""
     files = [file for segment in manifest.segments for file in (segment.rows, *segment.tokens)]
     bytes_per_row = max(1, sum(file.size_bytes for file in files) // max(1, manifest.row_count))
     return max(1, min(MAX_SEGMENT_ROWS, SEGMENT_BYTES // bytes_per_row))

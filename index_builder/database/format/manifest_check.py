@@ -111,7 +111,7 @@ def _file_problems(file: StoredFile) -> Iterator[str]:
 
 
 def is_count(value: object, low: int, high: int) -> bool:
-    """Whether `value` is a whole number (a truth value is none) from `low` to `high`."""
+    """Whether `value` is a whole number (a truth value is not one) from `low` to `high`."""
     return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
 
 

@@ -169,7 +169,7 @@ class RowsFile:
             yield int(index), places[int(index)].as_py()
 
     def ids(self) -> pa.Array:
-        """The column "id", checked. It is kept in memory, some 45 bytes a row, so that looking rows up touches nothing
+        """The column "id", checked. It is kept in memory, about 45 bytes a row, so that looking rows up touches nothing
         else of the file. Raises DatabaseDamaged."""
         self.require_whole()
         if self._ids is None:

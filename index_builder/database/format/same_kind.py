@@ -15,7 +15,7 @@ def check_same_kind(
 
     `asker` is whose rows those would be.
     """
-    remedy = remedy or f"build into another folder, or remove {database} to build it anew"
+    remedy = remedy or f"build into another folder, or remove {database} to build it again"
     for field in FIELDS:
         ours, theirs = manifest.space_of(field), template.space_of(field)
         if ours.fingerprint != theirs.fingerprint:

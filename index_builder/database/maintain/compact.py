@@ -1,4 +1,4 @@
-"""Compacting: segments that hold removed rows or are small are written anew without the removed, and what no reader
+"""Compacting: segments that hold removed rows or are small are written again without the removed, and what no reader
 can open any more is deleted.
 
 The new segments and their indexes are published by one manifest, so that a kill before it leaves the database as it
@@ -165,7 +165,7 @@ def _replaced(base: Manifest, replaced: set[str], made: Sequence[Segment], gone:
 
 
 def _pools(opened: MotionDatabase) -> list[_Pool]:
-    """What is worth writing anew: segments with removed rows, and small ones if they have company."""
+    """What is worth writing again: segments with removed rows, and small ones if they have company."""
     base, removed = opened.manifest, _removed_by_segment(opened)
     limit, by_sampling = rows_per_segment(base), {}
     for segment in base.segments:

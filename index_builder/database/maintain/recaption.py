@@ -61,7 +61,7 @@ def recaption_database(
     dry_run: bool = False,
     progress: Progress | None = None,
 ) -> RecaptionReport:
-    """Gives the clips that a table's rows mean their captions, in one commit, then makes the index over captions anew.
+    """Gives the clips that a table's rows mean their captions, in one commit, then makes the index over captions again.
     A row without a caption says nothing. `encoder` must be of the database's space, which the caller checks. `progress`
     hears captions encoded and captions in all.
 

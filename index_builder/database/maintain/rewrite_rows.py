@@ -1,4 +1,4 @@
-"""Changing rows that are committed: segments never change, so those that hold the rows are written anew over the same
+"""Changing rows that are committed: segments never change, so those that hold the rows are written again over the same
 tokens, and one manifest puts them in the place of the old ones."""
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class RowChange:
 
 
 class _Overtaken(Exception):
-    """Another builder replaced a segment that is being written anew: start again from what there is now."""
+    """Another builder replaced a segment that is being written again: start again from what there is now."""
 
 
 def rewrite_rows(publisher: Publisher, changes: Mapping[str, RowChange], *, progress: Progress | None = None) -> int:

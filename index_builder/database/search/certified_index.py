@@ -63,7 +63,7 @@ class IndexPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class Vectors:
-    """float32 [row_count, dim], normalised, in parts that are read anew each time `parts` is called."""
+    """float32 [row_count, dim], normalised, in parts that are read again each time `parts` is called."""
 
     row_count: int
     dim: int

@@ -18,14 +18,14 @@ logger = logging.getLogger(__name__)
 MAX_UNCOVERED_ROWS = FLAT_ROWS // 4
 
 
-def commit_indexes(publisher: Publisher, plan: IndexPlan, *, anew: bool = False) -> bool:
-    """Indexes over all rows of the newest generation, `anew` or of those fields whose stored one will not do; whether
+def commit_indexes(publisher: Publisher, plan: IndexPlan, *, again: bool = False) -> bool:
+    """Indexes over all rows of the newest generation, `again` or of those fields whose stored one will not do; whether
     any were built. Raises RecallBelowTarget, and then changes nothing."""
 
     def wanted(manifest: Manifest) -> tuple[str, ...]:
         if not manifest.segments:
             return ()
-        return FIELDS if anew else fields_to_index(publisher.database, manifest)
+        return FIELDS if again else fields_to_index(publisher.database, manifest)
 
     def make(base: Manifest):
         fields = wanted(base)
@@ -65,12 +65,12 @@ class IndexReport:
 
 
 def rebuild_indexes(database: Path, *, plan: IndexPlan | None = None) -> IndexReport:
-    """Makes the indexes anew over all rows. Those that are stored stay in use until the new ones are published.
+    """Makes the indexes again over all rows. Those that are stored stay in use until the new ones are published.
 
     Raises RecallBelowTarget (nothing is changed then), DatabaseNotFound, DatabaseDamaged, DatabaseNotWritable.
     """
     with writing(database, remedy="run the command again"), Publisher.open(database) as publisher:
-        commit_indexes(publisher, plan or IndexPlan(), anew=True)
+        commit_indexes(publisher, plan or IndexPlan(), again=True)
         manifest = publisher.current()
     indexes = {
         index.field: {

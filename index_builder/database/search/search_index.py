@@ -50,7 +50,7 @@ def load_index(database: Path, file: IndexFile, *, dim: int, facts: Mapping[str,
     _check_header(path, file, dim)
     if _stored_hash(path, facts or {}) != (facts or {}).get("structure_sha256", file.sha256):
         raise DatabaseDamaged(
-            f"expected {path} to match its sha256, it does not: remove it, the next build writes it anew"
+            f"expected {path} to match its sha256, it does not: remove it, the next build writes it again"
         )
     try:
         with _no_vector_over(file.size_bytes):
@@ -106,7 +106,7 @@ def _check_header(path: Path, file: IndexFile, dim: int) -> None:
     if len(start) < 16 or stated != (dim, file.row_count):
         raise DatabaseDamaged(
             f"expected {file.row_count} rows of dimension {dim} in {path}, its header states {stated[1]} of "
-            f"{stated[0]} (sha256 not even looked at): remove it, the next build writes it anew"
+            f"{stated[0]} (sha256 not even looked at): remove it, the next build writes it again"
         )
 
 

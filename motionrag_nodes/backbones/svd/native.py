@@ -33,7 +33,7 @@ def load_native_base(folder: Path) -> tuple[ModelPatcher, comfy.clip_vision.Clip
     """MODEL, CLIP_VISION and VAE of a StableVideoDiffusionPipeline's folder, whatever its sizes.
 
     Raises:
-        VideoModelNotFound: a part is missing, or is built otherwise than Stable Video Diffusion.
+        VideoModelNotFound: a part is missing, or is not built as Stable Video Diffusion is.
         AdapterMismatch: the UNet has parts that no SVD has.
         ModelFilesRefused: the folder holds code, pickles, or settings of something else.
     """
@@ -76,7 +76,7 @@ class DiffusersVAE(comfy.sd.VAE):
     """ComfyUI's VAE around a codec of diffusers: SVD's own, or one with other groups than ComfyUI's builds."""
 
     def __init__(self, codec: nn.Module) -> None:
-        # The only kind that ComfyUI builds without weights of its own; everything that it sets for it is set anew.
+        # The only kind that ComfyUI builds without weights of its own; everything that it sets for it is set again.
         super().__init__(sd={"pixel_space_vae": torch.tensor(1.0)})
         self.first_stage_model = _DiffusersCodec(codec).to(self.vae_dtype)
         widths = codec.config.block_out_channels

@@ -94,7 +94,7 @@ def declaration(name: str, spec: Any, *, optional: bool) -> InputDeclaration:
     parts = spec if isinstance(spec, list) else [spec]
     kind = parts[0] if parts else None
     options = parts[1] if len(parts) > 1 and isinstance(parts[1], Mapping) else {}
-    # The options may name the input anew; the editor then goes by that name.
+    # The options may rename the input; the editor then goes by that name.
     name = options["name"] if isinstance(options.get("name"), str) else name
     if isinstance(kind, list):
         return InputDeclaration(name, "COMBO", optional, options, tuple(kind), old_list=True)

@@ -8,7 +8,7 @@ _PROPERTY = "proxyWidgets"
 
 
 def make_ids_unique(saved: SavedGraph) -> dict[str, dict[str, str]]:
-    """Numbers anew, in place, the nodes in subgraphs whose id another node has; links and lists follow.
+    """Renumbers, in place, the nodes in subgraphs whose id another node has; links and lists follow.
 
     Returns the new ids: subgraph -> id as saved -> id in the prompt.
     """

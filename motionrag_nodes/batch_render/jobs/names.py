@@ -1,4 +1,4 @@
-"""Names of jobs: one file name on every system, distinct in a batch, and the same when a table is sorted anew."""
+"""Names of jobs: one file name on every system, distinct in a batch, and the same when a table is sorted again."""
 
 from __future__ import annotations
 

@@ -137,7 +137,7 @@ def failure(messages: Any, graph: ApiGraph) -> JobFailed:
 
 
 def _cached(messages: Any) -> list[str]:
-    """The nodes that were not run anew, as the history tells where no event came."""
+    """The nodes that were not run again, as the history tells where no event came."""
     for message in messages if isinstance(messages, list) else []:
         if isinstance(message, (list, tuple)) and len(message) == 2 and message[0] == "execution_cached":
             nodes = message[1].get("nodes") if isinstance(message[1], dict) else None

@@ -42,7 +42,7 @@ def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     with open_writer(path) as writer:
         for segment, numbers in enumerate(np.array_split(np.arange(ROWS), SEGMENTS)):
             if segment == indexed and indexed:
-                index_commit.commit_indexes(writer, IndexPlan(kind=kind), anew=True)
+                index_commit.commit_indexes(writer, IndexPlan(kind=kind), again=True)
             rows = batch(numbers.tolist())
             writer.commit_rows(replace(rows, rows=[described(int(number)) for number in numbers]))
     if indexed == SEGMENTS:

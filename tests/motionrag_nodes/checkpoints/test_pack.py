@@ -108,7 +108,7 @@ def test_loading_is_strict(tmp_path, write_tiny_pack):
     [
         (lambda path: path.unlink(), "Expected the file motion_adapter.safetensors inside"),
         (lambda path: path.write_bytes(path.read_bytes()[:-1]), "Expected [0-9]+ bytes in .*found [0-9]+: copy"),
-        (lambda path: path.write_bytes(path.read_bytes()[:-1] + b"\x7f"), "Expected sha256 .*copy the pack anew"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-1] + b"\x7f"), "Expected sha256 .*copy the pack again"),
     ],
 )
 def test_damaged_files_are_refused(tmp_path, write_tiny_pack, damage, message):

@@ -179,5 +179,5 @@ def test_a_version_that_is_no_number_is_refused(config):
 
 def test_broken_json_is_refused(tmp_path):
     (tmp_path / "pack.json").write_text('{"format": ')
-    with pytest.raises(PackInvalid, match=r"Expected a readable JSON file at .*Copy the pack anew"):
+    with pytest.raises(PackInvalid, match=r"Expected a readable JSON file at .*Copy the pack again"):
         PackConfig.from_json(tmp_path / "pack.json")

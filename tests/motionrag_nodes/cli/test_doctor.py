@@ -27,13 +27,13 @@ def test_well(findings: list) -> None:
 
 
 def test_a_problem_is_exit_code_1_and_shows_its_remedy(findings: list) -> None:
-    findings.append(problem("packs", "tiny", "is torn", "copy it anew"))
+    findings.append(problem("packs", "tiny", "is torn", "copy it again"))
     result = CliRunner().invoke(app, ["doctor"])
-    assert result.exit_code == 1 and "problem tiny: is torn" in result.stdout and "-> copy it anew" in result.stdout
+    assert result.exit_code == 1 and "problem tiny: is torn" in result.stdout and "-> copy it again" in result.stdout
     as_json = CliRunner().invoke(app, ["doctor", "--json"])
     report = json.loads(as_json.stdout)
     assert as_json.exit_code == 1 and report["counts"]["problem"] == 1
-    assert report["findings"][1]["remedy"] == "copy it anew"
+    assert report["findings"][1]["remedy"] == "copy it again"
 
 
 def test_a_folder_that_is_no_comfyui(tmp_path: Path) -> None:

@@ -117,9 +117,9 @@ def test_weights_go_to_the_clips_named_or_ranked(database: MotionDatabase, encod
     assert names(found)[0] == "clip_3" and found.weights == (2.0, 0.5, 1.0)
     absent = next(f"clip_{seed}" for seed in range(6) if f"clip_{seed}" not in names(found))
     assert retrieve_neighbours(database, weights={absent: 3.0}, **query).weights == (1.0, 1.0, 1.0)
-    with pytest.raises(InvalidSetting, match=r"#4 is none: ranks go from #1 to #3"):
+    with pytest.raises(InvalidSetting, match=r"received #4: ranks go from #1 to #3"):
         retrieve_neighbours(database, weights={"#4": 2.0}, **query)
-    with pytest.raises(InvalidSetting, match=r"typo is none: .*names are ids, file names or stems of db"):
+    with pytest.raises(InvalidSetting, match=r"received typo: .*names are ids, file names or stems of db"):
         retrieve_neighbours(database, weights={"typo": 2.0}, **query)
 
 

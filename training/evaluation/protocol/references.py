@@ -53,7 +53,7 @@ def find_neighbours(row: Row, case: Case, *, encoder: PackClipEncoder, database:
 
 
 def played_backwards(neighbours: Neighbours, *, encoder: PackClipEncoder) -> Neighbours:
-    """The same clips from their last frame to their first, read from their videos and encoded anew."""
+    """The same clips from their last frame to their first, read from their videos and encoded again."""
     clips = [
         decode_clip(Path(item.source), start_sec=item.start_sec, end_sec=item.end_sec).frames[::-1].copy()
         for item in neighbours.items

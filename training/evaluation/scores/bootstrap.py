@@ -1,4 +1,4 @@
-"""Confidence intervals by drawing the clips anew, with the same draws for every row, so that rows can be compared."""
+"""Confidence intervals by resampling the clips, with the same draws for every row, so that rows can be compared."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def make_videos(
 
 
 def fingerprint(pack: MotionPack, settings: Settings) -> str:
-    """12 hex digits of all that the videos depend on: another pack, world or setting begins anew, beside the old."""
+    """12 hex digits of all that the videos depend on: another pack, world or setting gets another folder."""
     protocol = (EVALUATION_SEED, DATABASE_SEED, CLIPS_PER_MOTION, WRONG_CAPTION_SHARE, sorted(asdict(settings).items()))
     digest = hashlib.sha256(repr(protocol).encode())
     digest.update((pack.folder / PACK_FILE).read_bytes())
