@@ -75,6 +75,7 @@ class TinyComfyUI:
         app.router.add_get("/queue", self._queue)
         app.router.add_post("/queue", self._cancel)
         app.router.add_post("/interrupt", self._cancel)
+        app.router.add_get("/history", self._get_all_history)
         app.router.add_get("/history/{prompt_id}", self._get_history)
         app.router.add_get("/view", self._view)
         app.router.add_post("/upload/image", self._upload)
@@ -106,6 +107,9 @@ class TinyComfyUI:
     async def _queue(self, _: web.Request) -> web.Response:
         running = [[1, prompt_id, {}, extra, []] for prompt_id, extra in self._running.items()]
         return web.json_response({"queue_running": running, "queue_pending": []})
+
+    async def _get_all_history(self, _: web.Request) -> web.Response:
+        return web.json_response(self._history)
 
     async def _get_history(self, request: web.Request) -> web.Response:
         prompt_id = request.match_info["prompt_id"]

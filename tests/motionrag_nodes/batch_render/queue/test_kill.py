@@ -34,6 +34,10 @@ def workflow(tmp_path: Path) -> Path:
     return write_workflow(tmp_path / "invert.json", picture_to_picture())
 
 
+# The renderer asks for the history after five seconds without an event.
+LONGER_THAN_SILENCE_SEC = 8.0
+
+
 class _Killer:
     """Kills a process when the server is asked for something for the n-th time."""
 
@@ -68,7 +72,7 @@ def _finish(server: TinyComfyUI, workflow: Path) -> dict[str, str]:
         ("GET", "/object_info", 1),  # before anything is queued
         ("POST", "/prompt", 1),  # the first prompt has arrived, and its answer never comes
         ("POST", "/prompt", 2),
-        ("GET", "/history", 4),  # while a job runs
+        ("GET", "/history", 1),  # while a job runs, which is asked after where no event came for a while
         ("GET", "/view", 2),  # one of the first job's two files has come (the first look is at the input)
         ("GET", "/view", 5),
         ("GET", "/view", 7),  # at the very last file
@@ -77,10 +81,11 @@ def _finish(server: TinyComfyUI, workflow: Path) -> dict[str, str]:
 def test_a_killed_renderer_goes_on(server: TinyComfyUI, workflow: Path, method: str, path: str, nth: int) -> None:
     killer = _Killer(method, path, nth)
     server.on_request = killer
+    server.step_sec = LONGER_THAN_SILENCE_SEC if path == "/history" else server.step_sec
     killer.process = _start(server, workflow)
     _, messages = killer.process.communicate(timeout=120)
     assert killer.killed, messages.decode()
-    server.on_request = None
+    server.on_request, server.step_sec = None, 0.1
     assert _finish(server, workflow) == {"a": "done", "b": "done", "c": "done"}
     prefixes = Counter(graph["3"]["inputs"]["filename_prefix"] for graph in server.queued)
     assert prefixes == {"first": 1, "second": 1, "third": 1}
@@ -115,9 +120,12 @@ def test_a_server_that_forgets_a_prompt_gets_it_again(server: TinyComfyUI, workf
     forgotten: list[str] = []
 
     def forget(method: str, path: str) -> None:
-        """As a restart does: queue and history are empty."""
+        """As a restart does while the second job runs: queue and history are empty."""
+        if method == "POST" and path == "/prompt" and len(server.queued) == 1:
+            server.step_sec = LONGER_THAN_SILENCE_SEC
         if method == "GET" and path.startswith("/history") and len(server.queued) == 2 and not forgotten:
             forgotten.extend(server.forget())
+            server.step_sec = 0.1
 
     server.on_request = forget
     assert set(_finish(server, workflow).values()) == {"done"}
