@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from index_builder.errors import InvalidSetting
 from motionrag_nodes.cli.index_build_options import Inputs
 from motionrag_nodes.cli.index_options import AsJson
+from motionrag_nodes.cli.terminal import Console, escape, print_json
 
 if TYPE_CHECKING:
     from index_builder.captioning.captioner import Captioner
@@ -105,7 +103,7 @@ def _captioner(model: str, endpoint: str | None, device: str, max_tokens: int) -
 
 def _tell(report: CaptioningReport, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps(report.as_dict(), indent=2, ensure_ascii=False))
+        print_json(report.as_dict())
     else:
         console = Console()
         for source, text in list(report.captioned.items())[:SHOWN]:
