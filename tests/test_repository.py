@@ -17,6 +17,7 @@ LARGE = (
     "motionrag_nodes/packs/tiny/**/*.safetensors",
     "motionrag_nodes/packs/tiny/*.safetensors",
     "tests/golden/*.safetensors",
+    "training/unfinished/*.safetensors",  # until the next pack ships
 )
 OUTSIDE_THE_PACKAGE = ("tests/", "training/", "benchmarks/", "editor_pictures/", ".ci/", ".github/")
 

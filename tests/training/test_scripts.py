@@ -6,7 +6,7 @@ import torch
 from motionrag_nodes.attention.injection import Entering, attach
 from training.demo_world.world import draw_spec
 from training.scripts import SCRIPT_DIM, UNITS, ScriptedBase, write_scripts
-from training.sizes import hosts
+from training.sizes import LATENT_CHANNELS, hosts
 
 
 def test_a_script_says_where_the_sprite_is_at_every_frame() -> None:
@@ -30,7 +30,7 @@ def test_zeros_tell_nothing_and_a_script_something() -> None:
     base = ScriptedBase().eval()
     for site in base.scripts.sites:
         base.scripts.site(site).to_v_ip[0].weight.normal_(std=0.5)
-    sample, embedding, ids = torch.randn(1, 8, 8, 8, 8), torch.randn(1, 1, 128), torch.zeros(1, 3)
+    sample, embedding, ids = torch.randn(1, 8, 2 * LATENT_CHANNELS, 8, 8), torch.randn(1, 1, 128), torch.zeros(1, 3)
     told = {"none": None, "zeros": torch.zeros(1, 1, SCRIPT_DIM), "ones": torch.ones(1, 1, SCRIPT_DIM)}
     answers = {}
     with attach(hosts(base.unet)) as injection:

@@ -28,7 +28,7 @@ def test_batch_makes_what_each_alone_would(chain: Chain, with_motion: bool, guid
         seeds=[case.seed for case in cases],
     )
     for place, case in enumerate(cases):
-        motion = AdaptedMotion(tokens[place : place + 1], unconditional, chain.pack.name, "test")
+        motion = AdaptedMotion(tokens[place : place + 1], unconditional, "test", chain.pack)
         alone = generate_video(
             chain.model,
             image=pictures[place],
