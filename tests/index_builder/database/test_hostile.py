@@ -234,7 +234,7 @@ def test_hostile_row_files_are_refused_or_read(database: Path) -> None:
     original, generator = path.read_bytes(), random.Random(1)
     for content in (PICKLE, b"", b"ARROW1\0\0" * 500, arrow_file(0), arrow_file(9), arrow_file(3, batches=2)):
         put(database, path, content)
-        with pytest.raises(DatabaseDamaged, match=r"expected sound rows|3 rows in a file of \d+ bytes"):
+        with pytest.raises(DatabaseDamaged, match=r"expected sound rows|\d rows in a file of \d+ bytes"):
             use(database)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for _ in range(150):
