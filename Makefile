@@ -53,7 +53,7 @@ EDITOR := .editor/comfyui_frontend_package/static
 $(EDITOR):
 	$(BIN)/pip install -q --no-deps --target .editor comfyui-frontend-package==1.49.6
 
-test-editor: $(READY) chromium $(EDITOR)  ## compare converted workflows with ComfyUI's own editor (some ten minutes)
+test-editor: $(READY) chromium $(EDITOR)  ## compare converted workflows with ComfyUI's own editor (about 20 minutes)
 	MOTIONRAG_EDITOR=$(EDITOR) $(BIN)/python -m pytest tests/editor
 
 # The editor's own page is tested in Debian's browser; where none can be had those tests say so and are skipped.
