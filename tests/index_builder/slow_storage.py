@@ -65,15 +65,17 @@ def kill_at_some_moment(victim: int, children: list[int], notes: list[Path], gen
 
 
 def play_round(folder: Path, *, kill_one: bool, generator: random.Random) -> dict[str, object]:
-    database, errors = folder / "db", folder / "errors"
+    database = folder / "db"
     notes = [folder / f"acknowledged-{number}" for number in range(BUILDERS)]
-    children = [start(number, database, notes[number], errors) for number in range(BUILDERS)]
+    # A file for each: short writes of three processes into one would mix their sentences.
+    errors = [folder / f"errors-{number}" for number in range(BUILDERS)]
+    children = [start(number, database, notes[number], errors[number]) for number in range(BUILDERS)]
     if kill_one:
         kill_at_some_moment(generator.randrange(BUILDERS), children, notes, generator)
     for child in children:
         os.waitpid(child, 0)
     acknowledged = [row for path in notes for row in lines(path)]
-    told = lines(errors)
+    told = [line for path in errors for line in lines(path)]
     if not list_generations(database):
         return {"acknowledged": 0, "lost": acknowledged, "errors": told, "problems": [], "left_behind": []}
     with open_writer(database):
