@@ -11,8 +11,9 @@ from typing import Protocol
 from PIL import Image
 
 from index_builder.captions.text import cleaned
-from index_builder.clips.decode import decode_clip
-from index_builder.clips.timeline import DecodeLimits, read_timeline
+from index_builder.clips.clip_reader import ClipReader
+from index_builder.clips.reading import Reading
+from index_builder.clips.windows import ClipWindow
 from index_builder.errors import ClipUnreadable
 
 PROMPT = (
@@ -45,18 +46,21 @@ class Captioner(Protocol):
         ...
 
 
-def frames_of(video: Path, *, short_side: int, max_seconds: float, fps: float = FRAMES_PER_SECOND) -> list[TimedFrame]:
+def frames_of(
+    video: Path, *, reader: ClipReader, short_side: int, max_seconds: float, fps: float = FRAMES_PER_SECOND
+) -> list[TimedFrame]:
     """Frames of the whole clip, at least `fps` a second and at least FEWEST_FRAMES, evenly spaced. Raises
     ClipUnreadable, for clips longer than `max_seconds` too."""
-    limits = DecodeLimits()
-    duration = read_timeline(video, limits=limits).duration_sec
+    inspected = reader.inspect(video)
+    duration = inspected.timeline.duration_sec
     if duration > max_seconds:
         raise ClipUnreadable(
             f"it lasts {duration:.1f} s, over the limit of {max_seconds:g} s for a caption: cut it into clips, or "
             "raise --max-seconds"
         )
     count = max(FEWEST_FRAMES, math.ceil(duration * fps))
-    clip = decode_clip(video, start_sec=0.0, end_sec=duration, frames=count, short_side=short_side, limits=limits)
+    window = ClipWindow(0, max(1, round(duration * 1000)))
+    clip = reader.clip(inspected, window, Reading(frames=count, short_side=short_side))
     return [
         TimedFrame(seconds=place * duration / count, picture=Image.fromarray(frame))
         for place, frame in enumerate(clip.frames)

@@ -8,7 +8,9 @@ from typing import Any
 
 from index_builder.captioning.caption_files import CaptionStore
 from index_builder.captioning.captioner import PROMPT, Captioner, caption_in, frames_of
+from index_builder.clips.clip_reader import ClipReader
 from index_builder.clips.find import Unusable, VideoFile
+from index_builder.clips.timeline import DecodeLimits
 from index_builder.errors import CaptionerFailed, ClipUnreadable
 
 HAS_ONE = "has a caption already"
@@ -37,10 +39,14 @@ def caption_videos(
     prompt: str = PROMPT,
     short_side: int = 320,
     max_seconds: float = 60.0,
+    limits: DecodeLimits | None = None,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> CaptioningReport:
-    """Describes the videos one after the other. `progress` hears those done, those there are, and the last caption.
-    Ctrl-C ends after what is done. Raises CaptionerUnavailable when the model is gone for good."""
+    """Describes the videos one after the other, each read in a process that can be killed, within `limits`.
+
+    `progress` hears those done, those there are, and the last caption. Ctrl-C ends after what is done. Raises
+    CaptionerUnavailable when the model is gone for good.
+    """
     captioned: dict[str, str] = {}
     skipped: dict[str, str] = {}
     failed: dict[str, str] = {}
@@ -53,23 +59,24 @@ def caption_videos(
             skipped[entry.source] = HAS_ONE
         else:
             todo.append(entry)
-    for done, video in enumerate(todo, start=1):
-        try:
-            frames = frames_of(video.path, short_side=short_side, max_seconds=max_seconds)
-            caption = caption_in(captioner.describe(frames, prompt))
-            if caption:
-                store.keep(video, caption, model=captioner.name)
-                captioned[video.source] = caption
-            else:
-                failed[video.source] = "the model said nothing"
-        except (ClipUnreadable, CaptionerFailed) as error:
-            failed[video.source] = str(error)
-        except OSError as error:
-            failed[video.source] = f"its caption cannot be written: {error}"
-        except KeyboardInterrupt:
-            interrupted = True
-            skipped |= dict.fromkeys((left.source for left in todo[done - 1 :]), INTERRUPTED)
-            break
-        if progress:
-            progress(done, len(todo), captioned.get(video.source, ""))
+    with ClipReader(limits=limits) as reader:
+        for done, video in enumerate(todo, start=1):
+            try:
+                frames = frames_of(video.path, reader=reader, short_side=short_side, max_seconds=max_seconds)
+                caption = caption_in(captioner.describe(frames, prompt))
+                if caption:
+                    store.keep(video, caption, model=captioner.name)
+                    captioned[video.source] = caption
+                else:
+                    failed[video.source] = "the model said nothing"
+            except (ClipUnreadable, CaptionerFailed) as error:
+                failed[video.source] = str(error)
+            except OSError as error:
+                failed[video.source] = f"its caption cannot be written: {error}"
+            except KeyboardInterrupt:
+                interrupted = True
+                skipped |= dict.fromkeys((left.source for left in todo[done - 1 :]), INTERRUPTED)
+                break
+            if progress:
+                progress(done, len(todo), captioned.get(video.source, ""))
     return CaptioningReport(captioned=captioned, skipped=skipped, failed=failed, interrupted=interrupted)

@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from index_builder.clips.allowed_folders import AllowedFolders
-from index_builder.clips.decode import DECODERS, DecodedClip
-from index_builder.clips.find import VideoFile, stamp
-from index_builder.clips.messages import Answer, Decoded, DecodeTask, Failed, Inspected, InspectTask
+from index_builder.clips.clip_reader import ClipReader
+from index_builder.clips.decode import DecodedClip
 from index_builder.clips.reading import Reading
 from index_builder.clips.timeline import DecodeLimits
-from index_builder.clips.windows import ClipWindow, PlannedClip
-from index_builder.clips.workers import DecodePool
+from index_builder.clips.windows import ClipWindow
 from index_builder.errors import ClipUnreadable
 
 if TYPE_CHECKING:
@@ -34,52 +32,27 @@ def read_stored_clips(
     """Of each row its clip, or why there is none. `progress` hears clips read and clips in all, also while it waits:
     what it raises ends the reading at once."""
     found: list[DecodedClip | str] = []
-    with DecodePool(workers=1, limits=limits) as pool:
 
-        def tell() -> None:
-            if progress is not None:
-                progress(len(found), len(rows))
+    def tell() -> None:
+        if progress is not None:
+            progress(len(found), len(rows))
 
+    with ClipReader(limits=limits, waiting=tell) as reader:
         for row in rows:
             tell()
             try:
-                found.append(_read(pool, row, allowed.checked(row.source), reading, tell))
+                found.append(_read(reader, row, allowed.checked(row.source), reading))
             except ClipUnreadable as error:
                 found.append(str(error))
         tell()
     return found
 
 
-def _read(pool: DecodePool, row: ClipRow, path: Path, reading: Reading, tell: Callable[[], None]) -> DecodedClip:
-    size_bytes, mtime_ns = stamp(path.stat())
-    video = VideoFile(path=path, root=path.parent, size_bytes=size_bytes, mtime_ns=mtime_ns)
-    inspected = _answer(pool, InspectTask(video=video), tell)
-    if not isinstance(inspected, Inspected):
-        raise ClipUnreadable(_reason(inspected))
+def _read(reader: ClipReader, row: ClipRow, path: Path, reading: Reading) -> DecodedClip:
+    inspected = reader.inspect(path)
     # A row's id begins with its video's hash: another file of this name is another clip.
     if inspected.content_sha256[:32] != row.id.split("@")[0]:
         raise ClipUnreadable("its content is not what was indexed")
     if row.start_sec >= inspected.timeline.duration_sec:
         raise ClipUnreadable(f"its span begins behind the {inspected.timeline.duration_sec:.3f} s of the video")
-    window = ClipWindow(round(row.start_sec * 1000), round(row.end_sec * 1000))
-    task = DecodeTask(
-        clips=(PlannedClip(video=video, window=window, row_id=row.id),),
-        timeline=inspected.timeline,
-        reading=reading,
-        decoders=DECODERS,
-    )
-    answer = _answer(pool, task, tell)
-    if not isinstance(answer, Decoded):
-        raise ClipUnreadable(_reason(answer))
-    return answer.clip
-
-
-def _answer(pool: DecodePool, task: InspectTask | DecodeTask, tell: Callable[[], None]) -> Answer:
-    pool.submit(task)
-    while (answer := pool.next_answer()) is None:
-        tell()
-    return answer
-
-
-def _reason(answer: Answer) -> str:
-    return answer.reason if isinstance(answer, Failed) else "it cannot be read"
+    return reader.clip(inspected, ClipWindow(round(row.start_sec * 1000), round(row.end_sec * 1000)), reading)

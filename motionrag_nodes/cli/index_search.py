@@ -88,6 +88,7 @@ def search(
     index_options.say_what_is_unlike(encoder, prompt=prompt if prompt and prompt.strip() else None)
     asked = {
         "encoder": encoder,
+        "sources": AllowedFolders.of_user(allow_source or ()),
         "prompt": prompt,
         "image": picture,
         "top_k": top_k,
@@ -101,7 +102,6 @@ def search(
             mode=(mode or given).value,
             diversity=diversity,
             exclude=exclude or (),
-            sources=AllowedFolders.of_user(allow_source or ()),
             **asked,
         )
     if sheet is not None:

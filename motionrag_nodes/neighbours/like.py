@@ -6,6 +6,7 @@ fusion (Cormack et al., SIGIR 2009).
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +14,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from index_builder.content_hash import sha256_of
 from index_builder.errors import InvalidSetting
 from motionrag_nodes.errors import NeighboursNotFound
 from motionrag_nodes.neighbours.neighbours import Neighbour, Neighbours
@@ -21,6 +21,7 @@ from motionrag_nodes.neighbours.retrieve import check_encoder, left_out_by
 from motionrag_nodes.neighbours.tokens_of_rows import tokens_of_rows
 
 if TYPE_CHECKING:
+    from index_builder.clips.allowed_folders import AllowedFolders
     from index_builder.database.search.reader import Hit, MotionDatabase
     from index_builder.features.clip_encoder import ClipEncoder
 
@@ -30,8 +31,8 @@ RANK_OFFSET, POOL = 60, 200
 
 def clip_motion(name: str, *, database: MotionDatabase, encoder: ClipEncoder) -> tuple[np.ndarray, tuple[str, ...]]:
     """Motion tokens [L, D] of the clip that `name` names, and the rows that are itself: a row's id, or the path, file
-    name or stem of an indexed video with one clip; else a video file, of which the middle is read, and the rows of its
-    content, if it was indexed under another name.
+    name or stem of an indexed video with one clip; else a video file, of which the middle is read in a
+    process that can be killed, and the rows of its content, if it was indexed under another name.
 
     Raises InvalidSetting, ClipUnreadable, TokensNotStored."""
     ids = database.ids_called(name)
@@ -40,16 +41,17 @@ def clip_motion(name: str, *, database: MotionDatabase, encoder: ClipEncoder) ->
         raise InvalidSetting(f"expected one clip, {name} has {len(ids)}: name one by its id ({listed})")
     if ids:
         return database.tokens(ids, fingerprint=encoder.tokens_fingerprint).motion_tokens[0], tuple(ids)
-    if not Path(name).is_file():
+    if not os.path.exists(name):
         raise InvalidSetting(
             f"expected a clip of {database.path.name} or a video file, received {name}: give a row id, path, file name "
             "or stem, as motionrag index search shows them"
         )
-    from index_builder.clips.decode import decode_clip
+    from index_builder.clips.clip_reader import ClipReader
 
-    seconds = encoder.clip_seconds
-    decoded = decode_clip(Path(name), frames=encoder.reading.frames, seconds=seconds, reading=encoder.reading)
-    own = database.ids_of_content(sha256_of(Path(name)))
+    with ClipReader() as reader:
+        inspected = reader.inspect(Path(name))
+        decoded = reader.middle(inspected, seconds=encoder.clip_seconds, reading=encoder.reading)
+    own = database.ids_of_content(inspected.content_sha256)
     return encoder.encode([decoded.pixels], [None]).motion_tokens[0], tuple(own)
 
 
@@ -63,6 +65,7 @@ def retrieve_like(
     top_k: int = 9,
     min_score: float = -1.0,
     exclude: Sequence[str] = (),
+    sources: AllowedFolders | None = None,
 ) -> Neighbours:
     """The `top_k` clips whose motion is most like `motion_tokens` [L, D], most similar first; with a prompt or an image
     (uint8 RGB [H, W, 3]) those that rank well by all of them.
@@ -113,7 +116,7 @@ def retrieve_like(
         )
         for rank, ((_, score), row) in enumerate(zip(ranked, rows, strict=True), start=1)
     )
-    tokens = tokens_of_rows(database, rows, encoder=encoder)
+    tokens = tokens_of_rows(database, rows, encoder=encoder, sources=sources)
     return Neighbours(items, tokens.motion, tokens.appearance, encoder.tokens_fingerprint)
 
 

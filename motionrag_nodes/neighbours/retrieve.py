@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,7 +103,7 @@ def left_out_by(database: MotionDatabase, exclude: Sequence[str]) -> tuple[str, 
         found.append(name)
         if database.has_source(name):
             continue
-        ids = database.ids_of_content(sha256_of(Path(name))) if Path(name).is_file() else []
+        ids = database.ids_of_content(sha256_of(Path(name))) if os.path.isfile(name) else []
         found += ids
         if not ids:
             logger.warning("nothing in %s is called %s, so nothing is excluded by it", database.path.name, name)

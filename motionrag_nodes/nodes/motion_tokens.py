@@ -8,6 +8,7 @@ from comfy_api.latest import io
 
 from motionrag_nodes.nodes import model_folders, pictures
 from motionrag_nodes.nodes.errors import ChoiceNotFound
+from motionrag_nodes.nodes.progress import shown_progress
 from motionrag_nodes.nodes.sockets import MotionPackSocket, NeighboursSocket
 
 if TYPE_CHECKING:
@@ -58,8 +59,10 @@ class EncodeReferenceVideos(io.ComfyNode):
     def execute(cls, pack: MotionPack, videos: str, frames: torch.Tensor | None = None) -> io.NodeOutput:
         from motionrag_nodes.neighbours.reference_videos import encode_reference_videos
 
+        shown = shown_progress()
         if videos != model_folders.NO_VIDEO:
-            return io.NodeOutput(encode_reference_videos(pack, list(model_folders.reference_video(videos))))
+            files = list(model_folders.reference_video(videos))
+            return io.NodeOutput(encode_reference_videos(pack, files, progress=shown))
         if frames is None:
             raise ChoiceNotFound("There is no motion to read: choose a video, or connect frames.")
-        return io.NodeOutput(encode_reference_videos(pack, [pictures.to_frames(frames)]))
+        return io.NodeOutput(encode_reference_videos(pack, [pictures.to_frames(frames)], progress=shown))

@@ -9,11 +9,10 @@ from comfy_api.latest import io
 from index_builder.errors import MotionRAGError
 from motionrag_nodes.nodes import pictures, previews, video_folders
 from motionrag_nodes.nodes.errors import ChoiceNotFound
+from motionrag_nodes.nodes.progress import shown_progress
 from motionrag_nodes.nodes.sockets import MotionDatabaseSocket, MotionPackSocket, NeighboursSocket
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import torch
 
     from index_builder.database.search.reader import MotionDatabase
@@ -101,7 +100,7 @@ class RetrieveNeighbours(io.ComfyNode):
             pin=parse_names(pin),
             weights=parse_weights(weights),
             sources=AllowedFolders.of_user(video_folders.roots()),
-            progress=_shown_progress(),
+            progress=shown_progress(),
         )
         frames = playing_sheet(found)
         shown = {**previews.film(frames, fps=len(frames) / seconds_of(found)), **_listed(found)}
@@ -183,20 +182,6 @@ def _choice_inputs() -> list[io.Input]:
             "again. '0012_skier.mp4: 0': this clip is left out. Clips not named count 1.",
         ),
     ]
-
-
-def _shown_progress() -> Callable[[int, int], None]:
-    """Draws the node's bar while clips are read from their videos, and stops when the user cancels."""
-    import comfy.model_management
-    import comfy.utils
-
-    bar = comfy.utils.ProgressBar(1)
-
-    def show(done: int, total: int) -> None:
-        comfy.model_management.throw_exception_if_processing_interrupted()
-        bar.update_absolute(done, total)
-
-    return show
 
 
 def _listed(neighbours: Neighbours) -> dict[str, list[dict[str, object]]]:

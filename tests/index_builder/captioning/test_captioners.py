@@ -11,6 +11,7 @@ from index_builder.captioning import endpoint
 from index_builder.captioning.captioner import PROMPT, caption_in, frames_of
 from index_builder.captioning.endpoint import EndpointCaptioner
 from index_builder.captioning.local_model import load_local_captioner
+from index_builder.clips.clip_reader import ClipReader
 from index_builder.errors import CaptionerFailed, CaptionerUnavailable, ClipUnreadable, ModelFilesRefused
 from tests.index_builder.captioning.local_server import serving
 from tests.index_builder.captioning.tiny_model import write_tiny_model
@@ -22,17 +23,25 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny_model(tmp_path_factory.mktemp("models") / "tiny-vl")
 
 
-@pytest.fixture
-def frames(tmp_path: Path):
-    return frames_of(write_video(tmp_path / "a.mp4", frames=45, fps=15), short_side=64, max_seconds=60)
+@pytest.fixture(scope="module")
+def reader():
+    with ClipReader() as opened:
+        yield opened
 
 
-def test_three_frames_a_second_of_the_whole_clip(tmp_path: Path, frames) -> None:
+@pytest.fixture(scope="module")
+def frames(tmp_path_factory: pytest.TempPathFactory, reader: ClipReader):
+    video = write_video(tmp_path_factory.mktemp("frames") / "a.mp4", frames=45, fps=15)
+    return frames_of(video, reader=reader, short_side=64, max_seconds=60)
+
+
+def test_three_frames_a_second_of_the_whole_clip(tmp_path: Path, frames, reader: ClipReader) -> None:
     assert [frame.seconds for frame in frames] == pytest.approx([place / 3 for place in range(9)])
     assert frames[0].picture.size[1] == 64 and frames[0].picture.tobytes() != frames[-1].picture.tobytes()
-    assert len(frames_of(write_video(tmp_path / "b.mp4", frames=5), short_side=64, max_seconds=60)) == 4
+    short = write_video(tmp_path / "b.mp4", frames=5)
+    assert len(frames_of(short, reader=reader, short_side=64, max_seconds=60)) == 4
     with pytest.raises(ClipUnreadable, match=r"lasts 3\.0 s, over the limit of 2 s"):
-        frames_of(tmp_path / "a.mp4", short_side=64, max_seconds=2)
+        frames_of(write_video(tmp_path / "a.mp4", frames=45), reader=reader, short_side=64, max_seconds=2)
 
 
 def test_a_local_model_reads_all_frames_and_says_the_same_each_time(model_folder: Path, frames) -> None:

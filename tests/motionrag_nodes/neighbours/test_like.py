@@ -1,5 +1,6 @@
 """More like this: clips by another clip's motion, alone and together with words and pictures."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from index_builder.clips.decode import decode_clip
 from index_builder.database.search.motion_search import motion_direction
 from index_builder.database.search.reader import Hit, MotionDatabase
-from index_builder.errors import InvalidSetting, TokensNotStored
+from index_builder.errors import ClipUnreadable, InvalidSetting, TokensNotStored
 from motionrag_nodes.errors import NeighboursNotFound
 from motionrag_nodes.neighbours.like import clip_motion, fused, retrieve_like
 from tests.index_builder.projection_encoder import ProjectionEncoder
@@ -50,6 +51,20 @@ def test_a_video_of_another_content_is_no_row(
 ) -> None:
     _, own = clip_motion(str(write_video(tmp_path / "clip_99.mp4", seed=99)), database=database, encoder=encoder)
     assert own == ()
+
+
+def test_a_fifo_is_no_video(tmp_path: Path, database: MotionDatabase, encoder: ProjectionEncoder) -> None:
+    os.mkfifo(tmp_path / "fifo.mp4")
+    with pytest.raises(ClipUnreadable, match="no regular file"):
+        clip_motion(str(tmp_path / "fifo.mp4"), database=database, encoder=encoder)
+    with pytest.raises(InvalidSetting, match="a clip of db or a video file"):
+        clip_motion("x" * 5000, database=database, encoder=encoder)
+    retrieve_like(
+        database,
+        encoder=encoder,
+        motion_tokens=clip_motion("clip_2", database=database, encoder=encoder)[0],
+        exclude=["x" * 5000, str(tmp_path / "fifo.mp4"), "nul\0"],
+    )
 
 
 def test_words_and_pictures_join_in(folder: Path, database: MotionDatabase, encoder: ProjectionEncoder) -> None:

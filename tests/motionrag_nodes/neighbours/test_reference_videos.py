@@ -1,6 +1,7 @@
 """The user's own clips as neighbours."""
 
 import io
+import os
 
 import av
 import numpy as np
@@ -54,3 +55,22 @@ def test_bad_references_are_refused(tiny_pack, tmp_path):
     (tmp_path / "broken.mp4").write_bytes(b"no video")
     with pytest.raises(ClipUnreadable, match="not a readable video"):
         encode_reference_videos(tiny_pack, [tmp_path / "broken.mp4"])
+
+
+def test_what_hangs_or_is_no_file_ends_in_a_sentence(tiny_pack, tmp_path):
+    os.mkfifo(tmp_path / "fifo.mp4")
+    with pytest.raises(ClipUnreadable, match=r"a video that can be read, received fifo\.mp4: .* no regular file"):
+        encode_reference_videos(tiny_pack, [tmp_path / "fifo.mp4"])
+
+
+def test_reading_can_be_stopped(tiny_pack, tmp_path):
+    path, heard = write_video(tmp_path / "a.mp4", clip(3)), []
+
+    def stop(done, total):
+        heard.append((done, total))
+        if len(heard) == 3:  # while the video is waited for
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        encode_reference_videos(tiny_pack, [clip(1), path], progress=stop)
+    assert heard == [(0, 2), (1, 2), (1, 2)]
