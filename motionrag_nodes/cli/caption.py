@@ -35,7 +35,7 @@ def caption(
         str | None,
         typer.Option("--endpoint", help="OpenAI-compatible server (Ollama, vLLM, ...): http://localhost:11434/v1"),
     ] = None,
-    prompt: Annotated[str | None, typer.Option("--prompt", help="What to ask. [default: see --show-prompt]")] = None,
+    prompt: Annotated[str | None, typer.Option("--prompt", help="What to ask. (default: see --show-prompt)")] = None,
     show_prompt: Annotated[bool, typer.Option("--show-prompt", help="Print what is asked, and do nothing.")] = False,
     device: Annotated[str, typer.Option("--device", help="Of a model on this machine: cpu, cuda, mps.")] = "cpu",
     short_side: Annotated[int, typer.Option("--short-side", min=64, help="Pixels of the frames' short side.")] = 320,

@@ -85,9 +85,9 @@ def build(
     engine: Annotated[EngineName, typer.Option("--engine", help="What decodes and encodes.")] = EngineName.local,
     ray_address: Annotated[
         str | None,
-        typer.Option("--ray-address", help="Ray cluster: auto, or host:port. [default: this machine alone]"),
+        typer.Option("--ray-address", help=r"Ray cluster: auto, or host:port. \[default: this machine alone]"),
     ] = None,
-    ray_actors: Annotated[int | None, typer.Option("--ray-actors", help="[default: as many as fit]")] = None,
+    ray_actors: Annotated[int | None, typer.Option("--ray-actors", help=r"\[default: as many as fit]")] = None,
     ray_cpus: Annotated[float, typer.Option("--ray-cpus", help="CPUs (and decode processes) of each actor.")] = 1.0,
     ray_gpus: Annotated[float, typer.Option("--ray-gpus", help="GPUs of each actor; may be a fraction.")] = 0.0,
     page: Page = None,

@@ -32,7 +32,7 @@ CaptionTable = Annotated[
 ]
 CaptionColumn = Annotated[
     str | None,
-    typer.Option("--caption-column", help="The table's column with the captions. [default: caption, or text]"),
+    typer.Option("--caption-column", help=r"The table's column with the captions. \[default: caption, or text]"),
 ]
 
 
@@ -48,13 +48,13 @@ SeveralCaptions = Annotated[
     Several,
     typer.Option("--several-captions", help="Of a clip with several captions: the first, all as alternatives, error."),
 ]
-Workers = Annotated[int | None, typer.Option("--workers", help="Decode processes. [default: one per CPU]")]
+Workers = Annotated[int | None, typer.Option("--workers", help=r"Decode processes. \[default: one per CPU]")]
 ClipsPerVideo = Annotated[
     str, typer.Option("--clips-per-video", help="Clips cut from each longer video (or scene): a number, or all.")
 ]
 Scenes = Annotated[
     bool,
-    typer.Option("--scenes", help="Cut videos into scenes first: no clip spans a cut (needs motionrag[scenes])."),
+    typer.Option("--scenes", help=r"Cut videos into scenes first: no clip spans a cut (needs motionrag\[scenes])."),
 ]
 SceneThreshold = Annotated[
     float,
@@ -84,7 +84,7 @@ Device = Annotated[
 ]
 Page = Annotated[
     Path | None,
-    typer.Option("--report", help="Where to write the build's report (HTML). [default: report.html in the database]"),
+    typer.Option("--report", help=r"Where to write the build's report (HTML). \[default: report.html in the database]"),
 ]
 
 

@@ -39,7 +39,7 @@ def search(
         typer.Option("--like", help="Clip whose motion to look for: row id, path, file name or stem, or a video file."),
     ] = None,
     mode: Annotated[
-        SearchMode | None, typer.Option("--mode", help="[default: by what is given; both: text_then_image]")
+        SearchMode | None, typer.Option("--mode", help=r"\[default: by what is given; both: text_then_image]")
     ] = None,
     top_k: Annotated[int, typer.Option("--top-k", "-k", help="How many clips.")] = 9,
     min_score: Annotated[float, typer.Option("--min-score", help="Least similarity, -1 to 1.")] = -1.0,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import logging
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -21,17 +23,19 @@ from motionrag_nodes.cli.fetch import fetch
 from motionrag_nodes.cli.index import app as index_app
 from motionrag_nodes.cli.render import render
 from motionrag_nodes.cli.render_worker import render_worker
-from motionrag_nodes.cli.terminal import Console, escape, prepare_streams
+from motionrag_nodes.cli.terminal import Console, escape, prepare_streams, silence_progress
 from motionrag_nodes.cli.workflow import app as workflow_app
 
 EXIT_BAD_INPUT = 2
+# How much is said may be told anywhere on the line, not only before the command.
+MANNERS = {"-v", "--verbose", "-q", "--quiet"}
+PASSED_ON = ("demo", "train", "evaluate")
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
 app = typer.Typer(
     name="motionrag",
     help="Motion looked up in your own clips, for image-to-video: build databases, render workflows, convert weights.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 app.add_typer(index_app, name="index", help="Build, search, change and check motion databases.")
@@ -80,23 +84,36 @@ def evaluate(context: typer.Context) -> None:
     _run_from_checkout("training.evaluation", context.args)
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"motionrag {importlib.metadata.version('motionrag')}")
+        raise typer.Exit
+
+
 @app.callback()
 def configure(
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show what the libraries below report.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show what the libraries below report. May stand anywhere.")
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Results and errors alone: no progress, no notes. May stand anywhere.")
+    ] = False,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version, and exit.")
+    ] = False,
 ) -> None:
     """Set up logging on stderr, so that stdout stays for results."""
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING,
-        format="%(message)s",
-        handlers=[RichHandler(console=Console(stderr=True), show_path=False)],
-    )
+    silence_progress(quiet)
+    level = logging.INFO if verbose else logging.ERROR if quiet else logging.WARNING
+    handler = RichHandler(console=Console(stderr=True, always=True), show_path=False)
+    logging.basicConfig(level=level, format="%(message)s", handlers=[handler])
 
 
 def main() -> None:
     """Entry point of the console script."""
     prepare_streams()
     try:
-        app()
+        app(args=manners_first(sys.argv[1:]))
     except MotionRAGError as error:
         _say(str(error))
     except OSError as error:
@@ -105,8 +122,22 @@ def main() -> None:
         _say(f"expected to read or write {error.filename}, received {error}: check the path and its permissions")
 
 
+def manners_first(arguments: Sequence[str]) -> list[str]:
+    """The line with -v and -q before the command, where Typer looks for them.
+
+    What stands after `--`, and what is passed on to a program of the checkout, is left alone.
+    """
+    own = len(arguments)
+    for place, argument in enumerate(arguments):
+        if argument == "--" or argument in PASSED_ON:
+            own = place
+            break
+    before = [argument for argument in arguments[:own] if argument in MANNERS]
+    return [*before, *(each for each in arguments[:own] if each not in MANNERS), *arguments[own:]]
+
+
 def _say(problem: str) -> NoReturn:
-    Console(stderr=True).print(f"[bold red]Error:[/] {escape(problem)}", soft_wrap=True)
+    Console(stderr=True, always=True).print(f"[bold red]Error:[/] {escape(problem)}", soft_wrap=True)
     raise SystemExit(EXIT_BAD_INPUT)
 
 

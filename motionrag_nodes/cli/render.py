@@ -44,7 +44,7 @@ def render(
         typer.Option("--server", help="URL of a running ComfyUI, also https://user:password@host/path. Repeatable."),
     ] = None,
     servers: Annotated[
-        Path | None, typer.Option("--servers", help="TOML file of [[server]] tables: url, weight, headers, ...")
+        Path | None, typer.Option("--servers", help=r"TOML file of [\[server]] tables: url, weight, headers, ...")
     ] = None,
     header: Annotated[
         list[str] | None, typer.Option("--header", help="'Name: value' sent to every --server. Repeatable.")

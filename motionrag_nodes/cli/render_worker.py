@@ -18,7 +18,7 @@ def render_worker(
         list[str] | None, typer.Option("--server", help="URL of a running ComfyUI; without any, one is started.")
     ] = None,
     servers: Annotated[
-        Path | None, typer.Option("--servers", help="TOML file of [[server]] tables: url, weight, headers, ...")
+        Path | None, typer.Option("--servers", help=r"TOML file of [\[server]] tables: url, weight, headers, ...")
     ] = None,
     header: Annotated[
         list[str] | None, typer.Option("--header", help="'Name: value' sent to every --server. Repeatable.")

@@ -1,10 +1,26 @@
 """DynamiCrafter-1024 (Doubiiu/DynamiCrafter_1024): motion enters its spatial cross-attentions."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from motionrag_nodes.backbones.backbone import Backbone
 from motionrag_nodes.backbones.dynamicrafter import pipeline, sites
-from motionrag_nodes.backbones.dynamicrafter.base_checkpoint import convert_base
 from motionrag_nodes.backbones.dynamicrafter.published import PUBLISHED, ROOT
 from motionrag_nodes.backbones.dynamicrafter.settings import DynamiCrafterSettings
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def convert_base(state: Mapping[str, Tensor], folder: Path) -> None:
+    """See base_checkpoint.py, which is imported late: it brings torch, and the command line's help reads this folder."""
+    from motionrag_nodes.backbones.dynamicrafter import base_checkpoint
+
+    base_checkpoint.convert_base(state, folder)
+
 
 BACKBONE = Backbone(
     name="dynamicrafter",
