@@ -14,7 +14,6 @@ from rich.segment import Segment
 
 from index_builder.plain_text import shown
 
-
 _progress_is_silent = False
 
 

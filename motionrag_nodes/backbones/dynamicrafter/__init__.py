@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def convert_base(state: Mapping[str, Tensor], folder: Path) -> None:
-    """See base_checkpoint.py, which is imported late: it brings torch, and the command line's help reads this folder."""
+    """See base_checkpoint.py, imported late: it brings torch, and the help of the command line reads this folder."""
     from motionrag_nodes.backbones.dynamicrafter import base_checkpoint
 
     base_checkpoint.convert_base(state, folder)
