@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.progress import track
 
 from index_builder.errors import MotionRAGError
-from index_builder.features.world import WorldStatistic
+from index_builder.features.detail import detail
+from index_builder.features.world import WITHIN, WorldStatistic
 from motionrag_nodes.checkpoints.pack import load_pack
 from motionrag_nodes.checkpoints.world_file import World, write_world
 from motionrag_nodes.motion_tokens.pack_encoder import PackClipEncoder
@@ -26,15 +27,16 @@ def measure_world(encoder: PackClipEncoder, *, clips: int, held_out: int) -> Wor
     """From captions and first frames of clips of the demo world, drawn as for training."""
     rng = np.random.default_rng(SEED)
     specs = [draw_spec(rng, split="train") for _ in range(clips + held_out)]
-    texts, tokens = [], []
+    texts, tokens, details = [], [], []
     for start in track(range(0, len(specs), BATCH), description="measuring", transient=True):
         part = specs[start : start + BATCH]
         texts.append(encoder.encode_text([spec.caption(rng) for spec in part]))
         frames = [render_clip(spec, size=SIZE_PIXELS, frames=2)[0] for spec in part]
+        details += [detail(frame) for frame in frames]
         tokens.append(encoder.appearance_tokens(frames).cpu().numpy().reshape(len(part), -1))
     both = (np.concatenate(texts), np.concatenate(tokens).astype(np.float16).astype(np.float32))
     text, appearance = (WorldStatistic.measure(values[:clips], values[clips:]) for values in both)
-    return World(text=text, appearance=appearance)
+    return World(text=text, appearance=appearance, detail=float(np.quantile(details, WITHIN)))
 
 
 def main() -> None:

@@ -85,7 +85,7 @@ def search(
     picture = read_picture(image) if image is not None else None
     given = SearchMode.image if prompt is None else SearchMode.text if image is None else SearchMode.text_then_image
     encoder = index_options.load_encoder(pack)
-    index_options.say_what_is_unlike(encoder, prompt=prompt if prompt and prompt.strip() else None)
+    index_options.say_what_is_unlike(encoder, prompt=prompt if prompt and prompt.strip() else None, picture=picture)
     asked = {
         "encoder": encoder,
         "sources": AllowedFolders.of_user(allow_source or ()),

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from motionrag_nodes.batch_render.run import RenderReport
 
 _SHOWN_ROWS = 200
+# Under this key nodes show what should be known of a result; `previews.py` of the nodes writes it.
+NOTICE = "motionrag_notice"
 
 
 class Display:
@@ -78,6 +80,8 @@ class Display:
         if record.status != "done":
             self._console.print(f"[red]{escape(record.name)}: {record.status}.[/red] ", end="")
             self._console.print(record.error or "", markup=False, highlight=False)
+        for notice in dict.fromkeys(said for shown in record.shown.values() for said in shown.get(NOTICE, ())):
+            self._console.print(f"{record.name}: {notice}", markup=False, highlight=False)
 
     def note(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False)

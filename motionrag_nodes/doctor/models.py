@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from index_builder.errors import MotionRAGError
 from index_builder.features.sentence_encoder import DEFAULT_MODEL_PACKAGE, carried_by_package
 from motionrag_nodes.backbones.diffusers_models import fetch_command
+from motionrag_nodes.checkpoints.demo_pack import KNOWS, is_demo
 from motionrag_nodes.checkpoints.find_models import find_base_models, find_databases, find_packs
 from motionrag_nodes.checkpoints.fingerprints import require_base, require_encoder
 from motionrag_nodes.checkpoints.pack import load_pack
@@ -61,7 +62,8 @@ def _examined_pack(name: str, folder: Path, loaded: dict[str, MotionPack]) -> It
         return
     loaded[name] = pack
     config = pack.config
-    yield ok(PACKS, name, f"loads; for {config.backbone}, tokens {pack.tokens_fingerprint}, in {folder}")
+    demo = f"; {KNOWS}" if is_demo(pack) else ""
+    yield ok(PACKS, name, f"loads; for {config.backbone}, tokens {pack.tokens_fingerprint}, in {folder}{demo}")
     for role, spec in config.encoders.items():
         subject = f"{name}: {role} encoder"
         if role == "captions" and carried_by_package(spec) is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,13 @@ class GeneratedVideo:
     def __post_init__(self) -> None:
         if self.frames.ndim != 4 or self.frames.shape[-1] != 3:
             raise ShapeMismatch(f"A generated video expects frames [T, H, W, 3], received {list(self.frames.shape)}.")
+
+    def starting_with(self, image: np.ndarray) -> GeneratedVideo:
+        """The same video with `image`, uint8 RGB [H, W, 3], cropped to its shape, as its first frame: the codec of a
+        small model shows even that one as it knows to."""
+        height, width = self.frames.shape[1:3]
+        first = np.array(fit_picture(image, width=width, height=height))
+        return replace(self, frames=torch.cat([torch.from_numpy(first).float().div(255)[None], self.frames[1:]]))
 
 
 def generate_video(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from comfy_api.latest import io
 
 from motionrag_nodes.adapted_tokens.fusions import DEFAULT_FUSION, FUSIONS
-from motionrag_nodes.nodes import pictures
+from motionrag_nodes.nodes import pictures, previews
 from motionrag_nodes.nodes.sockets import AdaptedMotionSocket, MotionPackSocket, NeighboursSocket
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class AdaptMotion(io.ComfyNode):
                     "their mean, or the most similar one alone.",
                 ),
             ],
+            hidden=[io.Hidden.unique_id],
             outputs=[
                 AdaptedMotionSocket.Output(
                     "motion", display_name="motion", tooltip="The motion for your picture. For Generate Video."
@@ -54,4 +55,8 @@ class AdaptMotion(io.ComfyNode):
     def execute(cls, pack: MotionPack, neighbours: Neighbours, image: torch.Tensor, fusion: str) -> io.NodeOutput:
         from motionrag_nodes.adapted_tokens.adapt import adapt_motion
 
-        return io.NodeOutput(adapt_motion(pack, neighbours, image=pictures.to_picture(image), fusion=fusion))
+        picture = pictures.to_picture(image)
+        motion = adapt_motion(pack, neighbours, image=picture, fusion=fusion)
+        # Inside Find Motion, whose ids of inner nodes have dots, Retrieve Neighbours has said it already.
+        inside = "." in str(cls.hidden.unique_id)
+        return io.NodeOutput(motion, ui=None if inside else previews.notice(pack, picture))

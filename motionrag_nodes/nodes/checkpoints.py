@@ -17,13 +17,14 @@ class LoadMotionPack(io.ComfyNode):
             category="MotionRAG",
             description=(
                 "Loads the models that read motion from clips and hand it to a video model. "
-                "'tiny' comes with MotionRAG and runs on any computer. (adapter, checkpoint, loader)"
+                "'tiny' comes with MotionRAG: a demo that knows only flat sprites. (adapter, checkpoint, loader)"
             ),
             inputs=[
                 io.Combo.Input(
                     "pack",
                     options=model_folders.options(model_folders.packs()),
-                    tooltip="The motion pack. It must fit your video model. More go into models/motionrag.",
+                    tooltip="The motion pack. It must fit your video model. 'tiny' is a demo for flat sprites; "
+                    "for photographs get another: motionrag fetch svd. Packs lie in models/motionrag.",
                 )
             ],
             outputs=[

@@ -97,7 +97,8 @@ def _inputs() -> list[io.Input]:
             "pack",
             options=packs,
             default=_DEFAULT_PACK if _DEFAULT_PACK in packs else packs[0],
-            tooltip="The motion pack that fits your video model; the one the database was built with.",
+            tooltip="The motion pack that fits your video model; the one the database was built with. "
+            "'tiny' is a demo that knows only flat sprites.",
         ),
         io.Int.Input("clips", default=9, min=1, max=64, tooltip="How many clips to use as examples; models expect 9."),
         io.String.Input(

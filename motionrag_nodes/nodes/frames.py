@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from comfy_api.latest import InputImpl, Types, io
 
-from motionrag_nodes.nodes import pictures
+from motionrag_nodes.nodes import pictures, previews
 from motionrag_nodes.nodes.errors import ChoiceNotFound
 from motionrag_nodes.nodes.setting_widgets import setting_widgets, settings_from_widgets
 from motionrag_nodes.nodes.sockets import AdaptedMotionSocket, VideoModelSocket
@@ -52,16 +52,18 @@ class GenerateVideo(io.ComfyNode):
         import comfy.model_management
         import comfy.utils
 
+        from motionrag_nodes.checkpoints.demo_pack import is_demo
         from motionrag_nodes.errors import GenerationInterrupted
         from motionrag_nodes.frames.generate import generate_video
 
+        picture = pictures.to_picture(image)
         video_model = video_model or _model_of(motion)
         settings = settings_from_widgets(video_model.backbone, video_model.defaults, chosen, seed=seed)
         bar = comfy.utils.ProgressBar(settings.steps)
         try:
             made = generate_video(
                 video_model,
-                image=pictures.to_picture(image),
+                image=picture,
                 motion=motion,
                 settings=settings,
                 strength=strength,
@@ -73,8 +75,11 @@ class GenerateVideo(io.ComfyNode):
         except GenerationInterrupted:
             comfy.model_management.throw_exception_if_processing_interrupted()
             raise
+        if video_model.pack is not None and is_demo(video_model.pack):
+            made = made.starting_with(picture)
         components = Types.VideoComponents(images=made.frames, frame_rate=pictures.frame_rate(made.fps))
-        return io.NodeOutput(made.frames, InputImpl.VideoFromComponents(components))
+        shown = previews.notice(video_model.pack, picture)
+        return io.NodeOutput(made.frames, InputImpl.VideoFromComponents(components), ui=shown)
 
 
 def _model_of(motion: AdaptedMotion | None) -> VideoModel:
@@ -92,7 +97,7 @@ def _connections() -> list[io.Input]:
             optional=True,
             tooltip="From Load Video Model. Without it, the video model of the motion's pack is used.",
         ),
-        io.Image.Input("image", tooltip="The picture to animate; it becomes the first frame."),
+        io.Image.Input("image", tooltip="The picture to animate; the video starts from it."),
         AdaptedMotionSocket.Input(
             "motion", optional=True, tooltip="From Adapt Motion or Find Motion; without it the plain model runs."
         ),

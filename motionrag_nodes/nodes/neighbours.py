@@ -87,11 +87,12 @@ class RetrieveNeighbours(io.ComfyNode):
             raise ChoiceNotFound(
                 f"The mode {mode!r} compares images, and none is connected. Connect image, or use prompt."
             )
+        picture = None if image is None else pictures.to_picture(image)
         found = retrieve_neighbours(
             database,
             encoder=PackClipEncoder(pack),
             prompt=prompt.strip() or None,
-            image=None if image is None else pictures.to_picture(image),
+            image=picture,
             mode=_MODES[mode],
             top_k=top_k,
             min_score=min_score,
@@ -104,6 +105,7 @@ class RetrieveNeighbours(io.ComfyNode):
         )
         frames = playing_sheet(found)
         shown = {**previews.film(frames, fps=len(frames) / seconds_of(found)), **_listed(found)}
+        shown |= previews.notice(pack, picture)
         return io.NodeOutput(found, pictures.to_image(contact_sheet(found)), ui=shown)
 
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
 from comfy_api.latest import io, ui
 
 from index_builder.plain_text import shown
 
+if TYPE_CHECKING:
+    from motionrag_nodes.checkpoints.pack import MotionPack
+
+# The key of notices among what a node shows.
+NOTICE = "motionrag_notice"
 _PREFIX = "motionrag_preview"
 _QUALITY = 82
 
@@ -31,6 +38,17 @@ def film(frames: np.ndarray, *, fps: float) -> dict[str, object]:
 def pictures(*images: torch.Tensor) -> dict[str, object]:
     """Pictures of any sizes, one beside the other."""
     return {"images": [saved for image in images for saved in ui.PreviewImage(image).as_dict()["images"]]}
+
+
+def notice(pack: MotionPack | None, picture: np.ndarray | None) -> dict[str, list[str]]:
+    """What the node says, in itself and in the run's history, of a picture that the pack's models were not made for.
+
+    Nothing where there is no pack or no picture.
+    """
+    from motionrag_nodes.checkpoints.demo_pack import told_of_picture
+
+    told = None if pack is None or picture is None else told_of_picture(pack, picture)
+    return {NOTICE: [told]} if told else {}
 
 
 def text(words: str) -> dict[str, object]:

@@ -271,7 +271,7 @@ def test_a_report_is_read_in_the_node_and_is_no_input(editor: Editor) -> None:
     editor.add_node("MotionRAGDoctor")
     before = editor.exported()
     editor.run()
-    shown = "() => window.app.graph.nodes[0].widgets.find(w => w.name === 'shown_text')?.value ?? ''"
+    shown = "() => window.app.graph.nodes[0].widgets.find(w => w.name === 'motionrag_report')?.value ?? ''"
     editor.page.wait_for_function(f"() => ({shown})().includes('tiny: loads')")
     assert "no problem" in editor.page.evaluate(shown)
     assert editor.exported() == before

@@ -261,3 +261,10 @@ def test_pictures_are_cropped_to_the_shape_and_not_stretched():
     assert fitted.shape == (64, 64, 3) and fitted.min() > 200  # the white middle third fills it
     same = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     assert np.array_equal(np.asarray(fit_picture(same, width=64, height=64)), same)
+
+
+def test_a_video_can_start_with_the_picture_itself(model):
+    made = generate_video(model, image=IMAGE, motion=None, settings=SETTINGS)
+    shown = made.starting_with(np.full((30, 90, 3), 51, np.uint8))
+    assert torch.equal(shown.frames[1:], made.frames[1:]) and shown.fps == made.fps
+    torch.testing.assert_close(shown.frames[0], torch.full((64, 64, 3), 0.2))

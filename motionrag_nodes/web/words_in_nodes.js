@@ -1,0 +1,88 @@
+// Shows in a node what it says of its run: a notice when the picture is not for this model, and reports in full. They are
+// shown, not saved: a text is of its run.
+import { api } from "../../scripts/api.js"
+import { app } from "../../scripts/app.js"
+
+const OURS = "MotionRAG"
+const LINE_PIXELS = 17
+const ROOM_PIXELS = 12
+const LOOKS = {
+  notice: "background: rgba(240, 160, 0, 0.18); border-left: 4px solid rgb(230, 149, 0);",
+  report: "background: var(--comfy-input-bg); border: 1px solid var(--border-color); user-select: text; cursor: text;",
+}
+// What a node reports -> the kind of words, and their name as a widget.
+const SHOWN = [
+  ["motionrag_notice", "notice"],
+  ["text", "report"],
+]
+
+// A node that has nothing to say sends nothing: what an earlier run said goes when the next one begins.
+const noticed = new Set()
+
+function panel(kind) {
+  const element = document.createElement("div")
+  element.setAttribute("role", kind === "notice" ? "note" : "log")
+  element.className = `motionrag-${kind}`
+  element.style.cssText =
+    `${LOOKS[kind]} box-sizing: border-box; padding: 5px 8px; border-radius: 4px; overflow: hidden;` +
+    `color: var(--input-text); font: 12px/${LINE_PIXELS}px sans-serif; white-space: pre-wrap; overflow-wrap: anywhere;`
+  if (kind === "report") element.style.fontFamily = "monospace"
+  // A drag in a report marks words; it does not move the canvas.
+  if (kind === "report") element.addEventListener("pointerdown", (event) => event.stopPropagation())
+  return element
+}
+
+// In pixels: of the text as it is wrapped now; before it is on the page, of its lines.
+function heightOf(element) {
+  const lines = element.textContent.split("\n").length
+  return Math.max(element.isConnected ? element.scrollHeight : 0, lines * LINE_PIXELS + ROOM_PIXELS)
+}
+
+function say(node, kind, words) {
+  const name = `motionrag_${kind}`
+  let widget = node.widgets?.find((known) => known.name === name)
+  if (!words) {
+    if (widget) node.removeWidget(widget)
+    return
+  }
+  if (!widget) {
+    const element = panel(kind)
+    const height = () => heightOf(element)
+    widget = node.addDOMWidget(name, `motionrag_${kind}`, element, {
+      serialize: false, // among the node's inputs
+      hideOnZoom: false,
+      getValue: () => element.textContent,
+      setValue: (value) => { element.textContent = value },
+      getMinHeight: height,
+      getMaxHeight: height,
+    })
+    widget.serialize = false // in the saved workflow
+  }
+  widget.value = words
+  if (kind === "notice") noticed.add(node)
+  requestAnimationFrame(() => {
+    const [width, tall] = node.computeSize()
+    node.setSize([Math.max(node.size[0], width), Math.max(node.size[1], tall)])
+    node.graph?.setDirtyCanvas(true, true)
+  })
+}
+
+app.registerExtension({
+  name: "MotionRAG.WordsInNodes",
+  setup() {
+    api.addEventListener("execution_start", () => {
+      for (const node of noticed) say(node, "notice", "")
+      noticed.clear()
+    })
+  },
+  beforeRegisterNodeDef(nodeType, nodeData) {
+    if (!nodeData.name.startsWith(OURS)) return
+    const before = nodeType.prototype.onExecuted
+    nodeType.prototype.onExecuted = function (output) {
+      before?.apply(this, arguments)
+      for (const [key, kind] of SHOWN) {
+        if (Array.isArray(output?.[key])) say(this, kind, output[key].join("\n"))
+      }
+    }
+  },
+})
