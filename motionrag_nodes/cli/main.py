@@ -29,7 +29,8 @@ from motionrag_nodes.cli.workflow import app as workflow_app
 EXIT_BAD_INPUT = 2
 # How much is said may be told anywhere on the line, not only before the command.
 MANNERS = {"-v", "--verbose", "-q", "--quiet"}
-PASSED_ON = ("demo", "train", "evaluate")
+# Commands that are programs of the checkout, which read their own options.
+PASSED_ON = {"demo": "training.demo", "train": "training", "evaluate": "training.evaluation"}
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
 app = typer.Typer(
@@ -69,19 +70,19 @@ def _run_from_checkout(module: str, arguments: list[str]) -> None:
 @app.command(context_settings=PASS_ON)
 def demo(context: typer.Context) -> None:
     """Make clips, a database and videos from nothing (needs a checkout). Options: motionrag demo --help."""
-    _run_from_checkout("training.demo", context.args)
+    _run_from_checkout(PASSED_ON["demo"], context.args)
 
 
 @app.command(context_settings=PASS_ON)
 def train(context: typer.Context) -> None:
     """Train the tiny pack (needs a checkout). Options: motionrag train --help."""
-    _run_from_checkout("training", context.args)
+    _run_from_checkout(PASSED_ON["train"], context.args)
 
 
 @app.command(context_settings=PASS_ON)
 def evaluate(context: typer.Context) -> None:
     """Measure a pack, or any videos against real ones (needs a checkout). Options: motionrag evaluate --help."""
-    _run_from_checkout("training.evaluation", context.args)
+    _run_from_checkout(PASSED_ON["evaluate"], context.args)
 
 
 def _show_version(wanted: bool) -> None:
