@@ -34,7 +34,13 @@ demo: $(READY)  ## clips -> database -> ComfyUI -> videos, into demo_output/
 	$(BIN)/motionrag demo --output demo_output
 
 test: $(READY) chromium ffmpeg postgresql  ## all tests, the real ComfyUI included
-	$(BIN)/python -m pytest
+	$(PYTEST) --numprocesses logical --dist loadfile --ignore tests/comfyui || $(ALONE) --ignore tests/comfyui
+	$(PYTEST) tests/comfyui || $(ALONE) tests/comfyui
+
+# Files of tests run side by side, one for each processor; those of the real ComfyUI share a server and run one by one.
+# What failed is run once more with nothing beside it, and must pass then: kills and clocks are sensitive to company.
+PYTEST := $(BIN)/python -m pytest
+ALONE  := $(PYTEST) --last-failed --last-failed-no-failures none
 
 # The lower bounds of requirements.txt, exactly: `>=` becomes `==`, and `2.5` stands for `2.5.0`.
 OLDEST := .venv-oldest
