@@ -14,6 +14,7 @@ import urllib.request
 from collections.abc import Sequence
 from typing import Any
 
+from index_builder.border import border
 from index_builder.captioning.captioner import TimedFrame
 from index_builder.errors import CaptionerFailed, CaptionerUnavailable
 
@@ -49,10 +50,10 @@ class EndpointCaptioner:
             "temperature": 0,
         }
         answer = self._ask(json.dumps(request).encode())
-        try:
+        with border(
+            lambda reason: CaptionerFailed(f"the server's answer is no chat completion ({reason}): {answer[:200]!r}")
+        ):
             words = json.loads(answer)["choices"][0]["message"]["content"]
-        except (ValueError, KeyError, IndexError, TypeError) as error:
-            raise CaptionerFailed(f"the server's answer is no chat completion: {answer[:200]!r}") from error
         if not isinstance(words, str):
             raise CaptionerFailed(f"the server answered without words: {answer[:200]!r}")
         return words
@@ -64,8 +65,8 @@ class EndpointCaptioner:
         for tried in range(1, TRIES + 1):
             try:
                 request = urllib.request.Request(self.url, data=body, headers=headers)
-                with urllib.request.urlopen(request, timeout=self.timeout_sec) as answer:
-                    return answer.read(MAX_ANSWER_BYTES)
+                with _OPENER.open(request, timeout=self.timeout_sec) as answer:
+                    return _whole(answer, time.monotonic() + self.timeout_sec)
             except urllib.error.HTTPError as error:
                 said = error.read(500).decode("utf-8", errors="replace").strip()
                 if error.code in (401, 403, 404):
@@ -83,6 +84,27 @@ class EndpointCaptioner:
                     ) from error
             time.sleep(FIRST_WAIT_SEC * 2 ** (tried - 1))
         raise AssertionError("the last try returns or raises")
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """Another address would get the key, and may be one that only this machine reaches."""
+
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        """None: the answer is the refusal that it is."""
+        return None
+
+
+_OPENER = urllib.request.build_opener(_NoRedirects)
+
+
+def _whole(answer: http.client.HTTPResponse, deadline: float) -> bytes:
+    """Up to MAX_ANSWER_BYTES. Raises TimeoutError for an answer that comes drop by drop."""
+    body = bytearray()
+    while len(body) < MAX_ANSWER_BYTES and (block := answer.read1(1 << 16)):
+        body += block
+        if time.monotonic() > deadline:
+            raise TimeoutError("its answer does not end")
+    return bytes(body)
 
 
 def _as_part(frame: TimedFrame) -> dict[str, Any]:

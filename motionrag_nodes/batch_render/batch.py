@@ -22,7 +22,7 @@ from motionrag_nodes.batch_render.queue.dispatch import Dispatcher, Offer, Work
 from motionrag_nodes.batch_render.queue.lanes import LANES
 from motionrag_nodes.batch_render.queue.leases import Lease
 from motionrag_nodes.batch_render.queue.orders import JobOrder, OrderFile
-from motionrag_nodes.batch_render.queue.store import JobStore
+from motionrag_nodes.batch_render.queue.store import VERSION, JobStore
 from motionrag_nodes.batch_render.results.collect import remove_results
 from motionrag_nodes.batch_render.results.gallery import settings_of
 from motionrag_nodes.batch_render.results.manifest import JobRecord, OutputFile, RunManifest
@@ -113,9 +113,10 @@ class Batch:
         return [k for k, position in self.positions.items() if position in marks and mark in (None, marks[position])]
 
     def _id(self, checked: CheckedJob, mark: str) -> str:
-        """The job's id in the store: its fingerprint, its name, and the folder that its results go to."""
+        """The job's id in the store: its fingerprint, its name, the folder that its results go to, and the version of
+        what a store holds."""
         folder = _folder_id(self.manifest.folder) if self.store.shared else ""
-        text = f"{checked.job.name}\n{self.template.text}\n{folder}"
+        text = f"{VERSION}\n{checked.job.name}\n{self.template.text}\n{folder}"
         return f"{mark[:40]}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
     def _order(self, work: Work, key: str) -> tuple[str, dict[str, Any]]:

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import IO, Any
 
+from index_builder.plain_text import shown
 from motionrag_nodes.batch_render.jobs.plan import RenderJob
 from motionrag_nodes.batch_render.results.manifest import JobRecord
 
@@ -40,5 +41,6 @@ class JsonLog:
     def _write(self, event: str, **content: Any) -> None:
         stamp = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
         with self._lock:
-            self._out.write(json.dumps({"time": stamp, "event": event, **content}, ensure_ascii=False) + "\n")
+            line = json.dumps({"time": stamp, "event": event, **content}, ensure_ascii=False)
+            self._out.write(shown(line) + "\n")
             self._out.flush()

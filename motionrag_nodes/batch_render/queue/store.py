@@ -14,12 +14,13 @@ import sqlalchemy
 from dbos import DBOS, DBOSConfig, SetWorkflowID
 
 from motionrag_nodes.batch_render.errors import JobStoreError
+from motionrag_nodes.batch_render.queue.json_records import JsonRecords, forbid_pickles
 from motionrag_nodes.batch_render.queue.render_job import render_job
 from motionrag_nodes.batch_render.server.access import parse_secret_url
 
 FILE_NAME = "jobs.sqlite"
 _APPLICATION = "motionrag-render"
-_VERSION = "1"  # of what a job's steps are and give: a job begun by another version is begun again
+VERSION = "2"  # of what a job's steps are and give: a job begun by another version is begun again
 _LANES = 4  # jobs of one server that are prepared or recorded while another one renders
 _LOCAL_POLL_SEC, _SHARED_POLL_SEC = 0.05, 0.25
 _IDS_A_QUERY = 400
@@ -90,7 +91,8 @@ def opened(url: str | None, folder: Path | None, keys: Sequence[str]) -> Iterato
     store = JobStore(place, shared=url is not None)
     config: DBOSConfig = {
         "name": _APPLICATION,
-        "application_version": _VERSION,
+        "application_version": VERSION,
+        "serializer": JsonRecords(),
         "executor_id": store.executor,
         "system_database_url": place,
         "system_database_engine": store.engine,
@@ -98,6 +100,7 @@ def opened(url: str | None, folder: Path | None, keys: Sequence[str]) -> Iterato
         "run_migrations": True,
     }
     _silence()
+    forbid_pickles()
     try:
         DBOS(config=config)
         DBOS.listen_queues(list(keys))

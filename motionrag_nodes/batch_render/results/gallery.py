@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import html
 import uuid
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from html import escape
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
+from index_builder.plain_text import shown
 from motionrag_nodes.batch_render.results.manifest import JobRecord, OutputFile
 from motionrag_nodes.batch_render.server.answers import node_title
 from motionrag_nodes.batch_render.workflow_file import ApiGraph, is_link
@@ -37,6 +38,11 @@ dt{color:#666}dd{margin:0;white-space:pre-wrap}ol{margin:.2rem 0;padding-left:1.
 @media(prefers-color-scheme:dark){body{background:#181818;color:#eee}article{background:#232323;border-color:#3a3a3a}
 dt,small{color:#aaa}.error{color:#f88}}
 """
+
+
+def escape(text: str) -> str:
+    """Text of others for the page: neither markup nor signs that turn or hide what follows."""
+    return html.escape(shown(text))
 
 
 def settings_of(graph: ApiGraph) -> dict[str, str]:
@@ -67,7 +73,7 @@ def write_gallery(folder: Path, records: Sequence[JobRecord]) -> Path:
 
 def _card(record: JobRecord) -> str:
     saved = "".join(_media(output) for output in record.outputs if output.kind != "preview")
-    shown = "".join(_media(output) for output in record.outputs if output.kind == "preview")
+    previews = "".join(_media(output) for output in record.outputs if output.kind == "preview")
     error = f'<p class="error">{escape(record.error)}</p>' if record.error else ""
     settings = {**record.settings, **record.values}
     lines = "".join(f"<dt>{escape(name)}</dt><dd>{escape(_short(value))}</dd>" for name, value in settings.items())
@@ -75,13 +81,13 @@ def _card(record: JobRecord) -> str:
     status = "" if record.status == "done" else f" ({record.status})"
     return (
         f'<article class="{"done" if record.status == "done" else "failed"}"><h2>{escape(record.name)}{status}</h2>'
-        f'{error}{saved}<div class="preview">{shown}</div><dl>{lines}</dl>{_neighbours(record.shown)}'
+        f'{error}{saved}<div class="preview">{previews}</div><dl>{lines}</dl>{_neighbours(record.shown)}'
         f"<small>{escape(took)}</small></article>"
     )
 
 
 def _media(output: OutputFile) -> str:
-    address, suffix = quote(output.file), PurePosixPath(output.file).suffix.lower()
+    address, suffix = quote(output.file, errors="replace"), PurePosixPath(output.file).suffix.lower()
     label = escape(f"{output.title}: {output.file}")
     if suffix in _PICTURES:
         return f'<a href="{address}"><img src="{address}" alt="{label}" title="{label}" loading="lazy"></a>'

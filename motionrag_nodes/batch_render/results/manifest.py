@@ -8,9 +8,10 @@ import time
 import uuid
 from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
+from index_builder.border import border
 from motionrag_nodes.batch_render.errors import RenderManifestError
 from motionrag_nodes.batch_render.jobs.fingerprint import file_sha256
 
@@ -52,6 +53,12 @@ class JobRecord:
     node_errors: tuple[dict[str, str], ...] = ()
     finished: str | None = None  # ISO 8601, UTC
     settings: dict[str, str] = field(default_factory=dict)  # prompts, seeds and the like of the whole graph
+
+
+_TEXTS = dict.fromkeys(("name", "status", "workflow", "fingerprint", "comfyui_version", "server"), str)
+_TABLES = dict.fromkeys(("values", "shown", "node_seconds", "settings"), dict)
+_KINDS: dict[str, Any] = {**_TEXTS, **_TABLES, "seconds": int | float, "error": str | None}
+_OUTPUT_KINDS = {"file": str, "node": str, "title": str, "kind": str, "sha256": str, "size_bytes": int}
 
 
 class RunManifest:
@@ -114,10 +121,11 @@ class RunManifest:
 
 
 def write_atomically(path: Path, content: Any) -> None:
-    """Writes JSON so that a reader sees the old file or the new one, never a part."""
+    """Writes JSON so that a reader sees the old file or the new one, never a part. Halves of pairs of UTF-16, which
+    servers may send, become JSON's own escapes."""
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
     try:
-        with part.open("w", encoding="utf-8") as file:
+        with part.open("w", encoding="utf-8", errors="backslashreplace") as file:
             json.dump(content, file, indent=2, ensure_ascii=False)
             file.flush()
             os.fsync(file.fileno())
@@ -128,22 +136,38 @@ def write_atomically(path: Path, content: Any) -> None:
 
 def _read(path: Path) -> list[JobRecord]:
     remedy = "Move it away or choose another --output folder."
+
+    def refusal(reason: str) -> RenderManifestError:
+        return RenderManifestError(f"{path} cannot be read ({reason}). {remedy}")
+
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RenderManifestError(f"{path} cannot be read ({error}). {remedy}") from error
+        content = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise refusal(str(error)) from error
+    except ValueError as error:
+        raise refusal("it is no UTF-8") from error
+    with border(refusal):
+        data = json.loads(content)
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise RenderManifestError(f"{path} is not a render manifest (expected format {FORMAT!r}). {remedy}")
     if data.get("version") != VERSION:
         raise RenderManifestError(
             f"{path} has version {data.get('version')}; this program reads {VERSION}. Update motionrag, or: {remedy}"
         )
-    try:
+    with border(refusal):
         return [_record(entry) for entry in data["jobs"]]
-    except (KeyError, TypeError) as error:
-        raise RenderManifestError(f"{path} is damaged ({error}). {remedy}") from error
 
 
 def _record(entry: dict[str, Any]) -> JobRecord:
     lists = {key: tuple(entry[key]) for key in ("cached_nodes", "node_errors")}
-    return JobRecord(**{**entry, **lists, "outputs": tuple(OutputFile(**output) for output in entry["outputs"])})
+    record = JobRecord(**{**entry, **lists, "outputs": tuple(OutputFile(**output) for output in entry["outputs"])})
+    odd = [name for name, kind in _KINDS.items() if not isinstance(getattr(record, name), kind)]
+    odd += [f"an output's {name}" for o in record.outputs for name, kind in _OUTPUT_KINDS.items()
+            if not isinstance(getattr(o, name), kind)]  # fmt: skip
+    if odd:
+        raise ValueError(f"{odd[0]} of another type than it has")
+    for output in record.outputs:
+        place = PurePath(output.file)
+        if place.is_absolute() or ".." in place.parts or "\0" in output.file:
+            raise ValueError(f"a result at {output.file!r}, which is no place in the folder")
+    return record

@@ -12,6 +12,7 @@ from motionrag_nodes.batch_render.errors import JobFailed
 from motionrag_nodes.batch_render.workflow_file import ApiGraph
 
 _SHOWN_ERROR_LETTERS = 2000
+MOST_FILES = 20_000  # of one job; a film in pictures has some thousands
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,8 @@ def _read_end(run: PromptRun, entry: Any, graph: ApiGraph, accepted: frozenset[s
                 run.files.append(ServerFile(node_id, item["filename"], str(item.get("subfolder") or ""), kind))
             if not files and key != "animated":
                 run.shown.setdefault(node_id, {})[key] = _plain(items)
+    if len(run.files) > MOST_FILES:
+        raise JobFailed(f"The server names {len(run.files)} files of one job: expected at most {MOST_FILES}.")
     silent = saving - {file.node_id for file in run.files}
     if silent:
         names = ", ".join(node_name(node, graph) for node in sorted(silent))

@@ -19,7 +19,7 @@ from motionrag_nodes.batch_render.errors import ComfyUIConnectionError, JobFaile
 from motionrag_nodes.batch_render.server.access import Access, parse_access
 from motionrag_nodes.batch_render.server.answers import PromptRun, ServerFile, refusal, shown_node
 from motionrag_nodes.batch_render.server.events import EventStream, OnEvent
-from motionrag_nodes.batch_render.server.http import Http
+from motionrag_nodes.batch_render.server.http import Http, parsed
 from motionrag_nodes.batch_render.workflow_file import ApiGraph, ObjectInfo
 
 JOB_MARK = "motionrag_job"  # in a prompt's extra_data: the id that we asked for, where a server gives its own
@@ -31,6 +31,9 @@ _POLL_WITHOUT_EVENTS_SEC = 0.5
 _LONGEST_POLL_WITHOUT_EVENTS_SEC = 2.0
 _GONE_AFTER_SEC = 3.0  # for so long a prompt must be in neither queue nor history
 _VIEW_TRIES = 4
+# A file is larger than any video that is rendered here, or comes so slowly that it never ends.
+_MOST_RESULT_BYTES = 64 << 30
+_SLOW_SEC, _LEAST_BYTES_PER_SEC = 300.0, 4 << 10
 DEFAULT_PATIENCE_SEC = 60.0
 
 
@@ -90,7 +93,7 @@ class ComfyUIClient:
         """The newest generation of each motion database there; empty where the server has not our nodes."""
         status, text = await self._http.text("GET", _DATABASES_ROUTE)
         with contextlib.suppress(ValueError, RecursionError):
-            found = json.loads(text) if status == 200 else {}
+            found = parsed(text) if status == 200 else {}
             if isinstance(found, dict):
                 return {str(name): int(number) for name, number in found.items() if isinstance(number, int)}
         return {}
@@ -106,7 +109,7 @@ class ComfyUIClient:
                     form.add_field("subfolder", _UPLOAD_FOLDER)
                     form.add_field("overwrite", "true")
                     async with self._http.once("POST", "/upload/image", data=form) as response:
-                        status, text = response.status, await response.text(errors="replace")
+                        status, text = response.status, await self._http.whole_text(response)
             except ComfyUIConnectionError:
                 if last:
                     raise
@@ -122,7 +125,7 @@ class ComfyUIClient:
         if status != 200:
             raise JobFailed(f"{self.url} refused the upload of {path} (HTTP {status}: {self.access.hide(text[:200])}).")
         try:
-            answer = json.loads(text)
+            answer = parsed(text)
             return "/".join(str(part) for part in (answer.get("subfolder"), answer["name"]) if part)
         except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
             raise JobFailed(f"{self.url} did not say where it put {path}: {self.access.hide(text[:200])}") from None
@@ -150,7 +153,7 @@ class ComfyUIClient:
             try:
                 headers = {"Content-Type": "application/json"}
                 async with self._http.once("POST", "/prompt", data=data, headers=headers) as response:
-                    status, text = response.status, await response.text(errors="replace")
+                    status, text = response.status, await self._http.whole_text(response)
             except ComfyUIConnectionError:
                 if last:
                     raise
@@ -162,7 +165,7 @@ class ComfyUIClient:
 
     async def _accepted(self, status: int, text: str, graph: ApiGraph) -> str:
         try:
-            answer = json.loads(text)
+            answer = parsed(text)
         except (ValueError, RecursionError):
             if status == 413:
                 raise JobFailed(
@@ -285,24 +288,33 @@ class ComfyUIClient:
         async with self._http.once("POST", "/free", json={"free_memory": True}):
             pass
 
-    async def view(self, file: ServerFile, out: BinaryIO) -> tuple[str, int]:
-        """Writes a file's content to `out`, from its start. Gives (sha256, size in bytes).
+    async def view(self, file: ServerFile, out: BinaryIO | None = None) -> tuple[str, int]:
+        """Writes a file's content to `out`, from its start, where one is given. Gives (sha256, size in bytes).
 
-        Raises JobFailed: the server does not have it, or never sends it whole.
+        Raises JobFailed: the server does not have it, never sends it whole, or sends without end.
         """
         query = {"filename": file.filename, "subfolder": file.subfolder, "type": file.kind}
         reason = ""
         for wait_sec in [0.2 * 3**i for i in range(_VIEW_TRIES - 1)] + [None]:
-            out.seek(0)
-            out.truncate()
-            digest, size_bytes = hashlib.sha256(), 0
+            if out is not None:
+                out.seek(0)
+                out.truncate()
+            digest, size_bytes, began = hashlib.sha256(), 0, time.monotonic()
             try:
                 async with self._http.once("GET", "/view", params=query) as response:
                     if response.status == 200:
                         async for block in response.content.iter_chunked(1 << 20):
                             digest.update(block)
                             size_bytes += len(block)
-                            out.write(block)
+                            due_bytes = (time.monotonic() - began - _SLOW_SEC) * _LEAST_BYTES_PER_SEC
+                            if size_bytes > _MOST_RESULT_BYTES or size_bytes < due_bytes:
+                                response.close()
+                                raise JobFailed(
+                                    f"{self.url} sends {file.filename} without end: expected at most "
+                                    f"{_MOST_RESULT_BYTES >> 30} GiB, and {_LEAST_BYTES_PER_SEC >> 10} KiB a second."
+                                )
+                            if out is not None:
+                                out.write(block)
                         return digest.hexdigest(), size_bytes
                     reason = f"HTTP {response.status}"
                     if response.status == 404:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -13,11 +12,14 @@ from typing import Any
 
 import aiohttp
 
-from motionrag_nodes.batch_render.server.http import Http
+from index_builder.border import SURPRISES
+from motionrag_nodes.batch_render.server.http import Http, parsed
 
 OnEvent = Callable[[str, dict[str, Any]], None]  # kind, data
 _HEARTBEAT_SEC = 30.0
 _EARLY_EVENTS = 200
+# ComfyUI sends preview pictures too, of a few hundred kB; events are short.
+_MOST_MESSAGE_BYTES, _LONGEST_EVENT = 64 << 20, 1 << 16
 _FIRST_WAIT_SEC, _LONGEST_WAIT_SEC = 0.5, 15.0
 
 
@@ -37,7 +39,8 @@ class EventStream:
         """Calls `on_event` for every message about the prompt, also those that came while it was being queued."""
         for early_id, kind, data in list(self._early):
             if early_id == prompt_id:
-                on_event(kind, data)
+                with contextlib.suppress(*SURPRISES):
+                    on_event(kind, data)
         self._early.clear()
         self._listeners[prompt_id] = on_event
         try:
@@ -70,7 +73,7 @@ class EventStream:
                     params=query,
                     ssl=self._http.access.tls or True,
                     heartbeat=_HEARTBEAT_SEC,
-                    max_msg_size=0,  # ComfyUI sends preview pictures of any size
+                    max_msg_size=_MOST_MESSAGE_BYTES,
                 ) as websocket:
                     self.connected.set()
                     wait_sec = _FIRST_WAIT_SEC
@@ -82,19 +85,18 @@ class EventStream:
             wait_sec = min(2 * wait_sec, _LONGEST_WAIT_SEC)
 
     def _tell(self, text: str) -> None:
-        """Passes on what is of the known form; custom nodes send events of any other."""
-        try:
-            event = json.loads(text)
-        except ValueError:
+        """Passes on what is of the known form; custom nodes send events of any other. An event that a listener trips
+        over is passed by: what has happened is told by the history."""
+        if len(text) > _LONGEST_EVENT:
             return
-        data = event.get("data") if isinstance(event, dict) else None
-        if not isinstance(data, dict):
-            return
-        kind, prompt_id = str(event.get("type")), data.get("prompt_id")
-        if not isinstance(prompt_id, str):
-            return
-        listener = self._listeners.get(prompt_id)
-        if listener is None:
-            self._early.append((prompt_id, kind, data))
-        else:
-            listener(kind, data)
+        with contextlib.suppress(*SURPRISES):
+            event = parsed(text)
+            data = event.get("data") if isinstance(event, dict) else None
+            prompt_id = data.get("prompt_id") if isinstance(data, dict) else None
+            if not isinstance(prompt_id, str):
+                return
+            kind, listener = str(event.get("type")), self._listeners.get(prompt_id)
+            if listener is None:
+                self._early.append((prompt_id, kind, data))
+            else:
+                listener(kind, data)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -57,7 +56,7 @@ def look_at_inputs(facts: ServerFacts, names: Sequence[str]) -> None:
         async with ComfyUIClient(facts.access) as client:
             for name in missing:
                 try:
-                    facts.inputs[name], _ = await client.view(input_file(name), io.BytesIO())
+                    facts.inputs[name], _ = await client.view(input_file(name))
                 except JobFailed:
                     facts.inputs[name] = None
 

@@ -1,4 +1,7 @@
-"""Requests to a server that may be slow, restarted or behind a moody proxy: retried with backoff, within a limit."""
+"""Requests to a server that may be slow, restarted or behind a moody proxy: retried with backoff, within a limit.
+
+What a server sends is a stranger's: an answer may have no end, unfold to gigabytes, or lead to another address.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,10 @@ from motionrag_nodes.batch_render.errors import ComfyUIConnectionError, ServerRe
 from motionrag_nodes.batch_render.server.access import Access
 
 _TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=120)
+# The list of nodes of a large installation has 20 MB; an answer in JSON is whole by then, or is not waited for.
+MOST_ANSWER_BYTES, MOST_ANSWER_SEC = 64 << 20, 600.0
+# What JSON unfolds to in memory is bounded by its tables and lists, and by the members of these.
+MOST_PARTS, MOST_MEMBERS = 1 << 21, 1 << 23
 _PASSING = frozenset({429, 502, 503, 504})  # what a proxy answers while the server behind it is away or busy
 _FIRST_WAIT_SEC, _LONGEST_WAIT_SEC = 0.2, 8.0
 _TRIES_OF_A_NEW_SERVER = 4
@@ -39,7 +46,14 @@ class Http:
     @property
     def session(self) -> aiohttp.ClientSession:
         if self._session is None:
-            self._session = aiohttp.ClientSession(timeout=_TIMEOUT, headers=dict(self.access.headers))
+            tracing = aiohttp.TraceConfig()
+            # The websocket's request follows redirects whatever it is told, and takes the credentials along.
+            tracing.on_request_redirect.append(_refuse_redirect)
+            # Nothing compressed is unpacked: a few bytes could stand for gigabytes.
+            headers = {**self.access.headers, "Accept-Encoding": "identity"}
+            self._session = aiohttp.ClientSession(
+                timeout=_TIMEOUT, headers=headers, auto_decompress=False, trace_configs=[tracing]
+            )
         return self._session
 
     @asynccontextmanager
@@ -73,7 +87,7 @@ class Http:
                                 f"{self.access.url} answers HTTP {response.status} for {self.patience_sec:.0f} s now: "
                                 "the server behind it is away. Check that it runs there."
                             )
-                        body = await response.text(errors="replace")
+                        body = await self.whole_text(response)
                         self.known = True
                         return response.status, body
                 except ServerRefusedAccess:
@@ -91,7 +105,23 @@ class Http:
                 f"{self.access.url}{path} did not answer with JSON (HTTP {status}); is it ComfyUI? Check --server."
             )
         ):
-            return json.loads(text)
+            return parsed(text)
+
+    async def whole_text(self, response: aiohttp.ClientResponse) -> str:
+        """The text of an answer. Raises ComfyUIConnectionError where it is too long, or does not end."""
+        began, body = time.monotonic(), bytearray()
+        async for block in response.content.iter_chunked(1 << 20):
+            body += block
+            if len(body) > MOST_ANSWER_BYTES or time.monotonic() - began > MOST_ANSWER_SEC:
+                response.close()
+                raise ComfyUIConnectionError(
+                    f"{self.access.url}{response.url.path} answers without end: expected at most "
+                    f"{MOST_ANSWER_BYTES >> 20} MiB within {MOST_ANSWER_SEC:.0f} s. Is it ComfyUI? Check --server."
+                )
+        try:
+            return body.decode(response.charset or "utf-8", errors="replace")
+        except LookupError:  # an encoding of the server's own invention
+            return body.decode("utf-8", errors="replace")
 
     async def tries(self) -> AsyncIterator[bool]:
         """Yields before each try, whether it is the last; waits between them, longer each time."""
@@ -127,6 +157,17 @@ class Http:
                 f"{self.access.url} sends {path} on to {place} (HTTP {response.status}), perhaps to log in. "
                 "Give the address that ComfyUI itself answers at, with its credentials."
             )
+
+
+def parsed(text: str) -> Any:
+    """The value of a JSON text. Raises ValueError, and RecursionError, also for what would fill the memory."""
+    if text.count("{") + text.count("[") > MOST_PARTS or text.count(",") > MOST_MEMBERS:
+        raise ValueError(f"more than {MOST_PARTS} tables and lists, or more than {MOST_MEMBERS} members")
+    return json.loads(text)
+
+
+async def _refuse_redirect(*_: Any) -> None:
+    raise aiohttp.ClientError("it leads to another address")
 
 
 def _is_certificate(error: BaseException) -> bool:

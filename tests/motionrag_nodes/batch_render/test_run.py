@@ -190,7 +190,7 @@ def test_no_server(workflow: Path) -> None:
         ("{", "cannot be read"),
         ('{"format": "something"}', "is not a render manifest"),
         ('{"format": "motionrag-render", "version": 99, "jobs": []}', "has version 99; this program reads 1"),
-        ('{"format": "motionrag-render", "version": 1, "jobs": [{}]}', "is damaged"),
+        ('{"format": "motionrag-render", "version": 1, "jobs": [{}]}', "cannot be read"),
     ],
 )
 def test_a_manifest_that_cannot_be_trusted(server: TinyComfyUI, workflow: Path, text: str, message: str) -> None:
