@@ -6,13 +6,33 @@ without end inside each other) must not end in a traceback either: it is the dat
 
 from __future__ import annotations
 
+import errno
+import os
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from index_builder.errors import MotionRAGError
 
 SURPRISES = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError, MemoryError)
 MAX_REASON = 200
+
+
+def read_regular(path: Path, *, most_bytes: int) -> bytes:
+    """The content of a file. Raises OSError, also where it is no regular file (a FIFO would be waited for, a device has
+    no end) or is longer than `most_bytes`: nothing longer is read."""
+    with open(path, "rb", opener=_without_waiting) as stream:
+        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file", str(path))
+        content = stream.read(most_bytes + 1)
+    if len(content) > most_bytes:
+        raise OSError(errno.EFBIG, f"it has more than {most_bytes} bytes", str(path))
+    return content
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 @contextmanager

@@ -5,7 +5,6 @@ Whatever was committed stays; a build that was stopped goes on with the clips th
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -42,8 +41,9 @@ from index_builder.engines.engine import Engine, EngineWork, Event, WrittenSegme
 from index_builder.engines.local import LocalEngine
 from index_builder.errors import RecallBelowTarget
 from index_builder.features.clip_encoder import ClipEncoder
+from index_builder.plain_text import plain_logger
 
-logger = logging.getLogger(__name__)
+logger = plain_logger(__name__)
 REMOVED = "removed from this database earlier: motionrag index restore brings it back"
 
 

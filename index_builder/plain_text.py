@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 
 # Control characters (C0, DEL, C1), line and paragraph separators, signs that turn the direction of what follows, tags
@@ -16,6 +17,21 @@ _UNSAFE = re.compile(
 def shown(text: str, *, keep: str = "\n") -> str:
     """`text` with each such character as its JSON escape (ESC becomes `\\u001b`), but for those in `keep`."""
     return _UNSAFE.sub(lambda match: match[0] if match[0] in keep else _escaped(match[0]), text)
+
+
+def plain_logger(name: str) -> logging.Logger:
+    """The logger of a module. Wherever its lines go, what others wrote is only text in them, and begins no line."""
+    logger = logging.getLogger(name)
+    if not any(isinstance(entry, _OnlyText) for entry in logger.filters):
+        logger.addFilter(_OnlyText())
+    return logger
+
+
+class _OnlyText(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Puts the message as it is shown in the place of its parts; every record passes."""
+        record.msg, record.args = shown(record.getMessage()).replace("\n", "\n    "), ()
+        return True
 
 
 def _escaped(character: str) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -43,8 +44,7 @@ class SidecarStore:
 
     def keep(self, video: VideoFile, caption: str, *, model: str) -> None:
         """Never over a file that has come meanwhile."""
-        temporary = _sidecar(video).with_suffix(".txt.tmp")
-        temporary.write_text(f"{caption}\n", encoding="utf-8")
+        temporary = _new_beside(_sidecar(video), f"{caption}\n".encode())
         _sync(temporary)
         try:
             os.link(temporary, _sidecar(video))
@@ -135,9 +135,16 @@ def _is_torn(line: bytes, fields: int) -> bool:
     return line.startswith(b'"') and len(rows[0]) < fields
 
 
+def _new_beside(path: Path, content: bytes) -> Path:
+    """A file of a name that nobody can have put there before, as a link to another file."""
+    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
+    with temporary.open("xb") as stream:
+        stream.write(content)
+    return temporary
+
+
 def _replace(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_bytes(content)
+    temporary = _new_beside(path, content)
     _sync(temporary)
     os.replace(temporary, path)
 

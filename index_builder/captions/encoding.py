@@ -5,13 +5,16 @@ from __future__ import annotations
 import codecs
 from pathlib import Path
 
+from index_builder.border import read_regular
 from index_builder.errors import CaptionTableInvalid
+
+MAX_TABLE_BYTES = 4 << 30  # ten million captions
 
 
 def read_text(path: Path) -> str:
     """The whole file. Raises CaptionTableInvalid, with the line, for bytes of another encoding."""
     try:
-        content = path.read_bytes()
+        content = read_regular(path, most_bytes=MAX_TABLE_BYTES)
     except OSError as error:
         raise CaptionTableInvalid(f"expected to read {path}, received {error}: check its permissions") from error
     encoding = encoding_of(content)

@@ -8,7 +8,6 @@ of any database, and a name counts only if it is the absolute path of a regular 
 from __future__ import annotations
 
 import json
-import logging
 import os
 import stat
 import sys
@@ -17,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from index_builder.errors import ClipUnreadable
+from index_builder.plain_text import plain_logger
 
-logger = logging.getLogger(__name__)
+logger = plain_logger(__name__)
 STATE_VARIABLE = "MOTIONRAG_STATE"
 NOTES = "indexed_folders.jsonl"
 MAX_NOTES_BYTES = 16 << 20

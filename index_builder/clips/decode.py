@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +14,9 @@ from index_builder.clips.timeline import DecodeLimits, Timeline, read_timeline
 from index_builder.clips.video_bytes import Progress, unheard
 from index_builder.clips.windows import clip_windows
 from index_builder.errors import ClipUnreadable, InvalidSetting
+from index_builder.plain_text import plain_logger
 
-logger = logging.getLogger(__name__)
+logger = plain_logger(__name__)
 DECODERS = ("pyav", "decord")
 # Packets may promise frames that are never shown (the hidden ones of VP8, the second fields of interlaced pictures).
 HIDDEN_FRAMES = 2.5

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -16,8 +15,9 @@ from index_builder.clips.orientation import Orientation, orientation_of
 from index_builder.clips.packets import steady_packets
 from index_builder.clips.video_bytes import ContentHash, Progress, open_video, unheard
 from index_builder.errors import ClipUnreadable, InvalidSetting
+from index_builder.plain_text import plain_logger
 
-logger = logging.getLogger(__name__)
+logger = plain_logger(__name__)
 # Their index says where a time is; elsewhere seeking lies (MPEG streams), or there is little to win.
 INDEXED_FORMATS = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
 # FFmpeg numbers their packets as they are stored, not as they are shown.

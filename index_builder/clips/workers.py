@@ -6,7 +6,6 @@ hung or crashed worker is killed and replaced, and only the clip it was at is af
 
 from __future__ import annotations
 
-import logging
 import os
 import queue
 import subprocess
@@ -30,9 +29,9 @@ from index_builder.clips.messages import (
 )
 from index_builder.clips.timeline import DecodeLimits
 from index_builder.errors import InvalidSetting
-from index_builder.plain_text import shown
+from index_builder.plain_text import plain_logger, shown
 
-logger = logging.getLogger(__name__)
+logger = plain_logger(__name__)
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 # Short, so that Ctrl-C reaches the waiting thread on every platform.
 WAITING_SEC = 0.5

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -16,8 +15,9 @@ from index_builder.database.format.tokens import StoredTokens
 from index_builder.errors import InvalidSetting
 from index_builder.features.alternatives import encode_alternatives, joined_caption
 from index_builder.features.clip_encoder import ClipEncoder, ClipFeatures
+from index_builder.plain_text import plain_logger
 
-logger = logging.getLogger(__name__)
+logger = plain_logger(__name__)
 FEATURES = ("text", "frame", "motion_tokens", "appearance_tokens")
 
 

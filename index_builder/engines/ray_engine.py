@@ -22,8 +22,9 @@ from index_builder.engines.engine import EngineWork, Event, Plan
 from index_builder.engines.shard_run import MAX_DEATHS, Shard, ShardRun
 from index_builder.engines.shards import InspectShard, MakeEncoder, ShardWorker
 from index_builder.errors import EngineUnavailable, InvalidSetting
+from index_builder.plain_text import plain_logger
 
-logger = logging.getLogger(__name__)
+logger = plain_logger(__name__)
 # Short, so that the build can look after other things.
 WAITING_SEC = 1.0
 PATIENCE_SEC = 30.0

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from index_builder.border import read_regular
 from index_builder.errors import EncoderCodeRefused, ModelFilesRefused
 from index_builder.features.embedding_space import EmbeddingSpace
 from index_builder.features.encoders import (
@@ -24,7 +25,7 @@ from index_builder.features.encoders import (
     locate_encoder,
 )
 from index_builder.features.quiet_loading import load_whole, quiet_loading
-from index_builder.model_files.settings_file import read_settings
+from index_builder.model_files.settings_file import MAX_BYTES, read_settings
 from index_builder.model_files.transformers_settings import (
     SETTINGS_FILE,
     require_model_settings,
@@ -129,8 +130,8 @@ def _listed(value: Any) -> list[Any]:
 
 def _read(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return json.loads(read_regular(path, most_bytes=MAX_BYTES).decode("utf-8"))
+    except (OSError, ValueError, RecursionError):
         return None
 
 

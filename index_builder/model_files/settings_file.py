@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from index_builder.border import read_regular
 from index_builder.errors import ModelFilesRefused
 
 MAX_BYTES = 64 << 20  # a tokenizer's vocabulary is about 20 MB
@@ -26,10 +27,7 @@ def read_settings(path: Path) -> dict[str, Any]:
         ModelFilesRefused: the file is missing, too large, nested too deeply, or holds something else.
     """
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise _unreadable(path, f"{size} bytes")
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(read_regular(path, most_bytes=MAX_BYTES).decode("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise _unreadable(path, str(error) or type(error).__name__) from error
     if not isinstance(values, dict):

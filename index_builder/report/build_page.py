@@ -6,6 +6,7 @@ import base64
 import html
 import io
 import os
+import uuid
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -55,11 +56,16 @@ def escape(text: str) -> str:
 def write_build_page(path: Path, database: MotionDatabase, report: BuildReport) -> None:
     """Writes the page of `report` on `database`, in the place of an older one. Raises DatabaseNotWritable."""
     page = build_page(database, report)
-    temporary = path.with_name(f".{path.name}.tmp")
+    # A name that nobody can have put there before, as a link to another file.
+    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(page, encoding="utf-8")
-        os.replace(temporary, path)
+        try:
+            with temporary.open("x", encoding="utf-8") as stream:
+                stream.write(page)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
     except OSError as error:
         raise DatabaseNotWritable(
             f"expected to write the report {path}, received {error}: choose another --report; the database is complete"

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import io
-import logging
 import struct
 
 from PIL import Image
 
 from index_builder.clips.thumbnails import MAX_THUMBNAIL_BYTES, STRIP_FRAMES
+from index_builder.plain_text import plain_logger
 
 # The widest strips are those of reference videos sixteen times wider than high.
 MAX_STRIP_PIXELS = 2 << 20
-logger = logging.getLogger(__name__)
+logger = plain_logger(__name__)
 BACKGROUND, INK, FAINT, EMPTY = (24, 24, 27), (240, 240, 240), (150, 150, 158), (60, 60, 64)
 
 

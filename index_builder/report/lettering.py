@@ -7,7 +7,6 @@ under which Windows, macOS and Linux keep theirs are tried. What no font has is 
 
 from __future__ import annotations
 
-import logging
 import re
 import shutil
 import subprocess
@@ -17,9 +16,9 @@ from itertools import groupby
 
 from PIL import ImageDraw, ImageFont
 
-from index_builder.plain_text import shown
+from index_builder.plain_text import plain_logger, shown
 
-logger = logging.getLogger(__name__)
+logger = plain_logger(__name__)
 MISSING = "?"
 ELLIPSIS = "…"
 # No script has this code point (a Unicode noncharacter), so every font shows its sign for "not there".

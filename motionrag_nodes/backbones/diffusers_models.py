@@ -8,8 +8,10 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from index_builder.border import read_regular
 from index_builder.model_files.diffusers_settings import Components, require_diffusers_folder
 from index_builder.model_files.hub_name import how_to_get
+from index_builder.model_files.settings_file import MAX_BYTES
 from motionrag_nodes.backbones.backbone import AttentionHost
 from motionrag_nodes.errors import UnsupportedProcessor, VideoModelNotFound
 
@@ -131,14 +133,14 @@ def pipeline_class(folder: Path, *, parts: Collection[str]) -> str | None:
         VideoModelNotFound: there is no such file, or none that can be read.
     """
     try:
-        values = json.loads((folder / INDEX_FILE).read_text(encoding="utf-8"))
-        name: str | None = values.get("_class_name")
-    except (OSError, ValueError, AttributeError) as error:
+        values = json.loads(read_regular(folder / INDEX_FILE, most_bytes=MAX_BYTES).decode("utf-8"))
+        found = values.get("_class_name")
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise VideoModelNotFound(
             f"Expected a diffusers folder with {INDEX_FILE} at {folder}, found none: choose the folder that holds "
             f"{', '.join(parts)}."
         ) from error
-    return name
+    return found if isinstance(found, str) else None
 
 
 def _variant(folder: Path) -> str | None:

@@ -12,15 +12,17 @@ from typing import Any
 from motionrag_nodes.errors import GenerationSettingInvalid
 
 _FACTS = "setting"
+# Of a video that a pack makes unasked: 256 frames of 2048x2048.
+MOST_PIXELS = 1 << 30
 
 
 @dataclass(frozen=True)
 class SettingFacts:
     """What is known of a setting beside its type.
 
-    least, most: the smallest value that is possible, the largest that the widget offers. unset: the widget's value that
-    takes the model's own. input_id: the widget's name where it is not the setting's. stored: whether pack.json may hold
-    it. A setting without a tooltip has no widget.
+    least, most: the smallest value that is possible, the largest that the widget offers and that pack.json may hold.
+    unset: the widget's value that takes the model's own. input_id: the widget's name where it is not the setting's.
+    stored: whether pack.json may hold it. A setting without a tooltip has no widget.
     """
 
     tooltip: str = ""
@@ -80,6 +82,20 @@ class Settings:
             for name, facts in facts_of(type(self)).items()
             if facts.least is not None and name not in ("width", "height") and not getattr(self, name) >= facts.least
         ]
+        return found
+
+    def stored_problems(self) -> list[str]:
+        """What no pack may hold, since memory and time would be asked for by it, one sentence each."""
+        found = [
+            f"{name}: expected at most {facts.most:g}, received {str(getattr(self, name))[:20]}"
+            for name, facts in facts_of(type(self)).items()
+            if facts.stored and facts.most is not None and not getattr(self, name) <= facts.most
+        ]
+        if not found and self.frames * self.width * self.height > MOST_PIXELS:
+            found.append(
+                f"frames: expected at most {MOST_PIXELS} pixels in all, received {self.frames} of {self.width}x"
+                f"{self.height}"
+            )
         return found
 
     def validate(self, *, pixel_multiple: int = 8) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from index_builder.border import border
+from index_builder.border import border, read_regular
 from motionrag_nodes.batch_render.conversion.convert import convert_workflow
 from motionrag_nodes.batch_render.errors import ConversionError, WorkflowFileError
 
@@ -16,6 +16,7 @@ ApiGraph = dict[str, dict[str, Any]]  # node id -> {"class_type", "inputs", "_me
 ObjectInfo = dict[str, dict[str, Any]]  # the server's /object_info
 
 # What a request to the server holds besides the nodes.
+MOST_BYTES = 64 << 20  # of a workflow; the largest that people share have a few MB
 _BESIDE_NODES = frozenset({"extra_data", "client_id", "prompt_id", "number", "front"})
 
 
@@ -41,7 +42,8 @@ def read_workflow(path: Path) -> WorkflowFile:
     Raises WorkflowFileError: not there, not JSON, or neither form.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=lambda _name: None)
+        text = read_regular(path, most_bytes=MOST_BYTES).decode("utf-8-sig")
+        data = json.loads(text, parse_constant=lambda _name: None)
     except OSError as error:
         raise WorkflowFileError(f"Cannot read workflow {path}: {error.strerror or error}. Check the path.") from error
     except (ValueError, RecursionError) as error:

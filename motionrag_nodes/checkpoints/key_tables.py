@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from index_builder.plain_text import plain_logger
 from motionrag_nodes.backbones.published import (
     ADAPTER,
     BASE_WEIGHTS,
@@ -20,7 +20,7 @@ from motionrag_nodes.backbones.published import (
 )
 from motionrag_nodes.errors import CheckpointInvalid
 
-logger = logging.getLogger(__name__)
+logger = plain_logger(__name__)
 
 State = Mapping[str, torch.Tensor]
 

@@ -9,7 +9,7 @@ from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from index_builder.border import border
+from index_builder.border import border, read_regular
 from index_builder.features.encoder_kinds import KINDS, OPTIONAL_ROLES, REQUIRED_ROLES, kinds_of
 from index_builder.features.encoders import EncoderSpec
 from motionrag_nodes.adapted_tokens.context_transformer import ContextTransformerConfig
@@ -36,6 +36,7 @@ ALLOWED_FILES = (*REQUIRED_FILES, BASE_ATTENTION_FILE, CALIBRATION_FILE)
 
 # Far above any published model: what a stranger's file may ask for before memory is.
 _MOST_WIDTH, _MOST_SITES, _MOST_TABLE, _MOST_BYTES = 1 << 16, 4096, 1 << 24, 4 << 20
+_MOST_FILE_BYTES = 1 << 40
 _MOST = {"depth": 256, "layers": 256, "heads": 1024, "ff_mult": 64, "num_queries": 4096, "tokens_per_clip": 4096}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -96,11 +97,9 @@ class PackConfig:
             return PackInvalid(f"Expected a readable JSON file at {path}, found none: {reason}. Copy the pack again.")
 
         try:
-            content = path.read_bytes()
+            content = read_regular(path, most_bytes=_MOST_BYTES)
         except OSError as error:
             raise refusal(error) from error
-        if len(content) > _MOST_BYTES:
-            raise refusal(f"it has {len(content)} bytes, at most {_MOST_BYTES} are due")
         with border(refusal):
             return cls.from_dict(json.loads(content.decode("utf-8")), where=str(path))
 
@@ -161,7 +160,7 @@ class PackConfig:
         return [
             *self._identity_problems(),
             *self._size_problems(),
-            *(f"generation.{problem}" for problem in self.generation.problems()),
+            *(f"generation.{problem}" for problem in self.generation.stored_problems() or self.generation.problems()),
             *(self._file_problems() if with_files else ()),
         ]
 
@@ -253,8 +252,8 @@ class PackConfig:
             if name not in ALLOWED_FILES
         ]
         for name, entry in self.files.items():
-            if not _SHA256.fullmatch(entry.sha256) or entry.size_bytes < 1:
-                problems.append(f"files.{name}: expected 64 hex digits of sha256 and a positive size_bytes")
+            if not _SHA256.fullmatch(entry.sha256) or not 1 <= entry.size_bytes <= _MOST_FILE_BYTES:
+                problems.append(f"files.{name}: expected 64 hex digits of sha256 and a size_bytes that a file has")
         return problems
 
 

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from index_builder.border import border, read_regular
 from motionrag_nodes.batch_render.errors import RenderError
-from motionrag_nodes.cli.terminal import Console, escape
+from motionrag_nodes.cli.terminal import Console, escape, print_json
 
 if TYPE_CHECKING:
     from motionrag_nodes.batch_render.workflow_file import ObjectInfo, WorkflowFile
 
 EXIT_DIFFERENT = 1
+_MOST_BYTES = 64 << 20
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -64,11 +66,10 @@ def convert(
             info = _ask_object_info(url)
             different = check and not _check(saved, info, url, console)
             prompt = to_api_graph(saved, info)
-    text = json.dumps(prompt, indent=2, ensure_ascii=False)
     if output is None:
-        typer.echo(text)
+        print_json(prompt)
     else:
-        _write(output, text)
+        _write(output, json.dumps(prompt, indent=2, ensure_ascii=False))
         console.print(f"{len(prompt)} nodes in {escape(str(output))}", highlight=False)
     if different:
         raise typer.Exit(EXIT_DIFFERENT)
@@ -129,10 +130,14 @@ def _ask_object_info(url: str) -> ObjectInfo:
 
 
 def _read_object_info(path: Path) -> ObjectInfo:
+    def refusal(reason: str) -> RenderError:
+        return RenderError(f"Cannot read --object-info {path}: {reason}. Save a server's /object_info there.")
+
     try:
-        info: Any = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RenderError(f"Cannot read --object-info {path}: {error}. Save a server's /object_info there.") from None
+        with border(refusal):
+            info: Any = json.loads(read_regular(path, most_bytes=_MOST_BYTES).decode("utf-8"))
+    except OSError as error:
+        raise refusal(str(error)) from None
     if not isinstance(info, dict) or not all(isinstance(entry, dict) for entry in info.values()):
         raise RenderError(
             f"Expected the classes of a server by name in {path}, received something else. Save /object_info there."
@@ -142,6 +147,6 @@ def _read_object_info(path: Path) -> ObjectInfo:
 
 def _write(path: Path, text: str) -> None:
     try:
-        path.write_text(text + "\n", encoding="utf-8")
+        path.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")  # JSON's own escapes
     except OSError as error:
         raise RenderError(f"Cannot write {path}: {error.strerror or error}. Choose another place.") from None

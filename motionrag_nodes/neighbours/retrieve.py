@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import numpy as np
 
 from index_builder.content_hash import sha256_of
 from index_builder.errors import DatabaseMismatch, InvalidSetting
+from index_builder.plain_text import plain_logger
 from motionrag_nodes.errors import NeighboursNotFound
 from motionrag_nodes.neighbours.diversity import most_diverse
 from motionrag_nodes.neighbours.neighbours import Neighbour, Neighbours
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from index_builder.database.search.reader import MotionDatabase
     from index_builder.features.clip_encoder import ClipEncoder
 
-logger = logging.getLogger(__name__)
+logger = plain_logger(__name__)
 Mode = Literal["text", "image", "text_then_image"]
 MODES: tuple[str, ...] = get_args(Mode)
 # What each mode compares.

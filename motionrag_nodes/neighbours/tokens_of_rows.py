@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ import numpy as np
 
 from index_builder.clips.allowed_folders import AllowedFolders
 from index_builder.errors import TokensNotStored
-from index_builder.plain_text import shown
+from index_builder.plain_text import plain_logger, shown
 from motionrag_nodes.errors import NeighboursNotFound
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from index_builder.database.search.reader import MotionDatabase
     from index_builder.features.clip_encoder import ClipEncoder
 
-logger = logging.getLogger(__name__)
+logger = plain_logger(__name__)
 Progress = Callable[[int, int], None]
 Tokens = tuple[np.ndarray, np.ndarray]
 # (row id, tokens fingerprint) -> motion and appearance tokens float16 [L, D]: 100 kB a row at the published sizes.

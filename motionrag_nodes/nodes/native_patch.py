@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -12,6 +11,7 @@ import torch
 from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import CallbacksMP, WrappersMP
 
+from index_builder.plain_text import plain_logger
 from motionrag_nodes.attention.adapter import MotionAdapter
 from motionrag_nodes.attention.applied_motion import AppliedMotion
 from motionrag_nodes.attention.block_weights import site_weights
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from motionrag_nodes.adapted_tokens.adapt import AdaptedMotion
     from motionrag_nodes.checkpoints.pack import MotionPack
 
-logger = logging.getLogger(__name__)
+logger = plain_logger(__name__)
 _KEY = "motionrag"
 # One copy of an adapter in each precision, however many nodes and models use it.
 _ADAPTERS: WeakKeyDictionary[MotionPack, dict[torch.dtype, ModelPatcher]] = WeakKeyDictionary()

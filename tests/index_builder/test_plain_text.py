@@ -1,11 +1,13 @@
 """Text from others: what a terminal or page would obey is written out; scripts and emoji stay as they are."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
 from index_builder.errors import InputNotFound
-from index_builder.plain_text import shown
+from index_builder.plain_text import plain_logger, shown
 
 OBEYED = ["\x1b[2J", "\x1b]0;title\x07", "\x9b31m", "\x00", "\x08", "\x7f", "\r", "\t", "\x85", "\u2028", "\u202e",
           "\u2066", "\u200b", "\ufeff", "\udc80", "\U000e0041", "\x1bP+q\x1b\\"]  # fmt: skip
@@ -35,3 +37,24 @@ def test_within_json_it_means_the_same(text: str) -> None:
 
 def test_errors_are_text() -> None:
     assert str(InputNotFound("received \x1b[31mred\u202e")) == "received \\u001b[31mred\\u202e"
+
+
+def test_log_lines_are_text_and_begin_only_where_they_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    logger = plain_logger("index_builder.anything")
+    logger.warning("left out %s of %d", "a\x1b[2J\u202e%s", 3)
+    logger.warning("problems:\nERROR forged")
+    assert caplog.messages == ["left out a\\u001b[2J\\u202e%s of 3", "problems:\n    ERROR forged"]
+    assert len(plain_logger("index_builder.anything").filters) == 1
+
+
+def test_no_module_logs_around_it() -> None:
+    root = Path(__file__).resolve().parents[2]
+    around = re.compile(r"logging\.(getLogger|warning|error|info|exception)\(")
+    found = [
+        path.relative_to(root).as_posix()
+        for package in ("index_builder", "motionrag_nodes")
+        for path in sorted((root / package).rglob("*.py"))
+        if around.search(path.read_text(encoding="utf-8"))
+    ]
+    # The second silences a library.
+    assert found == ["index_builder/plain_text.py", "motionrag_nodes/batch_render/queue/store.py"]

@@ -93,9 +93,11 @@ def _settle_one(database: Path, generation: int, names: list[str]) -> None:
 
 def _claimed(database: Path) -> list[int]:
     try:
-        found = [CLAIM_NAME.fullmatch(entry.name) for entry in os.scandir(database / FOLDER)]
+        # A link is nobody's claim: what it leads to is neither moved nor removed.
+        entries = [entry.name for entry in os.scandir(database / FOLDER) if not entry.is_symlink()]
     except FileNotFoundError:
         return []
+    found = [CLAIM_NAME.fullmatch(name) for name in entries]
     return [int(match[1]) for match in found if match]
 
 

@@ -8,19 +8,20 @@ folders are called `.tmp-<builder>-...`.
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import re
 import uuid
 from pathlib import Path
 from typing import IO
 
+from index_builder.border import read_regular
 from index_builder.database.commit import claims, durable_files
 from index_builder.database.commit.claims import FOLDER as FOLDER
 from index_builder.database.format.manifest import list_generations, manifest_path, read_manifest
 from index_builder.errors import DatabaseDamaged, DatabaseNotWritable
+from index_builder.plain_text import plain_logger
 
-logger = logging.getLogger(__name__)
+logger = plain_logger(__name__)
 TEMPORARY = ".tmp-"
 KEPT_MANIFESTS = 16
 # What builders call segments and index files; anything else in their folders is a user's own and stays.
@@ -29,14 +30,16 @@ LOCKED_BYTE = 1 << 30
 # How systems say that another process holds a lock (EACCES: Windows). All else means that there are no locks.
 TAKEN = {errno.EWOULDBLOCK, errno.EAGAIN, *((errno.EACCES, errno.EDEADLK) if os.name == "nt" else ())}
 LOCK_TRIES = 100
+MAX_ANNOUNCED_BYTES = 64 << 20
 
 
 class BuilderPresence:
     """This builder's lock and the prefix of its temporary names. `release` removes both."""
 
     def __init__(self, database: Path) -> None:
-        """Raises DatabaseNotWritable where the file system knows no locks."""
+        """Raises DatabaseNotWritable where the file system knows no locks, or a folder of the database is a link."""
         self.database = database
+        require_own_folders(database)
         durable_files.make_folder(database / FOLDER)
         for _ in range(LOCK_TRIES):
             self.builder = uuid.uuid4().hex
@@ -91,6 +94,8 @@ def sweep(database: Path) -> None:
 
 def _sweep_builder(database: Path, path: Path) -> None:
     try:
+        if path.is_symlink():
+            return
         stream = path.open("rb+")
     except OSError:
         return
@@ -114,9 +119,10 @@ def remove_unlisted(database: Path) -> int:
     announced: set[str] = set()
     for path in (database / FOLDER).glob("*.lock"):
         try:
-            announced.update(path.read_text(encoding="utf-8", errors="replace").split())
-        except FileNotFoundError:
+            content = read_regular(path, most_bytes=MAX_ANNOUNCED_BYTES)
+        except OSError:  # gone, or no builder's
             continue
+        announced.update(content.decode("utf-8", errors="replace").split())
     claims.settle(database)
     listed = listed_names(database)
     if listed is None:
@@ -125,7 +131,7 @@ def remove_unlisted(database: Path) -> int:
         path for path in in_place if path.name not in announced | listed and GENERATED_NAME.fullmatch(path.name)
     ]
     for path in unlisted:
-        durable_files.remove_tree(path) if path.is_dir() else durable_files.remove(path)
+        _remove(path)
     return len(unlisted)
 
 
@@ -154,7 +160,22 @@ def _temporaries(database: Path) -> list[Path]:
 def _remove_temporaries(database: Path, builder: str) -> None:
     for path in _temporaries(database):
         if path.name.startswith(f"{TEMPORARY}{builder}-"):
-            durable_files.remove_tree(path) if path.is_dir() else durable_files.remove(path)
+            _remove(path)
+
+
+def _remove(path: Path) -> None:
+    """A link alone, never what it leads to."""
+    durable_files.remove_tree(path) if path.is_dir() and not path.is_symlink() else durable_files.remove(path)
+
+
+def require_own_folders(database: Path) -> None:
+    """Raises DatabaseNotWritable where a folder of the database is a link: cleaning up would remove what lies there."""
+    for name in (FOLDER, "segments", "indexes"):
+        if (database / name).is_symlink():
+            raise DatabaseNotWritable(
+                f"expected the folder {database / name} itself, found a link, and what lies elsewhere is not changed: "
+                "put the folder in its place"
+            )
 
 
 def try_lock(stream: IO[bytes]) -> bool:

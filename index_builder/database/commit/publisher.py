@@ -9,7 +9,6 @@ fsynced. Stopped between any two of these steps, the database is the one before 
 from __future__ import annotations
 
 import hashlib
-import logging
 import random
 import time
 import uuid
@@ -37,8 +36,9 @@ from index_builder.errors import (
     DatabaseNotFound,
     DatabaseNotWritable,
 )
+from index_builder.plain_text import plain_logger
 
-logger = logging.getLogger(__name__)
+logger = plain_logger(__name__)
 PUBLISH_TRIES = 100
 Change = Callable[[Manifest], Manifest | None]
 T = TypeVar("T")

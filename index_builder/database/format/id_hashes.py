@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from index_builder.border import read_regular
+
 ID_HASHES_FILE = "ids.hashes"
 HASH_BYTES, DIGEST_BYTES = 16, 32
 
@@ -32,7 +34,8 @@ class IdHashes:
     def read(cls, rows_path: Path, *, rows_sha256: str, row_count: int) -> IdHashes | None:
         """What lies beside `rows_path`; None when there is no such file, or it is of other rows."""
         try:
-            content = (rows_path.parent / ID_HASHES_FILE).read_bytes()
+            due = DIGEST_BYTES + row_count * HASH_BYTES
+            content = read_regular(rows_path.parent / ID_HASHES_FILE, most_bytes=due)
         except OSError:
             return None
         body = content[DIGEST_BYTES:]

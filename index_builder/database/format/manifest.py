@@ -6,11 +6,13 @@ import hashlib
 import json
 import os
 import re
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from index_builder.border import read_regular
 from index_builder.database.format.manifest_check import FIELDS as FIELDS  # what an index may be over
 from index_builder.database.format.manifest_check import FORMAT, problems_of
 from index_builder.errors import DatabaseDamaged, DatabaseNotFound, DatabaseTooNew
@@ -166,13 +168,12 @@ def read_manifest(database: Path, generation: int) -> Manifest:
     """Reads and checks one manifest. Raises DatabaseDamaged, or DatabaseTooNew for a later format version."""
     path = manifest_path(database, generation)
     try:
-        # Opening a FIFO would wait for ever.
         if path.is_symlink() or not path.is_file() or path.stat().st_size > MAX_MANIFEST_BYTES:
             raise DatabaseDamaged(
                 f"expected a manifest file, {path} is a symlink, no file or over {MAX_MANIFEST_BYTES >> 20} MiB: "
                 "restore it from a backup"
             )
-        content = path.read_bytes()
+        content = read_regular(path, most_bytes=MAX_MANIFEST_BYTES)
     except OSError as error:
         raise DatabaseDamaged(f"expected to read {path}, received {error}: restore it from a backup") from error
     return parse_manifest(content, generation=generation, name=str(path))
@@ -243,9 +244,12 @@ def check_size(database: Path, file: StoredFile) -> Path:
     """The path of a stored file that exists with its recorded size. Raises DatabaseDamaged."""
     path = locate(database, file)
     try:
-        size = path.stat().st_size
+        status = path.stat()
     except OSError:
         raise DatabaseDamaged(f"expected the file {path}, it is missing: restore it from a backup or rebuild") from None
+    size = status.st_size
+    if not stat.S_ISREG(status.st_mode):  # to open a FIFO is to wait for ever
+        raise DatabaseDamaged(f"expected a regular file at {path}, found another kind: restore it from a backup")
     if size != file.size_bytes:
         raise DatabaseDamaged(
             f"expected {file.size_bytes} bytes in {path}, found {size}: restore it from a backup or rebuild"

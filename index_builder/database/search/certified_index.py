@@ -8,7 +8,6 @@ holds for queries of the kind of the rows: captions and frames of the same world
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
@@ -17,8 +16,9 @@ import numpy as np
 
 from index_builder.database.format.manifest_check import is_count
 from index_builder.errors import InvalidSetting, RecallBelowTarget
+from index_builder.plain_text import plain_logger
 
-logger = logging.getLogger(__name__)
+logger = plain_logger(__name__)
 Kind = Literal["auto", "flat", "hnsw", "ivf"]
 DEFAULT_TARGET_RECALL = 0.95
 # Measured at dimension 512: exact search is the faster and simpler choice up to here, lists the smaller one from there.

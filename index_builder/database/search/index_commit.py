@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -12,8 +11,9 @@ from index_builder.database.commit.publisher import Publisher, writing
 from index_builder.database.format.manifest import FIELDS, IndexFile, Manifest
 from index_builder.database.search.certified_index import FLAT_ROWS, IndexPlan, build_index, measured_facts
 from index_builder.database.search.reader import MotionDatabase
+from index_builder.plain_text import plain_logger
 
-logger = logging.getLogger(__name__)
+logger = plain_logger(__name__)
 # A graph that lacks few rows is kept: exact search of those costs next to nothing, a new graph takes minutes.
 MAX_UNCOVERED_ROWS = FLAT_ROWS // 4
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import logging
 from bisect import bisect_right
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,8 +24,9 @@ from index_builder.database.search.row_filter import RowFilter
 from index_builder.database.search.row_numbers import RowNumbers
 from index_builder.database.search.search_index import FieldSearch
 from index_builder.errors import DatabaseDamaged, DatabaseNotFound, InvalidSetting, RowNotFound, TokensNotStored
+from index_builder.plain_text import plain_logger
 
-logger = logging.getLogger(__name__)
+logger = plain_logger(__name__)
 Field = Literal["text", "frame"]
 
 

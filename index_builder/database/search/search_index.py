@@ -7,7 +7,6 @@ from the embeddings themselves. An index that is missing, damaged or out of date
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,8 +20,9 @@ from index_builder.database.format.manifest_check import is_count
 from index_builder.database.format.mapped_file import MappedFile
 from index_builder.database.search.certified_index import FLAT_ROWS
 from index_builder.errors import DatabaseDamaged
+from index_builder.plain_text import plain_logger
 
-logger = logging.getLogger(__name__)
+logger = plain_logger(__name__)
 # Of indexes that were stored without their tuned effort.
 DEFAULT_EFFORT = {"efSearch": 256, "nprobe": 64}
 EFFORT_OF = {"hnsw": "efSearch", "ivf": "nprobe"}

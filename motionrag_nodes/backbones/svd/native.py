@@ -20,7 +20,9 @@ from comfy.model_patcher import ModelPatcher
 from safetensors.torch import load_file
 from torch import nn
 
+from index_builder.border import read_regular
 from index_builder.model_files.diffusers_settings import require_diffusers_folder
+from index_builder.model_files.settings_file import MAX_BYTES
 from motionrag_nodes.backbones.svd.native_names import UNetLayout
 from motionrag_nodes.backbones.svd.pipeline import COMPONENTS
 from motionrag_nodes.errors import VideoModelNotFound
@@ -199,8 +201,8 @@ def _load_codec(folder: Path) -> nn.Module:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        values: dict[str, Any] = json.loads(read_regular(path, most_bytes=MAX_BYTES).decode("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
         raise VideoModelNotFound(
             f"Expected a readable {path.name} at {path}, found none: {error}. Choose a folder that holds unet, vae, "
             "image_encoder and scheduler."

@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from index_builder.border import read_regular
 from motionrag_nodes.batch_render.errors import JobTableError
 
 # The longer marks first: UTF-32's begins with UTF-16's.
@@ -18,6 +19,7 @@ _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+MOST_BYTES = 256 << 20  # of a table of jobs
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
@@ -38,7 +40,7 @@ def decoded(path: Path, encoding: str | None) -> str:
 
     Raises JobTableError, naming the encoding that it looks like.
     """
-    data = path.read_bytes()
+    data = read_regular(path, most_bytes=MOST_BYTES)
     known = next((name for mark, name in _BYTE_ORDER_MARKS if data.startswith(mark)), None)
     chosen = encoding or known or _wide(data) or "utf-8"
     try:

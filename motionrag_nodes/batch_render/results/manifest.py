@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
 
-from index_builder.border import border
+from index_builder.border import border, read_regular
 from motionrag_nodes.batch_render.errors import RenderManifestError
 from motionrag_nodes.batch_render.jobs.fingerprint import file_sha256
 
@@ -55,6 +55,7 @@ class JobRecord:
     settings: dict[str, str] = field(default_factory=dict)  # prompts, seeds and the like of the whole graph
 
 
+_MOST_BYTES = 1 << 30
 _TEXTS = dict.fromkeys(("name", "status", "workflow", "fingerprint", "comfyui_version", "server"), str)
 _TABLES = dict.fromkeys(("values", "shown", "node_seconds", "settings"), dict)
 _KINDS: dict[str, Any] = {**_TEXTS, **_TABLES, "seconds": int | float, "error": str | None}
@@ -141,7 +142,7 @@ def _read(path: Path) -> list[JobRecord]:
         return RenderManifestError(f"{path} cannot be read ({reason}). {remedy}")
 
     try:
-        content = path.read_text(encoding="utf-8")
+        content = read_regular(path, most_bytes=_MOST_BYTES).decode("utf-8")
     except OSError as error:
         raise refusal(str(error)) from error
     except ValueError as error:

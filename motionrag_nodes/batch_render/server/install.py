@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import logging
 import os
 import re
 import shutil
@@ -11,9 +10,10 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from index_builder.plain_text import plain_logger
 from motionrag_nodes.batch_render.errors import ComfyUINotFound
 
-logger = logging.getLogger(__name__)
+logger = plain_logger(__name__)
 
 COMFYUI_PATH_VARIABLE = "COMFYUI_PATH"
 CACHE_VARIABLE = "MOTIONRAG_CACHE"

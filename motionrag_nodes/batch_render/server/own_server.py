@@ -6,7 +6,6 @@ import atexit
 import contextlib
 import ctypes
 import json
-import logging
 import os
 import signal
 import socket
@@ -20,6 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
+from index_builder.plain_text import plain_logger
 from motionrag_nodes.batch_render.errors import ComfyUIStartError
 from motionrag_nodes.batch_render.server.install import (
     ComfyUIInstall,
@@ -30,7 +30,7 @@ from motionrag_nodes.batch_render.server.install import (
 )
 from motionrag_nodes.batch_render.server.model_paths import write_config
 
-logger = logging.getLogger(__name__)
+logger = plain_logger(__name__)
 
 PYTHON_VARIABLE = "COMFYUI_PYTHON"
 _LOG_TAIL_LINES = 30

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from index_builder.border import read_regular
 from motionrag_nodes.batch_render.errors import RenderError
 from motionrag_nodes.batch_render.server.access import Access, parse_access
 
@@ -16,6 +17,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+_MOST_BYTES = 1 << 20
 _KEYS = frozenset({"url", "weight", "headers", "bearer_variable", "ca", "insecure"})
 
 
@@ -34,10 +36,10 @@ def read_servers_file(path: Path) -> list[ServerEntry]:
     Raises RenderError: unreadable, an unknown key, a value of another kind.
     """
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        data = tomllib.loads(read_regular(path, most_bytes=_MOST_BYTES).decode("utf-8"))
     except OSError as error:
         raise RenderError(f"Cannot read {path}: {error.strerror or error}. Check --servers.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RenderError(f"{path} is not TOML ({error}). Write [[server]] and url = 'http://host:8188'.") from error
     entries = data.get("server")
     if not isinstance(entries, list) or not entries or not all(isinstance(entry, dict) for entry in entries):

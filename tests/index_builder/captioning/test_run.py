@@ -105,11 +105,27 @@ def test_sidecars_never_take_the_place_of_a_file(folder: Path) -> None:
     assert sorted(path.name for path in folder.glob("*.tmp")) == []
 
 
+def refuse(path: Path) -> None:
+    raise OSError(28, "No space left on device", str(path))
+
+
+def test_what_a_stranger_put_in_the_way_is_not_written_through(folder: Path, tmp_path: Path) -> None:
+    """Links of the names under which files might be made; the video's folder came from somebody else."""
+    (tmp_path / "mine").write_text("untouched")
+    for name in ("c.txt.tmp", ".c.txt.tmp", ".captions.csv.tmp"):
+        (folder / name).symlink_to(tmp_path / "mine")
+    assert set(names(run(folder, None, Counting()).captioned)) == {"a.mp4", "c.mp4"}
+    (folder / "captions.csv").write_text('"path","caption","model"\n"a.mp4","x')
+    run(folder, folder / "captions.csv", Counting())
+    assert (tmp_path / "mine").read_text() == "untouched"
+
+
 def test_what_cannot_be_read_or_written_ends_no_run(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "private.txt").write_text("a secret")
     (folder / "a.txt").symlink_to(tmp_path / "private.txt")
-    (folder / "c.txt.tmp").mkdir()
-    report = run(folder, None, Counting())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("index_builder.captioning.caption_files._sync", refuse)
+        report = run(folder, None, Counting())
     assert names(report.skipped)["a.mp4"] == HAS_ONE
     assert "its caption cannot be written" in names(report.failed)["c.mp4"] and not report.captioned
     (tmp_path / "file").write_text("x")

@@ -91,6 +91,24 @@ def test_pixels_beyond_any_encoder_are_refused(config, name, value):
         PackConfig.from_dict(values)
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        *(({name: 10**9}, rf"generation\.{name}: expected at most \d+, received 1000000000")
+          for name in ("frames", "steps", "width", "height", "fps", "max_guidance", "condition_fps")),
+        ({"max_guidance": float("inf")}, r"generation\.max_guidance: expected at most 20, received inf"),
+        ({"min_guidance": float("nan")}, r"generation\.min_guidance: expected at most 20, received nan"),
+        ({"frames": 256, "width": 4096, "height": 4096}, r"expected at most 1073741824 pixels in all"),
+        ({"frames": -(10**9)}, r"generation\.frames: expected at least 1"),
+    ],
+)  # fmt: skip
+def test_a_generation_that_no_machine_could_make_is_refused(config, changes, message):
+    values = config.to_dict()
+    values["generation"] |= changes
+    with pytest.raises(PackInvalid, match=message):
+        PackConfig.from_dict(values)
+
+
 def test_every_problem_is_reported_at_once(config):
     values = copy.deepcopy(config.to_dict())
     del values["references"]
