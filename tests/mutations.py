@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import random
+import resource
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 ODD_VALUES = [
@@ -86,3 +88,16 @@ def not_for_ever(seconds: int) -> Iterator[None]:
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, before)
+
+
+@contextmanager
+def limited(*, seconds: int = 60, memory_mib: int = 1024) -> Iterator[None]:
+    """As `not_for_ever`; and whatever asks for more memory than that, beyond what the process has, gets MemoryError."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + (memory_mib << 20), before[1]))
+    try:
+        with not_for_ever(seconds):
+            yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)

@@ -2,7 +2,8 @@
 
 Databases go from person to person, and their rows name the videos that they were made of. Such a name may be anything:
 a device, an address in the network, a private file. So the folders that a build reads are noted for the user, outside
-of any database, and a name counts only if it is the absolute path of a regular file below one of them.
+of any database, and a name counts only if it is the path of a regular file below one of them: an absolute one, or one
+that begins at a root that the database declares.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 import os
 import stat
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,10 +37,24 @@ class AllowedFolders:
         """The folders that were indexed by this user on this machine, and `further` ones."""
         return cls(tuple(dict.fromkeys([*map(Path, further), *_noted()])))
 
-    def checked(self, source: str) -> Path:
-        """The real path of a video that may be read. Raises ClipUnreadable, with the reason."""
-        if not source or len(source) > MAX_PATH_CHARACTERS or "\0" in source or not os.path.isabs(source):
+    def checked(self, source: str, *, roots: Sequence[Path] = ()) -> Path:
+        """The real path of a video that may be read; a relative source is looked for below each of `roots`. Raises
+        ClipUnreadable, with the reason."""
+        if not source or len(source) > MAX_PATH_CHARACTERS or "\0" in source:
             raise ClipUnreadable("its source is no absolute path of a file")
+        if os.path.isabs(source):
+            return self._checked(source)
+        if ".." in Path(source).parts or not roots or "://" in source:
+            raise ClipUnreadable("its source is no absolute path of a file, and no plain one below a declared root")
+        reasons = []
+        for root in roots:
+            try:
+                return self._checked(os.path.join(root, source))
+            except ClipUnreadable as error:
+                reasons.append(str(error))
+        raise ClipUnreadable(reasons[0])
+
+    def _checked(self, source: str) -> Path:
         # By the words first: to look at a path may already ask a network.
         if not self._holds(Path(os.path.normpath(source))):
             raise ClipUnreadable(

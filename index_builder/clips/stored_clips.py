@@ -26,11 +26,12 @@ def read_stored_clips(
     *,
     allowed: AllowedFolders,
     reading: Reading,
+    roots: Sequence[Path] = (),
     limits: DecodeLimits | None = None,
     progress: Progress | None = None,
 ) -> list[DecodedClip | str]:
-    """Of each row its clip, or why there is none. `progress` hears clips read and clips in all, also while it waits:
-    what it raises ends the reading at once."""
+    """Of each row its clip, or why there is none. `roots`: what relative sources begin at. `progress` hears clips read
+    and clips in all, also while it waits: what it raises ends the reading at once."""
     found: list[DecodedClip | str] = []
 
     def tell() -> None:
@@ -41,7 +42,7 @@ def read_stored_clips(
         for row in rows:
             tell()
             try:
-                found.append(_read(reader, row, allowed.checked(row.source), reading))
+                found.append(_read(reader, row, allowed.checked(row.source, roots=roots), reading))
             except ClipUnreadable as error:
                 found.append(str(error))
         tell()

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from index_builder.border import border
 from index_builder.database.commit.presence import try_lock
 from motionrag_nodes.batch_render.check import CheckedJob, check_batch, done_before, free_disk_bytes
 from motionrag_nodes.batch_render.dry_run import BatchPlan, make_plan
@@ -136,14 +137,25 @@ def _checked(
     names: NameTemplate,
     output: Path,
 ) -> list[CheckedJob]:
-    jobs = plan_jobs(
-        [read_workflow(path) for path in workflow_paths],
-        assignments=assignments,
-        table=table,
-        object_info=merged_object_info(servers),
-        encoding=encoding,
-    )
-    return check_batch(jobs, servers, template=names, output=output)
+    workflows = [read_workflow(path) for path in workflow_paths]
+
+    def refusal(reason: str) -> RenderError:
+        addresses = ", ".join(server.access.url for server in servers)
+        return RenderError(
+            f"{addresses} does not describe its nodes as ComfyUI does, or a workflow is not as the editor writes it "
+            f"({reason}). Check --server, and open the workflow in the editor and save it again."
+        )
+
+    # Here values of workflows meet what servers say of them; either may have any shape.
+    with border(refusal):
+        jobs = plan_jobs(
+            workflows,
+            assignments=assignments,
+            table=table,
+            object_info=merged_object_info(servers),
+            encoding=encoding,
+        )
+        return check_batch(jobs, servers, template=names, output=output)
 
 
 @contextmanager

@@ -36,7 +36,10 @@ def _find(roots: Iterable[Path], mark: str) -> dict[str, Path]:
     """Folders at or below the roots that hold the mark, by their path below the root; of two names the first wins."""
 
     def wanted(folder: Path) -> bool:
-        return next(folder.glob(mark), None) is not None
+        try:
+            return next(folder.glob(mark), None) is not None
+        except OSError:  # as below
+            return False
 
     found: dict[str, Path] = {}
     for root in roots:

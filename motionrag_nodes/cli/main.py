@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.metadata
 import logging
 import os
@@ -27,6 +28,8 @@ from motionrag_nodes.cli.terminal import Console, escape, prepare_streams, silen
 from motionrag_nodes.cli.workflow import app as workflow_app
 
 EXIT_BAD_INPUT = 2
+# What a disk may answer to a write, which no longer says of which file.
+_OF_A_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EFBIG}
 # How much is said may be told anywhere on the line, not only before the command.
 MANNERS = {"-v", "--verbose", "-q", "--quiet"}
 # Commands that are programs of the checkout, which read their own options.
@@ -117,10 +120,17 @@ def main() -> None:
         app(args=manners_first(sys.argv[1:]))
     except MotionRAGError as error:
         _say(str(error))
+    except BrokenPipeError:
+        # Whoever read this has enough; what is left unsaid must not fail again at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        raise SystemExit(EXIT_BAD_INPUT) from None
     except OSError as error:
-        if error.filename is None:
+        if error.filename is None and error.errno not in _OF_A_DISK:
             raise  # not about a file that the user named
-        _say(f"expected to read or write {error.filename}, received {error}: check the path and its permissions")
+        place = "there" if error.filename is None else error.filename
+        _say(f"expected to read or write {place}, received {error}: check the path, its permissions and its disk")
+    except MemoryError:
+        _say("expected enough memory for this, the system gave none: free some, or take less at a time")
 
 
 def manners_first(arguments: Sequence[str]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -62,7 +63,9 @@ def tokens_of_rows(
         stored = database.tokens(ids, fingerprint=encoder.tokens_fingerprint)
         motion, appearance = stored.motion_tokens, stored.appearance_tokens
     except TokensNotStored as reason:
-        tokens, left_out = _encode_on_demand(rows, encoder, reason, sources or AllowedFolders.of_user(), progress)
+        tokens, left_out = _encode_on_demand(
+            rows, encoder, reason, sources or AllowedFolders.of_user(), database.roots, progress
+        )
         if not tokens:
             raise NeighboursNotFound(
                 f"expected clips of {database.path.name} whose videos can be read, since it stores no tokens of this "
@@ -80,6 +83,7 @@ def _encode_on_demand(
     encoder: ClipEncoder,
     reason: TokensNotStored,
     sources: AllowedFolders,
+    roots: Sequence[Path],
     progress: Progress | None,
 ) -> tuple[dict[str, Tokens], tuple[str, ...]]:
     """Tokens by row id, in the order of the rows, and why rows are missing."""
@@ -97,7 +101,7 @@ def _encode_on_demand(
 
     if missing:
         logger.warning("encoding %d neighbours on demand from their videos: %s", len(missing), reason)
-        clips = read_stored_clips(missing, allowed=sources, reading=encoder.reading, progress=tell)
+        clips = read_stored_clips(missing, allowed=sources, roots=roots, reading=encoder.reading, progress=tell)
         for place, (row, clip) in enumerate(zip(missing, clips, strict=True)):
             tell(len(missing) + place, steps)
             if isinstance(clip, str):

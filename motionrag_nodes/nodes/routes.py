@@ -6,6 +6,8 @@ notice that one has grown.
 
 from __future__ import annotations
 
+import asyncio
+
 from aiohttp import web
 
 from index_builder.database.format.manifest import newest_generations
@@ -23,5 +25,6 @@ def add_routes() -> None:
 
 
 async def _generations(_: web.Request) -> web.Response:
-    """{database: newest generation}; without folders whose manifests have other names, or cannot be listed."""
-    return web.json_response(newest_generations(model_folders.databases()))
+    """{database: newest generation}, null for a folder that cannot be listed. No manifest is opened, whatever it is."""
+    # Folders may lie in a network that does not answer; ComfyUI goes on meanwhile.
+    return web.json_response(await asyncio.to_thread(lambda: newest_generations(model_folders.databases())))

@@ -17,7 +17,9 @@ from index_builder.database.format.manifest_check import FIELDS as FIELDS  # wha
 from index_builder.database.format.manifest_check import FORMAT, problems_of
 from index_builder.errors import DatabaseDamaged, DatabaseNotFound, DatabaseTooNew
 from index_builder.features.embedding_space import EmbeddingSpace
+from index_builder.plain_text import plain_logger
 
+logger = plain_logger(__name__)
 # Version 2: captions may have a space of their own. A database that uses nothing of version 2 is written as version 1.
 FORMAT_VERSION, FIRST_VERSION = 2, 1
 # A million removed rows take 50 MB. What a file unfolds to in memory is bounded by its tables, lists and members.
@@ -80,7 +82,9 @@ class Manifest:
 
     `retrieval_*` and `embedding_dim` are the space of first frames, and of captions too unless these have `text_space`.
     `tombstones` are the ids of removed rows that segments still hold; `dropped` those that compaction left out, which
-    a build does not bring back. `index_facts` says of each index file, by path, what `search_index` wants to know.
+    a build does not bring back. `roots` are the folders that relative sources of rows begin at, absolute or seen from
+    the database's own folder; databases made here have absolute sources, and none. `index_facts` says of each index
+    file, by path, what `search_index` wants to know.
     """
 
     generation: int
@@ -98,6 +102,7 @@ class Manifest:
     format: str = field(default=FORMAT)
     format_version: int = field(default=FIRST_VERSION)
     text_space: EmbeddingSpace | None = None
+    roots: tuple[str, ...] = ()
 
     @property
     def row_count(self) -> int:
@@ -120,7 +125,10 @@ class Manifest:
 
     def to_bytes(self) -> bytes:
         """The file's exact content: sorted JSON whose last member is the sha256 of all before it."""
-        return _sealed(asdict(self))
+        values = asdict(self)
+        if not self.roots:  # as it was before there were any
+            del values["roots"]
+        return _sealed(values)
 
 
 def _sealed(values: Mapping[str, Any]) -> bytes:
@@ -150,14 +158,16 @@ def list_generations(database: Path) -> list[int]:
     return sorted((int(match[1]) for name in names if (match := MANIFEST_NAME.fullmatch(name))), reverse=True)
 
 
-def newest_generations(databases: Mapping[str, Path]) -> dict[str, int]:
-    """The newest generation of each database by name; folders without a manifest's name, or that cannot be listed, are
-    left out."""
-    found: dict[str, int] = {}
+def newest_generations(databases: Mapping[str, Path]) -> dict[str, int | None]:
+    """The newest generation of each database by name, as its files are called: none of them is opened. None for a
+    folder that cannot be listed; folders without a manifest's name are left out."""
+    found: dict[str, int | None] = {}
     for name, folder in databases.items():
         try:
             generations = list_generations(folder)
-        except DatabaseDamaged:
+        except DatabaseDamaged as error:
+            logger.warning("the database %s: %s", name, error)
+            found[name] = None
             continue
         if generations:
             found[name] = generations[0]
@@ -226,6 +236,7 @@ def _build(values: dict[str, Any]) -> Manifest:
         indexes=tuple(index(entry) for entry in values["indexes"]),
         tombstones=tuple(values["tombstones"]),
         dropped=tuple(values.get("dropped", ())),
+        roots=tuple(values.get("roots", ())),
         text_space=EmbeddingSpace(**values["text_space"]) if values.get("text_space") else None,
     )
 

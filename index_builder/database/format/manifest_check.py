@@ -17,6 +17,7 @@ HEX_SHA256 = re.compile(r"[0-9a-f]{64}")
 MAX_ROWS = 1 << 40
 MAX_TEXT = 4096
 MAX_DEPTH = 8
+MAX_ROOTS = 64
 BYTES_PER_NUMBER = 4
 
 
@@ -51,9 +52,11 @@ def _head_problems(manifest: Manifest, generation: int) -> Iterator[str]:
             yield f"tokens of {space.tokens_per_clip!r} x {space.token_dim!r}"
         if not (is_short_text(space.fingerprint) and is_short_text(space.encoder_name)):
             yield "a tokens fingerprint or encoder name of another type than text, or a long one"
-    for name in ("tombstones", "dropped"):
+    if len(manifest.roots) > MAX_ROOTS:
+        yield f"{len(manifest.roots)} roots where at most {MAX_ROOTS} are due"
+    for name in ("tombstones", "dropped", "roots"):
         if not all(is_short_text(row_id) for row_id in getattr(manifest, name)):
-            yield f"{name} of another type than ids"
+            yield f"{name} of another type than short texts"
 
 
 def _text_space_problems(manifest: Manifest) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,8 @@ def merge_databases(
         raise InvalidSetting(f"expected databases to merge into another one, received {output} or nothing: name others")
     check_output(output)
     opened = [MotionDatabase.open(source) for source in sources]
-    template = emptied(opened[0].manifest)
+    roots = dict.fromkeys(str(root) for database in opened for root in database.roots)
+    template = replace(emptied(opened[0].manifest), roots=tuple(roots))
     others = [(database.manifest, database.path) for database in opened[1:]]
     if list_generations(output):
         others.append((newest_manifest(output)[0], output))

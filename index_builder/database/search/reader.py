@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from bisect import bisect_right
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -264,6 +265,11 @@ class MotionDatabase:
         masks = [pc.starts_with(chunk, start).to_numpy(zero_copy_only=False) for chunk in chunks]
         mask = np.concatenate(masks) if masks else np.zeros(0, dtype=bool)
         return [self._id_at(int(number)) for number in np.flatnonzero(mask & ~self.removed_rows())]
+
+    @property
+    def roots(self) -> tuple[Path, ...]:
+        """The folders that relative sources of rows begin at."""
+        return tuple(Path(os.path.abspath(self.path / root)) for root in self.manifest.roots)
 
     def search_kind(self, field: Field) -> str:
         """How `field` is searched: "exact", "flat", or an approximate index's kind, e.g. "hnsw32_sqfp16"."""

@@ -12,7 +12,7 @@ import pytest
 
 from index_builder.captions.table import read_table
 from index_builder.errors import CaptionTableInvalid
-from tests.mutations import as_json, mutated_bytes, not_for_ever
+from tests.mutations import as_json, limited, mutated_bytes
 
 ROWS = [{"path": f"clip_{number}.mp4", "caption": f"a ball, {number}", "start_sec": number, "end_sec": number + 2.0}
         for number in range(5)]  # fmt: skip
@@ -57,7 +57,7 @@ def test_mutated_tables_end_in_rows_or_a_sentence(tmp_path: Path, suffix: str) -
         path = tmp_path / f"table{suffix}"
         path.write_bytes(content)
         try:
-            with not_for_ever(60):
+            with limited():
                 table = read_table(path)
             assert all(isinstance(row.caption, str) for row in table.rows)
         except CaptionTableInvalid as error:

@@ -48,6 +48,27 @@ def test_dots_that_lead_out(allowed: AllowedFolders, tmp_path: Path) -> None:
         allowed.checked(f"{tmp_path}/videos/../secret.mp4")
 
 
+def test_relative_sources_begin_at_declared_roots(allowed: AllowedFolders, tmp_path: Path) -> None:
+    """Which bring nobody out of the allowed folders."""
+    folder = tmp_path / "videos"
+    (folder / "deep").mkdir()
+    (folder / "deep" / "a.mp4").write_bytes(b"x")
+    (tmp_path / "secret.mp4").write_bytes(b"x")
+    (folder / "out.mp4").symlink_to(tmp_path / "secret.mp4")
+    roots = (tmp_path / "elsewhere", folder)
+    assert allowed.checked("deep/a.mp4", roots=roots) == (folder / "deep" / "a.mp4").resolve()
+    assert allowed.checked("a.mp4", roots=(folder / "deep",)).name == "a.mp4"
+    for source in ("../secret.mp4", "deep/../../secret.mp4", "http://127.0.0.1:9/x", "a\0b"):
+        with pytest.raises(ClipUnreadable, match="no absolute path"):
+            allowed.checked(source, roots=roots)
+    with pytest.raises(ClipUnreadable, match="no folder that was indexed here"):
+        allowed.checked("secret.mp4", roots=(tmp_path,))
+    with pytest.raises(ClipUnreadable, match="a link leads out"):
+        allowed.checked("out.mp4", roots=(folder,))
+    with pytest.raises(ClipUnreadable, match="gone or cannot be reached"):
+        allowed.checked("none.mp4", roots=(folder,))
+
+
 def test_links_sockets_fifos_and_folders(allowed: AllowedFolders, tmp_path: Path) -> None:
     folder = tmp_path / "videos"
     (tmp_path / "secret.mp4").write_bytes(b"x")

@@ -64,7 +64,7 @@ def test_reasons_stand_in_the_places_of_clips(rows: list[ClipRow]) -> None:
 def test_a_fifo_in_the_place_of_a_video_is_given_up(rows: list[ClipRow], tmp_path: Path, monkeypatch) -> None:
     """Put there between looking and opening; whoever opens it waits for ever."""
     os.mkfifo(tmp_path / "clip.mp4")
-    monkeypatch.setattr(AllowedFolders, "checked", lambda *_: tmp_path / "clip.mp4")
+    monkeypatch.setattr(AllowedFolders, "checked", lambda *_, **__: tmp_path / "clip.mp4")
     limits = DecodeLimits(stalled_sec=1.0)
     (reason,) = read_stored_clips(rows[:1], allowed=folder_of(rows), limits=limits, **SIZE)
     assert isinstance(reason, str)

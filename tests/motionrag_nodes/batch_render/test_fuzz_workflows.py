@@ -9,7 +9,7 @@ from motionrag_nodes.batch_render.errors import RenderError
 from motionrag_nodes.batch_render.jobs.table import read_job_table
 from motionrag_nodes.batch_render.workflow_file import WorkflowFile, read_workflow, to_api_graph
 from tests.motionrag_nodes.batch_render.graphs import object_info, picture_to_picture, text_to_image
-from tests.mutations import as_json, mutated, mutated_bytes, not_for_ever
+from tests.mutations import as_json, limited, mutated, mutated_bytes
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -21,7 +21,7 @@ def test_mutated_workflows_end_in_a_graph_or_a_sentence(tmp_path: Path, make) ->
     for _ in range(100):
         path.write_bytes(as_json(data, generator))
         try:
-            with not_for_ever(60):
+            with limited():
                 graph = to_api_graph(read_workflow(path), info)
             converted += 1
             assert isinstance(graph, dict)
@@ -39,7 +39,7 @@ def test_a_workflow_of_ours_with_mutated_descriptions_of_nodes(tmp_path: Path) -
         if not isinstance(changed, dict) or not all(isinstance(node, dict) for node in changed.values()):
             continue  # refused where it comes in
         try:
-            with not_for_ever(60):
+            with limited():
                 to_api_graph(workflow, changed)
         except RenderError as error:
             assert str(error)
@@ -55,7 +55,7 @@ def test_mutated_job_tables_end_in_rows_or_a_sentence(tmp_path: Path, suffix: st
     for _ in range(100):
         path.write_bytes(mutated_bytes(content, generator))
         try:
-            with not_for_ever(60):
+            with limited():
                 read_job_table(path)
         except RenderError as error:
             assert str(path) in str(error) or path.name in str(error)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from motionrag_nodes.checkpoints.pack import load_pack
 from motionrag_nodes.errors import PackInvalid, PackNotFound
-from tests.mutations import as_json, mutated_bytes, not_for_ever
+from tests.mutations import as_json, limited, mutated_bytes
 
 MUTATED = 300
 
@@ -22,7 +22,7 @@ def test_mutated_packs_end_in_a_pack_or_a_sentence(tmp_path: Path, write_tiny_pa
         json_file = path.name == "pack.json"
         path.write_bytes(as_json(values, generator) if json_file else mutated_bytes(files[path], generator))
         try:
-            with not_for_ever(60):
+            with limited():
                 load_pack(folder)
         except (PackInvalid, PackNotFound) as error:
             refused += 1

@@ -1,6 +1,7 @@
 """Tokens on demand: a pack whose tokens are not stored encodes the neighbours' videos, says so, and remembers."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +69,18 @@ def test_videos_of_folders_that_were_not_indexed_here_are_left_alone(
         retrieve_neighbours(database, encoder=OtherTokens(), prompt="a ball", top_k=2)
     allowed = AllowedFolders.of_user([folder])
     assert len(retrieve_neighbours(database, encoder=OtherTokens(), prompt="a ball", top_k=2, sources=allowed)) == 2
+
+
+def test_sources_relative_to_declared_roots(tmp_path: Path, folder: Path, encoder) -> None:
+    """As another program may write them: the database lies beside its videos, wherever both were put."""
+    videos = Path(shutil.copytree(folder, tmp_path / "videos"))
+    build_database([videos], output=tmp_path / "db", encoder=encoder, workers=1)
+    database = MotionDatabase.open(tmp_path / "db")
+    rows = [replace(row, source=Path(row.source).name) for row in database.rows(database.ids()[:2])]
+    with pytest.raises(NeighboursNotFound, match="no absolute path of a file"):
+        module.tokens_of_rows(database, rows, encoder=OtherTokens())
+    database.manifest = replace(database.manifest, roots=("../videos",))
+    assert len(module.tokens_of_rows(database, rows, encoder=OtherTokens()).ids) == 2
 
 
 def test_reading_on_demand_can_be_stopped(database: MotionDatabase) -> None:

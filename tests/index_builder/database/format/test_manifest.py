@@ -1,6 +1,7 @@
 """Manifests: exact bytes, strict reading, refusal of newer formats, unsafe paths and any changed byte."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,22 @@ def test_the_newest_generations_of_many_folders(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     folders = {name: tmp_path / name for name in ("good", "odd", "empty", "file", "gone")}
     assert newest_generations(folders) == {"good": 3}
+
+
+def test_a_folder_that_cannot_be_listed_is_named(tmp_path: Path, monkeypatch, caplog) -> None:
+    write(tmp_path, 3)
+    monkeypatch.setattr("os.listdir", lambda _: (_ for _ in ()).throw(PermissionError(13, "Permission denied")))
+    assert newest_generations({"locked": tmp_path}) == {"locked": None}
+    assert "the database locked: expected to list the folder" in caplog.text
+
+
+def test_roots_are_kept_and_bounded(tmp_path: Path) -> None:
+    assert b'"roots"' not in manifest(1).to_bytes()
+    rooted = replace(manifest(1), roots=("/videos", "../videos"))
+    assert parse_manifest(rooted.to_bytes(), generation=1, name="m") == rooted
+    for roots in (("x",) * 65, ("x" * 5000,), (5,), ([],)):
+        with pytest.raises(DatabaseDamaged, match="roots"):
+            parse_manifest(replace(rooted, roots=roots).to_bytes(), generation=1, name="m")
 
 
 def test_comes_back_equal(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from index_builder.errors import MotionRAGError
 from motionrag_nodes.batch_render.server.answers import PromptRun, read_end
 from motionrag_nodes.batch_render.server.client import JOB_MARK, ComfyUIClient
 from tests.motionrag_nodes.batch_render.graphs import object_info
-from tests.mutations import as_json, mutated
+from tests.mutations import as_json, limited, mutated
 
 ROUNDS = 45
 GRAPH = {"9": {"class_type": "SaveImage", "inputs": {"images": ["8", 0]}, "_meta": {"title": "Save"}}}
@@ -78,7 +78,8 @@ async def play(picture: Path, generator: random.Random) -> int:
 
 def test_mutated_answers_end_in_results_or_sentences(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"png")
-    refused = asyncio.run(play(tmp_path / "a.png", random.Random(11)))
+    with limited(seconds=300):
+        refused = asyncio.run(play(tmp_path / "a.png", random.Random(11)))
     assert 0 < refused < 8 * ROUNDS
 
 
@@ -87,6 +88,7 @@ def test_mutated_histories_and_refusals() -> None:
     for number in range(200):
         run = PromptRun(prompt_id="id-1")
         try:
-            read_end(run, mutated(ENTRY if number % 2 else FAILED, generator), GRAPH, saving=frozenset({"9"}))
+            with limited():
+                read_end(run, mutated(ENTRY if number % 2 else FAILED, generator), GRAPH, saving=frozenset({"9"}))
         except MotionRAGError as error:
             assert str(error)

@@ -21,7 +21,7 @@ from motionrag_nodes.batch_render.server import client as client_module
 from motionrag_nodes.batch_render.server import http
 from motionrag_nodes.batch_render.server.answers import PromptRun, ServerFile, read_end
 from motionrag_nodes.batch_render.server.client import ComfyUIClient
-from tests.mutations import as_json, mutated_bytes
+from tests.mutations import as_json, limited, mutated_bytes
 
 FILE = ServerFile("9", "a.png", "", "output")
 EVENTS = [
@@ -57,7 +57,8 @@ def run(handler: Handler, use: Callable[[ComfyUIClient], Awaitable[object]]) -> 
         async with asked(handler) as client:
             return await asyncio.wait_for(use(client), 60)
 
-    return asyncio.run(play())
+    with limited(seconds=120):
+        return asyncio.run(play())
 
 
 def test_an_answer_without_end_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
