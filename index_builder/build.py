@@ -36,6 +36,7 @@ from index_builder.database.commit.segment_rows import joined
 from index_builder.database.format.manifest import FIRST_VERSION, FORMAT_VERSION, Manifest, TokensSpace
 from index_builder.database.maintain.near_duplicates import NearDuplicateGuard
 from index_builder.database.maintain.writer import DatabaseWriter
+from index_builder.engines.batch_size import BatchSize
 from index_builder.engines.encode import encode_clips
 from index_builder.engines.engine import Engine, EngineWork, Event, WrittenSegment
 from index_builder.engines.local import LocalEngine
@@ -145,6 +146,7 @@ class _Build:
         self.guard = None if alike is None else NearDuplicateGuard(writer.database, alike)
         self.started = self.last_commit = time.monotonic()
         self.ledger = Ledger(entry.source if isinstance(entry, VideoFile) else entry.path for entry in found)
+        self.batch = BatchSize(options.batch_clips, encoder.device)
         self.waiting: list[Decoded] = []
         self.encoded: list[RowBatch] = []
         self.first_source: dict[str, str] = {}
@@ -248,7 +250,7 @@ class _Build:
             self._commit_written(event)
         elif event is not None:
             self.waiting.append(event)
-        if len(self.waiting) >= self.options.batch_clips:
+        if len(self.waiting) >= self.batch.clips:
             self._encode()
         overdue = time.monotonic() - self.last_commit > self.options.commit_sec
         if self._encoded_rows >= self.options.commit_clips or (self.encoded and overdue):
@@ -267,7 +269,8 @@ class _Build:
         if not self.waiting:
             return
         decoded, self.waiting = self.waiting, []
-        batch, failed = encode_clips(self.encoder, decoded)
+        with self.batch.learning(len(decoded)):
+            batch, failed = encode_clips(self.encoder, decoded)
         for clip in failed:
             self._fail(clip)
         if batch is not None and (kept := batch.without(self._near_duplicates(batch))) is not None:

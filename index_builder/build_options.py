@@ -21,8 +21,9 @@ class BuildOptions:
     videos serves. Rows of a table may give clips their windows. workers: decode processes of the local engine, by
     default one a processor. clips_per_video: windows of each longer video, None for as many as fit; with
     `scene_threshold` (27 suits most) of each of its scenes. near_duplicates in (0, 1]: a clip that resembles an earlier
-    one at least so much is skipped (see `near_duplicates`). Clips are encoded `batch_clips` at a time; a segment is
-    committed every `commit_clips` clips or `commit_sec` seconds. index_plan: how the finished database is indexed.
+    one at least so much is skipped (see `near_duplicates`). Clips are encoded `batch_clips` at a time, by default as
+    many as an accelerator has memory for, else a few; a segment is committed every `commit_clips` clips or
+    `commit_sec` seconds. index_plan: how the finished database is indexed.
     """
 
     captions: CaptionPlan | Path | None = None
@@ -31,13 +32,13 @@ class BuildOptions:
     scene_threshold: float | None = None
     near_duplicates: float | None = None
     limits: DecodeLimits = field(default_factory=DecodeLimits)
-    batch_clips: int = 8
+    batch_clips: int | None = None
     commit_clips: int = 512
     commit_sec: float = 60.0
     index_plan: IndexPlan | None = None
 
     def __post_init__(self) -> None:
-        if min(self.batch_clips, self.commit_clips) < 1:
+        if self.commit_clips < 1 or (self.batch_clips is not None and self.batch_clips < 1):
             raise InvalidSetting(
                 f"expected batch_clips and commit_clips of at least 1, received {self.batch_clips}, "
                 f"{self.commit_clips}: raise them"

@@ -37,14 +37,14 @@ class EngineWork:
     """What a build asks of its engine.
 
     `database` is the folder that is being built. Clips are wanted as `reading` says. Engines that encode too encode
-    `batch_clips` at a time, and write at most `commit_clips` into the segment of a `new_ticket`. Where
-    `scene_threshold` is given, inspection finds each video's cuts too.
+    `batch_clips` at a time (None: see `BatchSize`), and write at most `commit_clips` into the segment of a
+    `new_ticket`. Where `scene_threshold` is given, inspection finds each video's cuts too.
     """
 
     database: Path
     reading: Reading
     limits: DecodeLimits
-    batch_clips: int
+    batch_clips: int | None
     commit_clips: int
     new_ticket: Callable[[], SegmentTicket]
     scene_threshold: float | None = None

@@ -15,6 +15,7 @@ from index_builder.clips.find import VideoFile
 from index_builder.clips.messages import Failed, Inspected
 from index_builder.clips.timeline import Timeline
 from index_builder.clips.windows import PlannedClip
+from index_builder.engines.batch_size import FEW
 from index_builder.engines.engine import EngineWork, Event, Plan
 from index_builder.engines.shards import IndexShard, InspectShard
 
@@ -60,7 +61,7 @@ class ShardRun:
         self.timelines: dict[VideoFile, Timeline] = {}
         self.next_to_plan = 0
         even = len(videos) // (SHARDS_PER_WORKER * crew.size)
-        self.shard_clips = max(work.batch_clips, min(work.commit_clips, even))
+        self.shard_clips = max(work.batch_clips or FEW, min(work.commit_clips, even))
 
     def events(self) -> Iterator[Event | None]:
         """Segments and failures in the order in which they come, None while none does."""

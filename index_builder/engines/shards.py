@@ -14,6 +14,7 @@ from index_builder.clips.windows import PlannedClip
 from index_builder.clips.workers import DecodePool
 from index_builder.database.commit.segment_files import RowBatch, SegmentTicket
 from index_builder.database.commit.segment_rows import joined
+from index_builder.engines.batch_size import BatchSize
 from index_builder.engines.encode import encode_clips
 from index_builder.engines.engine import WrittenSegment
 from index_builder.engines.local import decode_tasks
@@ -76,7 +77,7 @@ class ShardWorker:
         database: Path,
         processes: int,
         limits: DecodeLimits,
-        batch_clips: int,
+        batch_clips: int | None,
         scene_threshold: float | None = None,
     ) -> None:
         self.make_encoder, self.database, self.scene_threshold = make_encoder, database, scene_threshold
@@ -93,7 +94,8 @@ class ShardWorker:
                 "database on storage that every node mounts under the same path"
             )
         self.encoder = self.make_encoder()
-        ahead = max(2 * self.processes, self.batch_clips)
+        self.batch = BatchSize(self.batch_clips, self.encoder.device)
+        ahead = max(2 * self.processes, self.batch.clips)
         self.pool = DecodePool(workers=self.processes, limits=self.limits, answers=ahead)
         self.pool.__enter__()
 
@@ -121,7 +123,8 @@ class ShardWorker:
 
         def encode() -> None:
             if waiting:
-                done, unfit = encode_clips(self.encoder, waiting)
+                with self.batch.learning(len(waiting)):
+                    done, unfit = encode_clips(self.encoder, waiting)
                 encoded.extend([done] if done else [])
                 failed.extend(unfit)
                 waiting.clear()
@@ -132,7 +135,7 @@ class ShardWorker:
                 self.pool.submit(task)
         for answer in self._answers():
             failed.append(answer) if isinstance(answer, Failed) else waiting.append(answer)
-            if len(waiting) >= self.batch_clips:
+            if len(waiting) >= self.batch.clips:
                 encode()
         encode()
         if not encoded:

@@ -40,10 +40,11 @@ class ClipEncoder(Protocol):
     `retrieval_fingerprint`, `retrieval_description` and `embedding_dim` are the space of frame embeddings, and of text
     too unless `text_space` is one of its own; `tokens_fingerprint` names the motion encoder, appearance encoder and
     resamplers together. `reading` of windows of `clip_seconds` seconds
-    are what `encode` expects of each clip.
+    are what `encode` expects of each clip. `device` is where it computes, as torch calls it.
     """
 
     name: str
+    device: str
     retrieval_fingerprint: str
     retrieval_description: str
     embedding_dim: int

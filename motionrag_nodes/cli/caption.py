@@ -9,6 +9,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from index_builder.errors import InvalidSetting
+from motionrag_nodes.cli.devices import chosen_device
 from motionrag_nodes.cli.index_build_options import Inputs
 from motionrag_nodes.cli.index_options import AsJson
 from motionrag_nodes.cli.terminal import Console, escape, print_json
@@ -37,7 +38,10 @@ def caption(
     ] = None,
     prompt: Annotated[str | None, typer.Option("--prompt", help="What to ask. (default: see --show-prompt)")] = None,
     show_prompt: Annotated[bool, typer.Option("--show-prompt", help="Print what is asked, and do nothing.")] = False,
-    device: Annotated[str, typer.Option("--device", help="Of a model on this machine: cpu, cuda, mps.")] = "cpu",
+    device: Annotated[
+        str,
+        typer.Option("--device", help="Of a model here: cpu, cuda, mps; auto takes an accelerator if it can."),
+    ] = "auto",
     short_side: Annotated[int, typer.Option("--short-side", min=64, help="Pixels of the frames' short side.")] = 320,
     max_seconds: Annotated[float, typer.Option("--max-seconds", help="Leave longer videos out.")] = 60.0,
     max_tokens: Annotated[int, typer.Option("--max-tokens", min=8, help="Longest answer.")] = 128,
@@ -98,7 +102,7 @@ def _captioner(model: str, endpoint: str | None, device: str, max_tokens: int) -
         return EndpointCaptioner(endpoint, model=model, max_tokens=max_tokens)
     from index_builder.captioning.local_model import load_local_captioner
 
-    return load_local_captioner(model, device=device, max_tokens=max_tokens)
+    return load_local_captioner(model, device=chosen_device(device), max_tokens=max_tokens)
 
 
 def _tell(report: CaptioningReport, as_json: bool) -> None:

@@ -52,7 +52,7 @@ def add(
     max_decode_seconds: MaxDecodeSeconds = MAX_DECODE_SECONDS,
     max_memory_mib: MaxMemory = MAX_MEMORY_MIB,
     max_video_hours: MaxVideoHours = MAX_VIDEO_HOURS,
-    batch: Batch = 8,
+    batch: Batch = None,
     device: Device = "auto",
     page: Page = None,
     as_json: AsJson = False,

@@ -80,7 +80,7 @@ def build(
     max_decode_seconds: MaxDecodeSeconds = MAX_DECODE_SECONDS,
     max_memory_mib: MaxMemory = MAX_MEMORY_MIB,
     max_video_hours: MaxVideoHours = MAX_VIDEO_HOURS,
-    batch: Batch = 8,
+    batch: Batch = None,
     device: Device = "auto",
     engine: Annotated[EngineName, typer.Option("--engine", help="What decodes and encodes.")] = EngineName.local,
     ray_address: Annotated[

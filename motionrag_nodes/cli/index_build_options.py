@@ -76,7 +76,10 @@ MaxMemory = Annotated[
 ]
 MaxVideoHours = Annotated[float, typer.Option("--max-video-hours", help="Refuse longer videos, in hours.")]
 Batch = Annotated[
-    int, typer.Option("--batch", help="Clips encoded at a time; fewer where the device has no memory for so many.")
+    int | None,
+    typer.Option(
+        "--batch", help="Clips encoded at a time. [default: 8; on a GPU as many as its memory holds, up to 64]"
+    ),
 ]
 Device = Annotated[
     str,

@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 
 from motionrag_nodes.cli import index_options
+from motionrag_nodes.cli.devices import chosen_device
 from motionrag_nodes.cli.index_build_options import (
     CaptionColumn,
+    Device,
     Inputs,
     Several,
     SeveralCaptions,
@@ -28,6 +30,7 @@ def caption(
     caption_column: CaptionColumn = None,
     several_captions: SeveralCaptions = Several.first,
     pack: Pack = "tiny",
+    device: Device = "auto",
     target_recall: TargetRecall = DEFAULT_TARGET_RECALL,
     dry_run: DryRun = False,
     as_json: AsJson = False,
@@ -40,7 +43,7 @@ def caption(
 
     captions = caption_plan(table, caption_column, several_captions)
     opened = MotionDatabase.open(database)
-    encoder = index_options.load_encoder(pack)
+    encoder = index_options.load_encoder(pack, device=chosen_device(device))
     check_encoder(opened, encoder, mode="text")
     with counting_bars("encoding", "indexing") as (progress, indexing):
         plan = index_plan(target_recall=target_recall, progress=indexing)

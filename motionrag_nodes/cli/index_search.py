@@ -12,6 +12,8 @@ from rich.table import Table
 
 from index_builder.errors import InvalidSetting
 from motionrag_nodes.cli import index_options
+from motionrag_nodes.cli.devices import chosen_device
+from motionrag_nodes.cli.index_build_options import Device
 from motionrag_nodes.cli.index_options import AsJson, Database, Pack
 from motionrag_nodes.cli.index_selection import CaptionWords, MaxSeconds, MinSeconds, Sources, row_filter
 from motionrag_nodes.cli.picture_file import check_picture_file, save_picture
@@ -54,6 +56,7 @@ def search(
     max_seconds: MaxSeconds = None,
     sheet: Annotated[Path | None, typer.Option("--sheet", help="Write a contact sheet (.png or .jpg).")] = None,
     pack: Pack = "tiny",
+    device: Device = "auto",
     allow_source: Annotated[
         list[Path] | None,
         typer.Option(
@@ -84,7 +87,7 @@ def search(
     opened = MotionDatabase.open(database).narrowed(where)
     picture = read_picture(image) if image is not None else None
     given = SearchMode.image if prompt is None else SearchMode.text if image is None else SearchMode.text_then_image
-    encoder = index_options.load_encoder(pack)
+    encoder = index_options.load_encoder(pack, device=chosen_device(device))
     index_options.say_what_is_unlike(encoder, prompt=prompt if prompt and prompt.strip() else None, picture=picture)
     asked = {
         "encoder": encoder,

@@ -32,7 +32,7 @@ class PackClipEncoder:
     def __init__(self, pack: ClipModels) -> None:
         self.pack = pack
         encoders = pack.config.encoders
-        self.name = pack.name
+        self.name, self.device = pack.name, str(pack.device)
         self.retrieval_fingerprint = encoders["retrieval"].fingerprint
         self.tokens_fingerprint = pack.tokens_fingerprint
         self.tokens_per_clip = pack.config.motion_resampler.num_queries

@@ -32,6 +32,7 @@ class ProjectionEncoder:
             self.text_space = EmbeddingSpace(
                 fingerprint=f"words-{seed}-{text_dim}", description=f"fixed words {seed} ({text_dim})", dim=text_dim
             )
+        self.device = "cpu"
         self.tokens_fingerprint = f"projection-tokens-{seed}"
         self.tokens_per_clip, self.token_dim = 4, 6
         self.clip_seconds, self.reading = 2.0, Reading(frames=16, short_side=short_side)

@@ -103,7 +103,7 @@ def test_options_are_one_thing_and_single_choices_replace_its_own(
 ) -> None:
     options = BuildOptions(workers=1, clips_per_video=2)
     report = build_database([video_folder], output=tmp_path / "db", encoder=encoder, options=options, batch_clips=3)
-    assert len(report.indexed) == 5 and options.batch_clips == 8
+    assert len(report.indexed) == 5 and options.batch_clips is None
     with pytest.raises(TypeError, match="clips_a_video"):
         build_database([video_folder], output=tmp_path / "db", encoder=encoder, clips_a_video=2)
     for wrong, message in (

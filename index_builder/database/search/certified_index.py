@@ -15,6 +15,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from index_builder.database.format.manifest_check import is_count
+from index_builder.database.search.vector_work import VectorWork, available_work
 from index_builder.errors import InvalidSetting, RecallBelowTarget
 from index_builder.plain_text import plain_logger
 
@@ -102,13 +103,20 @@ def build_index(vectors: Vectors, plan: IndexPlan | None = None) -> BuiltIndex:
             if plan.progress:
                 plan.progress(added, vectors.row_count)
         return BuiltIndex(content=_serialised(index), kind="flat", facts={"recall_at_10": 1.0, "queries": 0})
-    return _build_approximate(vectors, plan, kind)
+    *quicker, last = available_work()
+    for work in quicker:
+        try:
+            return _build_approximate(vectors, plan, kind, work)
+        except RuntimeError as error:  # FAISS's for all that goes wrong, too little memory included
+            reason = str(error).strip().splitlines()[-1:] or [type(error).__name__]
+            logger.warning("building the index on %s failed (%s): %s build it", work.name, reason[0], last.name)
+    return _build_approximate(vectors, plan, kind, last)
 
 
-def _build_approximate(vectors: Vectors, plan: IndexPlan, kind: str) -> BuiltIndex:
+def _build_approximate(vectors: Vectors, plan: IndexPlan, kind: str, work: VectorWork) -> BuiltIndex:
     held = _spread(vectors.row_count, min(HELD_OUT_ROWS, vectors.row_count // 10))
     queries = vectors.rows(held)
-    index, name, effort_name = _empty_index(vectors, kind)
+    index, name, effort_name = _empty_index(vectors, kind, work)
     neighbours = min(NEIGHBOURS, vectors.row_count - len(held))
     best = np.full((len(queries), neighbours), -1.0, dtype=np.float32)
     start = 0
@@ -116,8 +124,8 @@ def _build_approximate(vectors: Vectors, plan: IndexPlan, kind: str) -> BuiltInd
         keep = np.setdiff1d(np.arange(start, start + len(part)), held, assume_unique=True)
         for block in np.split(keep, range(ADD_ROWS, len(keep), ADD_ROWS)):
             rows = np.ascontiguousarray(part[block - start], dtype=np.float32)
-            index.add_with_ids(rows, block.astype(np.int64))
-            scores = np.concatenate([best, queries @ rows.T], axis=1)
+            work.add(index, rows, block.astype(np.int64))
+            scores = np.concatenate([best, work.best_scores(queries, rows, neighbours)], axis=1)
             best = -np.partition(-scores, neighbours - 1, axis=1)[:, :neighbours]
             if plan.progress:
                 plan.progress(start + int(block[-1] - start + 1) if len(block) else start, vectors.row_count)
@@ -126,7 +134,7 @@ def _build_approximate(vectors: Vectors, plan: IndexPlan, kind: str) -> BuiltInd
     asked = np.flatnonzero(queries.any(axis=1))
     judged = asked if len(asked) else np.arange(len(queries))
     facts = _tune(index, queries[judged], best[judged], effort_name, plan, kind)
-    index.add_with_ids(queries, held)
+    work.add(index, queries, held)
     content = _serialised(index)
     return BuiltIndex(content=content, kind=name, facts={**facts, **_structure(index, kind, content)})
 
@@ -149,7 +157,7 @@ def _spread(rows: int, count: int) -> np.ndarray:
     return np.sort(np.random.default_rng(0).choice(rows, size=max(count, 1), replace=False))
 
 
-def _empty_index(vectors: Vectors, kind: str):
+def _empty_index(vectors: Vectors, kind: str, work: VectorWork):
     """The index, its name, and the name of its search effort."""
     import faiss
 
@@ -164,7 +172,7 @@ def _empty_index(vectors: Vectors, kind: str):
         return index, f"hnsw{HNSW_LINKS}_sqfp16", "efSearch"
     lists = min(IVF_LISTS, max(1, vectors.row_count // TRAINING_ROWS_PER_LIST))
     index = faiss.index_factory(vectors.dim, f"IVF{lists}_HNSW{HNSW_LINKS},SQfp16", faiss.METRIC_INNER_PRODUCT)
-    index.train(vectors.rows(_spread(vectors.row_count, min(vectors.row_count, lists * TRAINING_ROWS_PER_LIST))))
+    work.train(index, vectors.rows(_spread(vectors.row_count, min(vectors.row_count, lists * TRAINING_ROWS_PER_LIST))))
     return index, f"ivf{lists}_hnsw{HNSW_LINKS}_sqfp16", "nprobe"
 
 
