@@ -21,8 +21,10 @@ TS_PACKET_BYTES, TS_SYNC = 188, 0x47
 def refuse_encrypted(path: Path, packet: av.Packet, format_name: str) -> None:
     """Raises ClipUnreadable when the stream of `packet`, its first, is encrypted."""
     tag = packet.stream.codec_context.codec_tag if packet.stream.codec_context else ""
+    # Before version 16 PyAV does not tell of side data.
+    tells = getattr(packet, "has_sidedata", None)
     if (
-        packet.has_sidedata("encryption_info")
+        (tells is not None and tells("encryption_info"))
         or tag.strip() in FAIRPLAY
         or (format_name == "asf" and any(mark in _head(path) for mark in ASF_OBJECTS))
         or (format_name == "mpegts" and _is_scrambled(_head(path)))

@@ -8,10 +8,12 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from index_builder.clips import animated_webp
 from index_builder.clips.orientation import UPRIGHT, Orientation
@@ -31,18 +33,20 @@ LOG_PREFIX = re.compile(r"\[\d\d:\d\d:\d\d\] \S+?:\d+: ")
 
 @dataclass(frozen=True)
 class Shown:
-    """A decoded frame: its time from the video's first, its orientation, and whether the decoder had to guess some."""
+    """A decoded frame: its time from the video's first, its orientation, whether the decoder had to guess some, and
+    what converts it: one for all frames of a pass, since making one costs more than a conversion."""
 
     time_sec: float
     picture: av.VideoFrame | np.ndarray
     orientation: Orientation = UPRIGHT
     damaged: bool = False
+    converter: VideoReformatter | None = None
 
     def pixels(self) -> np.ndarray:
         """uint8 RGB [H, W, 3], upright."""
         if isinstance(self.picture, np.ndarray):
             return self.picture
-        return self.orientation.upright(self.picture.to_ndarray(format="rgb24", interpolation="BICUBIC"))
+        return self.orientation.upright(self._converted(interpolation="BICUBIC"))
 
     def small(self, short_side: int) -> np.ndarray:
         """uint8 RGB [H, W, 3] as stored, the short side about `short_side`, quickly rather than well."""
@@ -51,7 +55,21 @@ class Shown:
             return np.ascontiguousarray(self.picture[::step, ::step])
         scale = min(1.0, short_side / min(self.picture.width, self.picture.height))
         width, height = (max(8, round(length * scale)) for length in (self.picture.width, self.picture.height))
-        return self.picture.to_ndarray(format="rgb24", width=width, height=height)
+        return self._converted(interpolation="BILINEAR", width=width, height=height)
+
+    def _converted(self, **wanted: int | str) -> np.ndarray:
+        converter = self.converter or VideoReformatter()
+        return converter.reformat(self.picture, format="rgb24", **wanted, **_one_thread()).to_ndarray()
+
+
+@cache
+def _one_thread() -> dict[str, int]:
+    """What keeps a converter to the worker's own processor. PyAV once knew no such word, and then used one thread."""
+    try:
+        VideoReformatter().reformat(av.VideoFrame(2, 2, "yuv420p"), format="rgb24", threads=1)
+    except TypeError:
+        return {}
+    return {"threads": 1}
 
 
 Reader = Callable[[Path, Timeline, np.ndarray, Progress], Iterator[Shown]]
@@ -106,12 +124,12 @@ def timed_frames(path: Path, timeline: Timeline, wanted_sec: np.ndarray, progres
 
 def counted_frames(path: Path, timeline: Timeline, wanted_sec: np.ndarray, progress: Progress) -> Iterator[Shown]:
     """Every frame from the first on: the n-th that is shown has the n-th time."""
-    times = timeline.times_sec
+    times, converter = timeline.times_sec, VideoReformatter()
     with _opened(path, timeline, progress) as (container, stream):
         for place, (frame, damaged) in enumerate(_decoded(container, stream)):
             if place >= len(times):
                 raise ClipUnreadable(f"more frames come than its {len(times)} packets promise")
-            yield _shown(frame, times[place], damaged, timeline)
+            yield Shown(times[place], frame, timeline.orientation, damaged, converter)
 
 
 def decord_frames(path: Path, timeline: Timeline, wanted_sec: np.ndarray, progress: Progress) -> Iterator[Shown]:
@@ -203,14 +221,12 @@ def _packets(container, stream) -> Iterator[av.Packet | None]:
 
 
 def _timed(decoded: Iterator[tuple[av.VideoFrame, bool]], timeline: Timeline) -> Iterator[Shown]:
+    converter = VideoReformatter()
     for frame, damaged in decoded:
         if frame.pts is None:
             raise ClipUnreadable("a frame comes without a time")
-        yield _shown(frame, (frame.pts - timeline.origin_ticks) * timeline.tick_sec, damaged, timeline)
-
-
-def _shown(frame: av.VideoFrame, time_sec: float, damaged: bool, timeline: Timeline) -> Shown:
-    return Shown(time_sec, frame, timeline.orientation, damaged)
+        time_sec = (frame.pts - timeline.origin_ticks) * timeline.tick_sec
+        yield Shown(time_sec, frame, timeline.orientation, damaged, converter)
 
 
 def _plain_decord(error: BaseException) -> str:

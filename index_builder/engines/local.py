@@ -13,11 +13,13 @@ from index_builder.clips.reading import Reading
 from index_builder.clips.timeline import Timeline
 from index_builder.clips.windows import PlannedClip
 from index_builder.clips.workers import DecodePool
+from index_builder.engines.batch_size import FEW
 from index_builder.engines.engine import EngineWork, Plan
 
 MAX_DEFAULT_WORKERS = 8
-# A long film is shared by the workers. Each part begins with a seek, which may decode a few seconds for nothing.
-CLIPS_AT_A_TIME = 64
+# A long film is shared by the workers. Each part begins with a seek, which may decode a few seconds for nothing; parts
+# become smaller towards the end, so that no worker is left alone with a large one.
+CLIPS_AT_A_TIME, LEAST_CLIPS, PARTS_OF_THE_REST = 64, 8, 4
 
 
 def default_workers() -> int:
@@ -37,7 +39,7 @@ class LocalEngine:
         waiting, decoding = deque(videos), deque()
         inspected: dict[VideoFile, Inspected | Failed] = {}
         to_plan = deque(videos)
-        ahead = max(2 * self.workers, work.batch_clips)
+        ahead = max(2 * self.workers, work.batch_clips or FEW)
         with DecodePool(workers=self.workers, limits=work.limits, answers=ahead) as pool:
             while True:
                 while pool.outstanding < 2 * ahead + self.workers and (decoding or waiting):
@@ -65,13 +67,10 @@ class LocalEngine:
 def decode_tasks(planned: Sequence[PlannedClip], timeline: Timeline, *, reading: Reading) -> list[DecodeTask]:
     """Asks decode workers for clips of one video: in parts where a part can be sought, else in one pass."""
     ordered = sorted(planned, key=lambda clip: clip.window)
-    step = CLIPS_AT_A_TIME if timeline.indexed and timeline.timed else max(1, len(ordered))
-    return [
-        DecodeTask(
-            clips=tuple(ordered[start : start + step]),
-            timeline=timeline,
-            reading=reading,
-            decoders=DECODERS,
-        )
-        for start in range(0, len(ordered), step)
-    ]
+    cut = timeline.indexed and timeline.timed
+    tasks = []
+    while ordered:
+        step = max(LEAST_CLIPS, min(CLIPS_AT_A_TIME, len(ordered) // PARTS_OF_THE_REST)) if cut else len(ordered)
+        part, ordered = tuple(ordered[:step]), ordered[step:]
+        tasks.append(DecodeTask(clips=part, timeline=timeline, reading=reading, decoders=DECODERS))
+    return tasks

@@ -7,7 +7,7 @@ from index_builder.clips.messages import Decoded, Failed
 from index_builder.clips.reading import Reading
 from index_builder.clips.timeline import DecodeLimits, read_timeline
 from index_builder.clips.windows import ClipWindow, PlannedClip, clip_windows, row_id
-from index_builder.engines.local import CLIPS_AT_A_TIME, LocalEngine, decode_tasks, default_workers
+from index_builder.engines.local import CLIPS_AT_A_TIME, LEAST_CLIPS, LocalEngine, decode_tasks, default_workers
 from tests.index_builder.engines.sample_work import engine_work
 from tests.index_builder.sample_videos import write_garbage, write_video
 
@@ -51,8 +51,11 @@ def test_only_what_can_be_sought_is_shared_by_the_workers(tmp_path: Path) -> Non
         path = write_video(tmp_path / name, frames=30, codec=codec)
         (video,) = find_videos([path])
         timeline = read_timeline(path, limits=DecodeLimits())
-        planned = [PlannedClip(video=video, window=ClipWindow(w, w + 10), row_id=str(w)) for w in reversed(range(150))]
+        planned = [PlannedClip(video=video, window=ClipWindow(w, w + 10), row_id=str(w)) for w in reversed(range(400))]
         tasks = decode_tasks(planned, timeline, reading=Reading(frames=4, short_side=32))
-        assert [clip.row_id for task in tasks for clip in task.clips] == [str(w) for w in range(150)]
+        assert [clip.row_id for task in tasks for clip in task.clips] == [str(w) for w in range(400)]
         counts[name] = [len(task) for task in tasks]
-    assert counts == {"v.mp4": [CLIPS_AT_A_TIME, CLIPS_AT_A_TIME, 150 - 2 * CLIPS_AT_A_TIME], "v.ts": [150]}
+    assert counts["v.ts"] == [400]
+    # Large parts first, so that little is sought; small ones last, so that all workers end together.
+    parts = counts["v.mp4"]
+    assert parts[0] == CLIPS_AT_A_TIME and parts == sorted(parts, reverse=True) and parts[-1] <= LEAST_CLIPS
