@@ -1,6 +1,7 @@
 """What pruning keeps: the error of adapted motion with all clips, and with a share chosen by coverage or by chance.
 
-The databases are of the demo world, and building one of 2,000 clips takes minutes: `--folder` keeps it.
+The databases are of the demo world, and building one of 2,000 clips takes minutes: `--folder` keeps it. There each
+motion has as many clips; `--steepness 1` makes few frequent and the others rare, as in clips that people collect.
 """
 
 from __future__ import annotations
@@ -30,11 +31,11 @@ RAG = next(row for row in ROWS if row.name == "rag")
 DRAWS = 3
 
 
-def measure(folder: Path, *, clips: int, targets: int, keep: float) -> list[dict]:
+def measure(folder: Path, *, clips: int, targets: int, keep: float, steepness: float) -> list[dict]:
     """The lines of the table; errors in variances of the targets' own motion tokens."""
     pack = load_pack("tiny")
     encoder, size = PackClipEncoder(pack), pack.config.generation.width
-    table = write_clips(folder / "clips", count=clips)
+    table = write_clips(folder / "clips", count=clips, steepness=steepness)
     build_database([folder / "clips"], output=folder / "db", encoder=encoder, captions=table, workers=1)
     whole, cases = MotionDatabase.open(folder / "db"), draw_cases("seen", targets)
     ids = np.array(whole.ids())
@@ -63,14 +64,18 @@ def measure(folder: Path, *, clips: int, targets: int, keep: float) -> list[dict
 def main(
     short: Annotated[bool, typer.Option("--short", help="200 clips, 32 targets.")] = False,
     keep: Annotated[float, typer.Option("--keep", help="Share that is kept.")] = 0.1,
+    steepness: Annotated[
+        float, typer.Option("--steepness", min=0, help="How uneven: the n-th motion has 1 / n^S of the first's clips.")
+    ] = 0.0,
     folder: Annotated[Path | None, typer.Option("--folder", help="Keep clips and database here.")] = None,
     json_path: Annotated[Path | None, typer.Option("--json", help="Write the results here.")] = None,
 ) -> None:
     """Measure and publish."""
     clips, targets = (200, 32) if short else (2000, 96)
     with tempfile.TemporaryDirectory() as temporary:
-        lines = measure(folder or Path(temporary), clips=clips, targets=targets, keep=keep)
-    conditions = {"keep": keep, "targets": targets, "goal": "within 10 % of all clips at a tenth of them"}
+        lines = measure(folder or Path(temporary), clips=clips, targets=targets, keep=keep, steepness=steepness)
+    conditions = {"keep": keep, "steepness": steepness, "targets": targets}
+    conditions |= {"goal": "within 10 % of all clips at a tenth of them"}
     publish(Result(title="Pruning", conditions=conditions, lines=lines), json_path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 
@@ -24,9 +25,14 @@ def read_sidecar(video: Path) -> str | None:
 
 
 def _read(path: Path) -> str | None:
-    # is_file follows links and is false for pipes and devices, which would wait for ever.
-    if not path.is_file():
-        return None
+    try:
+        # Follows links, and is false for pipes and devices, which would wait for ever.
+        if not path.is_file():
+            return None
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:  # beside a name of 255 bytes no file can lie that adds to it
+            return None
+        raise
     # Where a link leads, a private file may lie: captions are shown, searched and passed on.
     if path.is_symlink() and not path.resolve().is_relative_to(path.parent.resolve()):
         raise OSError("it is a link that leads out of the folder")

@@ -36,17 +36,19 @@ def write_clips(
     count: int,
     seed: int = 7,
     split: str = "train",
+    steepness: float = 0.0,
     on_clip: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Write `count` clips, motions in turn, into a folder per object colour, and captions.csv; returns the table.
 
-    Clips that are there already are kept: the same seed gives the same clips.
+    `steepness` above 0 makes few motions frequent and many rare: the n-th has 1 / n^steepness times the first one's
+    clips, as Zipf found of words. Clips that are there already are kept: the same seed gives the same clips.
     """
     rng = np.random.default_rng(seed)
-    motions = list(MOTIONS) if split != "unseen_motion" else None
+    motions = _in_turn(count, steepness=steepness, seed=seed) if split != "unseen_motion" else None
     rows = []
     for number in range(count):
-        chosen = None if motions is None else [motions[number % len(motions)]]
+        chosen = None if motions is None else [motions[number]]
         spec = draw_spec(rng, split=split, motions=chosen)
         caption = spec.caption(rng)
         path = folder / f"{spec.colour}" / f"{number:04d}_{spec.shape}.mp4"
@@ -64,3 +66,13 @@ def write_clips(
         writer.writerows(rows)
     os.replace(temporary, table)
     return table
+
+
+def _in_turn(count: int, *, steepness: float, seed: int) -> list[str]:
+    """The motion of each clip."""
+    names = list(MOTIONS)
+    if not steepness:
+        return [names[number % len(names)] for number in range(count)]
+    weights = np.arange(1, len(names) + 1) ** -steepness
+    drawn = np.random.default_rng([seed, 1]).choice(len(names), count, p=weights / weights.sum())
+    return [names[place] for place in drawn]

@@ -27,6 +27,13 @@ def test_text_beside_a_video(video: Path) -> None:
     assert read_sidecar(video) == "of another name"
 
 
+def test_a_name_of_255_bytes_leaves_no_room_for_another_ending(video: Path) -> None:
+    longest = video.with_name("x" * 251 + ".mp4")
+    assert read_sidecar(longest) is None
+    longest.with_suffix(".txt").write_text("a dog runs")
+    assert read_sidecar(longest) == "a dog runs"
+
+
 @pytest.mark.parametrize("name", ["clip.txt", "clip.mp4.txt", "clip.json"])
 def test_a_link_that_leads_out_is_not_read(video: Path, tmp_path: Path, name: str) -> None:
     (tmp_path / "secret").write_text('{"caption": "private"}')

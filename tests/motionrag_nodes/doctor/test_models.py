@@ -1,5 +1,6 @@
 """Packs and databases are opened, held to their fingerprints, and matched with each other."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from index_builder.build import build_database
 from index_builder.features.encoders import EncoderSpec
 from index_builder.features.sentence_encoder import DEFAULT_MODEL
-from motionrag_nodes.checkpoints.pack import MotionPack
+from motionrag_nodes.checkpoints.pack import MotionPack, load_pack
 from motionrag_nodes.checkpoints.published import encoder_spec, published_facts
 from motionrag_nodes.doctor import models
 from motionrag_nodes.doctor.findings import Finding
@@ -17,7 +18,8 @@ from motionrag_nodes.doctor.surroundings import Surroundings
 from motionrag_nodes.fetch.hub import Hub
 from motionrag_nodes.motion_tokens.pack_encoder import PackClipEncoder
 from tests.index_builder.projection_encoder import ProjectionEncoder
-from tests.index_builder.sample_videos import write_video
+from tests.index_builder.sample_videos import real_clips, write_video
+from training.demo_world.write_videos import write_clips
 
 
 @pytest.fixture
@@ -81,6 +83,17 @@ def test_databases_are_opened_and_matched_with_packs(tiny_pack: MotionPack, exam
     assert found["other_tokens"].level == "warning" and "of another pack" in found["other_tokens"].message
     assert found["foreign"].level == "problem" and "no pack found asks in its search space" in found["foreign"].message
     assert found["damaged"].level == "problem" and "motionrag index verify" in found["damaged"].remedy
+
+
+def test_clips_of_another_world_than_the_packs_are_told(examined, tmp_path: Path) -> None:
+    pack = load_pack(shutil.copytree(load_pack("tiny").folder, tmp_path / "packs" / "tiny"))
+    write_clips(tmp_path / "demo", count=5, seed=77)
+    for name, videos in (("real", real_clips()[:1]), ("own", [tmp_path / "demo"])):
+        build_database(videos, output=tmp_path / "databases" / name, encoder=PackClipEncoder(pack), workers=1)
+    found = examined(tmp_path / "packs", tmp_path / "databases")
+    assert found["real"].level == "warning" and "motionrag convert" in found["real"].remedy
+    assert "1 of 1 clips looked at are unlike the world that pack tiny was trained on" in found["real"].message
+    assert found["own"].level == "ok" and found["own"].message.endswith("fits tiny")
 
 
 def test_a_pack_with_an_encoder_of_captions(tiny_pack_of_two_spaces, tiny_pack, examined, tmp_path: Path) -> None:

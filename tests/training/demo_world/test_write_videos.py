@@ -5,6 +5,8 @@ from pathlib import Path
 
 import av
 
+from training.demo_world.captions import MOTION_PHRASES
+from training.demo_world.motions import MOTIONS
 from training.demo_world.write_videos import write_clips
 
 
@@ -26,3 +28,12 @@ def test_a_second_run_keeps_what_is_there(tmp_path: Path) -> None:
     before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.mp4")}
     write_clips(tmp_path, count=3)
     assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.mp4")} == before
+
+
+def test_motions_are_as_frequent_as_asked(tmp_path: Path) -> None:
+    phrases, shares = MOTION_PHRASES[next(iter(MOTIONS))], []
+    for steepness in (0.0, 3.0):
+        table = write_clips(tmp_path / str(steepness), count=20, steepness=steepness)
+        captions = [row["caption"] for row in csv.DictReader(table.open(encoding="utf-8"))]
+        shares.append(sum(any(phrase in caption for phrase in phrases) for caption in captions) / len(captions))
+    assert shares[0] < 0.3 and shares[1] > 0.5
