@@ -6,12 +6,11 @@ with all processors for both, the sum of the two would be the bound, not the lar
 
 Then a long film, all of its clips: see `benchmarks.film`.
 
-python -m benchmarks.indexing [--short] [--clips N] [--film-minutes N] [--json FILE]
+python -m benchmarks.indexing [--short] [--clips N] [--film-minutes N] [--film-height N] [--json FILE]
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +21,7 @@ import torch
 import typer
 
 from benchmarks.film import measure_film
-from benchmarks.measure import Result, publish, side_by_side
+from benchmarks.measure import Result, busy_neighbour, publish, side_by_side
 from index_builder.build import build_database
 from index_builder.captions.captions import CaptionPlan, Captions
 from index_builder.clips.find import VideoFile, find_videos
@@ -79,29 +78,6 @@ def one_torch_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-@contextmanager
-def busy_neighbour() -> Iterator[None]:
-    """Another process that multiplies matrices on one thread for a while."""
-    context = multiprocessing.get_context("spawn")
-    started = context.Event()
-    neighbour = context.Process(target=_multiply, args=(started,), daemon=True)
-    neighbour.start()
-    started.wait()
-    try:
-        yield
-    finally:
-        neighbour.kill()
-        neighbour.join()
-
-
-def _multiply(started) -> None:
-    torch.set_num_threads(1)
-    matrix = torch.randn(256, 256)
-    started.set()
-    while True:
-        torch.mm(matrix, matrix)
-
-
 def measure(clips: int, *, repeats: int) -> list[dict]:
     """The lines of the table."""
     encoder = PackClipEncoder(load_pack("tiny"))
@@ -148,6 +124,7 @@ def main(
     short: Annotated[bool, typer.Option("--short", help="160 clips, one repeat, a film of 2 minutes.")] = False,
     clips: Annotated[int, typer.Option("--clips", help="How many clips of the demo world; 0 leaves them out.")] = 640,
     film_minutes: Annotated[int, typer.Option("--film-minutes", help="Length of the film; 0 leaves it out.")] = 60,
+    film_height: Annotated[int, typer.Option("--film-height", help="Its height in pixels, at 16:9.")] = 720,
     json_path: Annotated[Path | None, typer.Option("--json", help="Write the results here.")] = None,
 ) -> None:
     """Measure and publish."""
@@ -159,9 +136,10 @@ def main(
         publish(Result(title="Indexing against its bounds", conditions=described, lines=lines), json_path)
     if film_minutes:
         with one_torch_thread():
-            lines = measure_film(PackClipEncoder(load_pack("tiny")), minutes=film_minutes, workers=default_workers())
+            encoder, workers = PackClipEncoder(load_pack("tiny")), default_workers()
+            lines = measure_film(encoder, minutes=film_minutes, height=film_height, workers=workers)
         film_json = json_path and json_path.with_stem(f"{json_path.stem}_film")
-        described = {"film minutes": film_minutes, **conditions}
+        described = {"film minutes": film_minutes, "film height": film_height, **conditions}
         publish(Result(title="A long film, all of its clips", conditions=described, lines=lines), film_json)
 
 

@@ -7,7 +7,8 @@ import multiprocessing
 import os
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -63,6 +64,31 @@ def in_own_process(function: Callable[..., Any], *arguments: Any) -> Any:
     """The function's value, from a fresh process, so that memory of one contender does not count for another."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(function, arguments)
+
+
+@contextmanager
+def busy_neighbour() -> Iterator[None]:
+    """Another process that multiplies matrices on one thread for a while."""
+    context = multiprocessing.get_context("spawn")
+    started = context.Event()
+    neighbour = context.Process(target=_multiply, args=(started,), daemon=True)
+    neighbour.start()
+    started.wait()
+    try:
+        yield
+    finally:
+        neighbour.kill()
+        neighbour.join()
+
+
+def _multiply(started) -> None:
+    import torch
+
+    torch.set_num_threads(1)
+    matrix = torch.randn(256, 256)
+    started.set()
+    while True:
+        torch.mm(matrix, matrix)
 
 
 @dataclass(frozen=True, kw_only=True)
