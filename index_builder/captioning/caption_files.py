@@ -139,14 +139,22 @@ def _new_beside(path: Path, content: bytes) -> Path:
     """A file of a name that nobody can have put there before, as a link to another file."""
     temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
     with temporary.open("xb") as stream:
-        stream.write(content)
+        try:
+            stream.write(content)
+            stream.flush()
+        except OSError:  # half a table on a full disk helps nobody
+            temporary.unlink(missing_ok=True)
+            raise
     return temporary
 
 
 def _replace(path: Path, content: bytes) -> None:
     temporary = _new_beside(path, content)
-    _sync(temporary)
-    os.replace(temporary, path)
+    try:
+        _sync(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _has_sidecar(video: VideoFile) -> bool:
