@@ -97,3 +97,7 @@ class GenerationInterrupted(MotionRAGError):
 
 class NeighboursNotFound(MotionRAGError):
     """No clip of the database qualifies as a neighbour."""
+
+
+class NeighbourClipMissing(MotionRAGError):
+    """A neighbour's video is gone, may not be read, or is not what was indexed."""

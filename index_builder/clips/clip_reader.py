@@ -12,8 +12,19 @@ from types import TracebackType
 
 from index_builder.clips.decode import DECODERS, DecodedClip
 from index_builder.clips.find import VideoFile, stamp
-from index_builder.clips.messages import Answer, Decoded, DecodeTask, Failed, Inspected, InspectTask
+from index_builder.clips.messages import (
+    Answer,
+    Decoded,
+    DecodeTask,
+    Failed,
+    Heard,
+    Inspected,
+    InspectTask,
+    SoundTask,
+    Task,
+)
 from index_builder.clips.reading import Reading
+from index_builder.clips.sound import Sound
 from index_builder.clips.timeline import DecodeLimits
 from index_builder.clips.windows import ClipWindow, PlannedClip, clip_windows
 from index_builder.clips.workers import DecodePool
@@ -75,7 +86,21 @@ class ClipReader:
         (window,) = clip_windows(inspected.timeline.duration_sec, clip_seconds=seconds)
         return self.clip(inspected, window, reading)
 
-    def _answer(self, task: InspectTask | DecodeTask) -> Answer:
+    def sound(self, inspected: Inspected, window: ClipWindow) -> Sound:
+        """The sound of a window. Raises ClipUnreadable, also where the video has none."""
+        timeline = inspected.timeline
+        task = SoundTask(
+            video=inspected.video,
+            start_sec=window.start_sec,
+            end_sec=window.end_sec,
+            origin_sec=timeline.origin_ticks * timeline.tick_sec,
+        )
+        answer = self._answer(task)
+        if not isinstance(answer, Heard):
+            raise ClipUnreadable(_reason(answer))
+        return answer.sound
+
+    def _answer(self, task: Task) -> Answer:
         self._pool.submit(task)
         self._waiting()
         while (answer := self._pool.next_answer()) is None:

@@ -18,6 +18,7 @@ from index_builder.clips.decode import DecodedClip
 from index_builder.clips.find import VideoFile
 from index_builder.clips.orientation import Orientation
 from index_builder.clips.reading import Reading
+from index_builder.clips.sound import MAX_CHANNELS, Sound
 from index_builder.clips.thumbnails import MAX_THUMBNAIL_BYTES
 from index_builder.clips.timeline import DecodeLimits, Timeline
 from index_builder.clips.windows import ClipWindow, PlannedClip
@@ -58,6 +59,20 @@ class DecodeTask:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class SoundTask:
+    """Asks for the sound of a span, in seconds from the video's first frame, which lies at `origin_sec` of the
+    container's time; the file must still be the one that was inspected."""
+
+    video: VideoFile
+    start_sec: float
+    end_sec: float
+    origin_sec: float
+
+    def __len__(self) -> int:
+        return 1
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Inspected:
     """content_sha256: 64 hex digits over the whole file; cuts_ms: when each scene after the first begins, in ms from
     the first frame."""
@@ -77,6 +92,14 @@ class Decoded:
     thumbnail: bytes
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Heard:
+    """The sound of a span."""
+
+    video: VideoFile
+    sound: Sound
+
+
 @dataclass(frozen=True, kw_only=True)
 class Failed:
     """Why a video (then `planned` is None) or one of its clips gave nothing."""
@@ -86,8 +109,8 @@ class Failed:
     reason: str
 
 
-Task = InspectTask | DecodeTask
-Answer = Inspected | Decoded | Failed
+Task = InspectTask | DecodeTask | SoundTask
+Answer = Inspected | Decoded | Heard | Failed
 
 
 class BrokenAnswer(ConnectionError):
@@ -100,6 +123,8 @@ def send_task(stream: BinaryIO, task: Task, limits: DecodeLimits) -> None:
     message: dict[str, Any] = {"kind": type(task).__name__, "video": video, "limits": asdict(limits)}
     if isinstance(task, InspectTask):
         message["scene_threshold"] = task.scene_threshold
+    elif isinstance(task, SoundTask):
+        message["span_sec"] = (task.start_sec, task.end_sec, task.origin_sec)
     else:
         message |= {"reading": task.reading.to_dict(), "decoders": task.decoders}
         message["windows_ms"] = [(clip.window.start_ms, clip.window.end_ms) for clip in task.clips]
@@ -118,6 +143,9 @@ def receive_task(stream: BinaryIO) -> tuple[Task, DecodeLimits] | None:
     video = VideoFile(path=path, root=path.parent, **message["video"])
     if message["kind"] == "InspectTask":
         return InspectTask(video=video, scene_threshold=message["scene_threshold"]), limits
+    if message["kind"] == "SoundTask":
+        start_sec, end_sec, origin_sec = message["span_sec"]
+        return SoundTask(video=video, start_sec=start_sec, end_sec=end_sec, origin_sec=origin_sec), limits
     task = DecodeTask(
         clips=tuple(PlannedClip(video=video, window=ClipWindow(*w), row_id="") for w in message["windows_ms"]),
         timeline=_timeline(message["timeline"]),
@@ -145,6 +173,9 @@ def send_answer(stream: BinaryIO, answer: Answer, place: int | None = None) -> N
     elif isinstance(answer, Inspected):
         message |= {"content_sha256": answer.content_sha256, "cuts_ms": answer.cuts_ms}
         message["timeline"] = _timeline_message(answer.timeline)
+    elif isinstance(answer, Heard):
+        message |= {"shape": answer.sound.samples.shape, "rate": answer.sound.rate}
+        body = [np.ascontiguousarray(answer.sound.samples, dtype="<f4").data.cast("B")]
     else:
         message["reason"] = answer.reason
     stream.write(json.dumps(message).encode() + b"\n")
@@ -173,6 +204,8 @@ def receive_answer(stream: BinaryIO, task: Task) -> Answer | None:
             planned = task.clips[place]
         if kind == "Failed":
             return Failed(video=task.video, planned=planned, reason=str(message["reason"]))
+        if isinstance(task, SoundTask):
+            return Heard(video=task.video, sound=_receive_sound(stream, message))
         if planned is None:
             return Inspected(
                 video=task.video,
@@ -195,6 +228,15 @@ def _receive_clip(stream: BinaryIO, message: dict[str, Any], planned: PlannedCli
     pictures = [_read_pixels(stream, shape, kind) for shape, kind in zip(shapes, kinds, strict=True)]
     clip = DecodedClip(**dict(zip(_PICTURES, pictures, strict=False)), **message["clip"])
     return Decoded(planned=planned, clip=clip, thumbnail=_read_exactly(stream, thumbnail_bytes))
+
+
+def _receive_sound(stream: BinaryIO, message: dict[str, Any]) -> Sound:
+    channels, samples = (int(length) for length in message["shape"])
+    size = channels * samples * 4
+    if not 1 <= channels <= MAX_CHANNELS or samples < 1 or size > MAX_PIXEL_BYTES:
+        raise BrokenAnswer(f"a sound of shape {(channels, samples)}")
+    values = np.frombuffer(_read_exactly(stream, size), dtype="<f4").reshape(channels, samples)
+    return Sound(samples=values, rate=int(message["rate"]))
 
 
 def _read_pixels(stream: BinaryIO, shape: tuple[int, ...], kind: type) -> np.ndarray:

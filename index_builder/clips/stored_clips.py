@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from index_builder.clips.allowed_folders import AllowedFolders
 from index_builder.clips.clip_reader import ClipReader
 from index_builder.clips.decode import DecodedClip
+from index_builder.clips.messages import Inspected
 from index_builder.clips.reading import Reading
 from index_builder.clips.timeline import DecodeLimits
 from index_builder.clips.windows import ClipWindow
@@ -49,11 +50,17 @@ def read_stored_clips(
     return found
 
 
-def _read(reader: ClipReader, row: ClipRow, path: Path, reading: Reading) -> DecodedClip:
+def inspect_indexed(reader: ClipReader, path: Path, row_id: str) -> Inspected:
+    """The video that the row of this id was made from. Raises ClipUnreadable, also for another file of that name."""
     inspected = reader.inspect(path)
     # A row's id begins with its video's hash: another file of this name is another clip.
-    if inspected.content_sha256[:32] != row.id.split("@")[0]:
+    if inspected.content_sha256[:32] != row_id.split("@")[0]:
         raise ClipUnreadable("its content is not what was indexed")
+    return inspected
+
+
+def _read(reader: ClipReader, row: ClipRow, path: Path, reading: Reading) -> DecodedClip:
+    inspected = inspect_indexed(reader, path, row.id)
     if row.start_sec >= inspected.timeline.duration_sec:
         raise ClipUnreadable(f"its span begins behind the {inspected.timeline.duration_sec:.3f} s of the video")
     return reader.clip(inspected, ClipWindow(round(row.start_sec * 1000), round(row.end_sec * 1000)), reading)

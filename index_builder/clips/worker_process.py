@@ -17,8 +17,10 @@ from index_builder.clips.messages import (
     Decoded,
     DecodeTask,
     Failed,
+    Heard,
     Inspected,
     InspectTask,
+    SoundTask,
     Task,
     receive_task,
     send_answer,
@@ -26,6 +28,7 @@ from index_builder.clips.messages import (
 )
 from index_builder.clips.reading import in_eight_bits
 from index_builder.clips.scenes import scene_cuts_ms
+from index_builder.clips.sound import Sound, read_sound
 from index_builder.clips.thumbnails import thumbnail_strip
 from index_builder.clips.timeline import DecodeLimits, read_timeline
 from index_builder.clips.video_bytes import ContentHash, Progress
@@ -41,7 +44,7 @@ def answers_to(task: Task, limits: DecodeLimits, progress: Progress) -> Iterator
     """Does the task: (answer, place among its clips), once for each; whatever is wrong becomes a `Failed`."""
     left = set(range(len(task)))
     try:
-        given = _decode(task, progress) if isinstance(task, DecodeTask) else _inspect(task, limits, progress)
+        given = _given(task, limits, progress)
         _check_unchanged(task)
         for answer, place in given:
             _check_unchanged(task)
@@ -57,6 +60,20 @@ def answers_to(task: Task, limits: DecodeLimits, progress: Progress) -> Iterator
         reason = f"{type(error).__name__}: {error}"
     for place in sorted(left):
         yield Failed(video=task.video, reason=reason), place if isinstance(task, DecodeTask) else None
+
+
+def _given(task: Task, limits: DecodeLimits, progress: Progress) -> Iterator[tuple[Answer, int | None]]:
+    if isinstance(task, DecodeTask):
+        yield from _decode(task, progress)
+    elif isinstance(task, SoundTask):
+        yield Heard(video=task.video, sound=_sound(task, progress)), None
+    else:
+        yield from _inspect(task, limits, progress)
+
+
+def _sound(task: SoundTask, progress: Progress) -> Sound:
+    span = {"start_sec": task.start_sec, "end_sec": task.end_sec, "origin_sec": task.origin_sec}
+    return read_sound(Path(task.video.path), **span, progress=progress)
 
 
 def _check_unchanged(task: Task) -> None:

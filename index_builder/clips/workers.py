@@ -23,6 +23,7 @@ from index_builder.clips.messages import (
     DecodeTask,
     Failed,
     InspectTask,
+    SoundTask,
     Task,
     receive_answer,
     send_task,
@@ -126,12 +127,12 @@ class _Watcher(threading.Thread):
 
     def run(self) -> None:
         while (task := self.tasks.get()) is not None and not self.closing.is_set():
-            answers = self._inspect(task) if isinstance(task, InspectTask) else self._decode(task)
+            answers = self._decode(task) if isinstance(task, DecodeTask) else self._answer_once(task)
             for place, answer in enumerate(answers, start=1):
                 self.answers.put((answer, place == len(task)))
         self.end_process()
 
-    def _inspect(self, task: InspectTask) -> Iterator[Answer]:
+    def _answer_once(self, task: InspectTask | SoundTask) -> Iterator[Answer]:
         try:
             yield from self._exchange(task)
         except _Died as death:

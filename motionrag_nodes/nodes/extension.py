@@ -17,6 +17,7 @@ from motionrag_nodes.nodes.frames import GenerateVideo
 from motionrag_nodes.nodes.index_folder import IndexFolder
 from motionrag_nodes.nodes.motion_tokens import EncodeReferenceVideos
 from motionrag_nodes.nodes.native_video_model import LoadNativeVideoModel
+from motionrag_nodes.nodes.neighbour_clips import NeighbourClips
 from motionrag_nodes.nodes.neighbours import RetrieveNeighbours
 from motionrag_nodes.nodes.video_model import LoadVideoModel
 
@@ -38,6 +39,7 @@ class MotionRAGExtension(ComfyExtension):
             LoadMotionDatabase,
             DatabaseInfo,
             RetrieveNeighbours,
+            NeighbourClips,
             EncodeReferenceVideos,
             AdaptMotion,
             LoadNativeVideoModel,

@@ -83,6 +83,28 @@ def write_audio(path: Path) -> Path:
     return path
 
 
+def write_sounding_video(
+    path: Path, *, seconds: int, loud: tuple[float, float], rate: int = 16000, fps: int = 15, seed: int = 0
+) -> Path:
+    """A video as `write_video` makes, with a tone between the two times of `loud` and silence around it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        pictures = container.add_stream("libx264", rate=fps)
+        pictures.width, pictures.height, pictures.pix_fmt = 64, 48, "yuv420p"
+        sound = container.add_stream("aac", rate=rate, layout="mono")
+        for index in range(seconds * fps):
+            frame = av.VideoFrame.from_ndarray(picture(index, size=(64, 48), seed=seed), format="rgb24")
+            container.mux(pictures.encode(frame))
+        container.mux(pictures.encode())
+        times = np.arange(seconds * rate) / rate
+        tone = np.where((times >= loud[0]) & (times < loud[1]), np.sin(times * 2000) * 0.5, 0).astype(np.float32)
+        heard = av.AudioFrame.from_ndarray(tone[None], format="fltp", layout="mono")
+        heard.sample_rate = rate
+        container.mux(sound.encode(heard))
+        container.mux(sound.encode())
+    return path
+
+
 def rotate(path: Path, degrees: int) -> Path:
     """Writes a display matrix into an mp4's track header: players turn the picture clockwise by `degrees`."""
     content = bytearray(path.read_bytes())

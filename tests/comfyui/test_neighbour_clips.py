@@ -1,0 +1,85 @@
+"""Neighbour Clips in the real ComfyUI: clips that core nodes take, one or several, and readable refusals."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import av
+import pytest
+
+from motionrag_nodes.neighbours.clip_format import PRESETS
+from tests.comfyui.conftest import FPS, FRAMES, SIZE, RunningComfyUI
+from tests.comfyui.runs import Graph, Reported, queue
+
+pytestmark = pytest.mark.comfyui
+
+WAN = next(name for name in PRESETS if name.startswith("Wan 2.1"))
+DEFAULTS: dict[str, Any] = {
+    "preset": next(iter(PRESETS)),
+    **{"rank": 1, "count": 1, "fps": 0.0, "frames": 0, "width": 0, "height": 0},
+    **{"fit": "crop", "when_short": "more of the video"},
+}
+
+
+@pytest.fixture
+def graph(api_graph: Callable[[str], Graph]) -> Callable[..., Graph]:
+    """Retrieval, Neighbour Clips as node "clips", and core nodes that save its video and its frames."""
+    saved = api_graph("image_to_video_with_motion")
+    kept = {number: node for number, node in saved.items() if number in "234"}
+    kept["4"]["inputs"] = {k: v for k, v in kept["4"]["inputs"].items() if k != "image"} | {"mode": "prompt"}
+    kept["4"]["inputs"]["prompt"] = "a red square moves down"
+
+    def build(**chosen: Any) -> Graph:
+        return {
+            **kept,
+            "clips": {
+                "class_type": "MotionRAGNeighbourClips",
+                "inputs": {**DEFAULTS, **chosen, "neighbours": ["4", 0]},
+            },
+            "video": {
+                "class_type": "SaveVideo",
+                "inputs": {"video": ["clips", 1], "filename_prefix": "clip", "format": "mp4", "codec": "h264"},
+            },
+            "parts": {"class_type": "GetVideoComponents", "inputs": {"video": ["clips", 1]}},
+            "said": {"class_type": "PreviewAny", "inputs": {"source": ["clips", 3]}},
+        }
+
+    return build
+
+
+def _videos(comfyui: RunningComfyUI, reported: Reported) -> list[tuple[int, int, int, float]]:
+    """(frames, width, height, frames per second) of each saved video."""
+    assert reported.run is not None, reported.failure
+    found = []
+    for file in reported.run.files:
+        if file.node_id == "video":
+            with av.open(str(comfyui.server.base / "output" / file.subfolder / file.filename)) as container:
+                stream = container.streams.video[0]
+                frames = sum(1 for _ in container.decode(stream))
+                found.append((frames, stream.width, stream.height, float(stream.average_rate or 0)))
+    return found
+
+
+def test_the_best_clip_as_it_is(comfyui: RunningComfyUI, graph: Callable[..., Graph]) -> None:
+    reported = queue(comfyui, graph())
+    assert _videos(comfyui, reported) == [(FRAMES, SIZE, SIZE, FPS)]
+    assert reported.shown("said")["text"] == ["a red square moves down"]
+    assert f"{SIZE} x {SIZE}, {FRAMES} frames at {FPS} fps" in reported.shown("clips")["text"][0]
+    assert reported.shown("clips")["images"]
+
+
+def test_two_clips_as_the_next_model_wants_them(comfyui: RunningComfyUI, graph: Callable[..., Graph]) -> None:
+    reported = queue(comfyui, graph(preset=WAN, count=2, width=96))
+    assert _videos(comfyui, reported) == [(81, 96, 96, 16.0)] * 2
+    assert len(reported.shown("clips")["text"][0].splitlines()) == 2
+
+
+def test_a_rank_behind_the_last_says_so(comfyui: RunningComfyUI, graph: Callable[..., Graph]) -> None:
+    assert "expected a rank from 1 to 6" in queue(comfyui, graph(rank=9)).failure
+
+
+def test_an_unknown_preset_is_refused(comfyui: RunningComfyUI, graph: Callable[..., Graph]) -> None:
+    status, answer = comfyui.post("/prompt", {"prompt": graph(preset="Sora")})
+    assert status == 400 and "preset is 'Sora'; choose one of: any model" in json.dumps(answer)
