@@ -18,6 +18,7 @@ from rich.logging import RichHandler
 from index_builder.errors import MotionRAGError
 from motionrag_nodes.cli.calibrate import calibrate
 from motionrag_nodes.cli.caption import caption
+from motionrag_nodes.cli.compare import compare
 from motionrag_nodes.cli.convert import convert
 from motionrag_nodes.cli.doctor import doctor
 from motionrag_nodes.cli.fetch import fetch
@@ -46,6 +47,7 @@ app.add_typer(index_app, name="index", help="Build, search, change and check mot
 app.add_typer(workflow_app, name="workflow", help="Look at and convert saved ComfyUI workflows.")
 app.command()(caption)
 app.command()(render)
+app.command()(compare)
 app.command()(fetch)
 app.command()(render_worker)
 app.command()(convert)

@@ -9,6 +9,7 @@ from motionrag_nodes.nodes import model_folders, routes
 from motionrag_nodes.nodes.adapted_tokens import AdaptMotion
 from motionrag_nodes.nodes.attention import ApplyMotion
 from motionrag_nodes.nodes.checkpoints import LoadMotionPack
+from motionrag_nodes.nodes.compare import CompareMotions
 from motionrag_nodes.nodes.database import LoadMotionDatabase
 from motionrag_nodes.nodes.database_info import DatabaseInfo
 from motionrag_nodes.nodes.doctor import Doctor
@@ -46,5 +47,6 @@ class MotionRAGExtension(ComfyExtension):
             ApplyMotion,
             LoadVideoModel,
             GenerateVideo,
+            CompareMotions,
             Doctor,
         ]

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from index_builder.clips.decode import decode_clip
+from index_builder.clips.allowed_folders import AllowedFolders
 from index_builder.database.search.reader import MotionDatabase
 from motionrag_nodes.adapted_tokens.adapt import adapt_motion
 from motionrag_nodes.motion_tokens.pack_encoder import PackClipEncoder
+from motionrag_nodes.neighbours.backwards import played_backwards
 from motionrag_nodes.neighbours.neighbours import Neighbours
 from motionrag_nodes.neighbours.retrieve import retrieve_neighbours
 from training.evaluation.protocol.cases import Case
@@ -31,7 +31,8 @@ def row_tokens(
     for case in cases:
         neighbours = find_neighbours(row, case, encoder=encoder, database=databases[row.database])
         if row.references == "reversed":
-            neighbours = played_backwards(neighbours, encoder=encoder)
+            folders = AllowedFolders(tuple({Path(item.source).parent for item in neighbours.items}))
+            neighbours = played_backwards(neighbours, encoder=encoder, sources=folders)
         picture = case.real(size=size, frames=1)[0]
         found.append(adapt_motion(encoder.pack, neighbours, image=picture, fusion=row.fusion).tokens)
     return torch.cat(found)
@@ -49,17 +50,4 @@ def find_neighbours(row: Row, case: Case, *, encoder: PackClipEncoder, database:
         everything.motion_tokens[drawn],
         everything.appearance_tokens[drawn],
         everything.tokens_fingerprint,
-    )
-
-
-def played_backwards(neighbours: Neighbours, *, encoder: PackClipEncoder) -> Neighbours:
-    """The same clips from their last frame to their first, read from their videos and encoded again."""
-    clips = [
-        decode_clip(Path(item.source), start_sec=item.start_sec, end_sec=item.end_sec).frames[::-1].copy()
-        for item in neighbours.items
-    ]
-    return replace(
-        neighbours,
-        motion_tokens=encoder.motion_tokens(clips).cpu().clone(),
-        appearance_tokens=encoder.appearance_tokens([clip[0] for clip in clips]).cpu().clone(),
     )

@@ -1,0 +1,34 @@
+"""Films as files: MP4 for players, animated WebP for pages."""
+
+from __future__ import annotations
+
+import os
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from PIL import Image
+
+
+def write_mp4(path: Path, frames: np.ndarray, *, fps: float) -> None:
+    """uint8 RGB [T, H, W, 3] of even sides as H.264; a file that is there is replaced once the new one is whole."""
+    temporary = path.with_name(f".{path.name}")
+    with av.open(str(temporary), "w", format="mp4", options={"movflags": "faststart"}) as container:
+        stream = container.add_stream("libx264", rate=Fraction(round(fps * 1000), 1000), options={"crf": "16"})
+        stream.height, stream.width = frames.shape[1:3]
+        stream.pix_fmt = "yuv420p"
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")))
+        container.mux(stream.encode())
+    os.replace(temporary, path)
+
+
+def write_webp(path: Path, frames: np.ndarray, *, fps: float) -> None:
+    """uint8 RGB [T, H, W, 3] as animated WebP that plays for ever; replaced as a whole."""
+    temporary = path.with_name(f".{path.name}")
+    first, *others = [Image.fromarray(frame) for frame in frames]
+    first.save(
+        temporary, "WEBP", save_all=True, append_images=others, duration=round(1000 / fps), loop=0, quality=85
+    )
+    os.replace(temporary, path)

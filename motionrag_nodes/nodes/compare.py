@@ -1,0 +1,193 @@
+"""Compare Motions: the same picture and noise under several motions, side by side."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from comfy_api.latest import InputImpl, Types, io
+
+from index_builder.errors import InvalidSetting
+from motionrag_nodes.adapted_tokens.fusions import DEFAULT_FUSION, FUSIONS
+from motionrag_nodes.frames.strengths import parse_strengths
+from motionrag_nodes.nodes import pictures, previews, video_folders
+from motionrag_nodes.nodes.progress import shown_progress
+from motionrag_nodes.nodes.setting_widgets import settings_from_widgets
+from motionrag_nodes.nodes.sockets import MotionPackSocket, NeighboursSocket, VideoModelSocket
+from motionrag_nodes.nodes.video_model import own_video_model
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from motionrag_nodes.backbones.settings import Settings
+    from motionrag_nodes.checkpoints.pack import MotionPack
+    from motionrag_nodes.frames.compare import Compared, Way
+    from motionrag_nodes.frames.video_model import VideoModel
+    from motionrag_nodes.neighbours.neighbours import Neighbours
+
+
+class CompareMotions(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MotionRAGCompareMotions",
+            display_name="Compare Motions",
+            category="MotionRAG",
+            description=(
+                "Animates one picture with the same noise under several motions, and shows the videos side by side: "
+                "what if it moved like that? (comparison, counterfactual, grid, strength sweep, ablation)"
+            ),
+            inputs=[*_connections(), *_choices(), *_settings()],
+            outputs=[
+                io.Image.Output("sheet", display_name="sheet", tooltip="The labelled grid, a frame each."),
+                io.Video.Output("video", display_name="video", tooltip="The labelled grid as a video, for Save Video."),
+                io.String.Output(
+                    "report", display_name="report", tooltip="How far each video is from the first, and whose motion."
+                ),
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(cls, fusion: str | None = None, strengths: str | None = None) -> bool | str:
+        if fusion is not None and fusion not in FUSIONS:
+            return f"fusion is {fusion!r}; choose one of: {', '.join(FUSIONS)}"
+        try:
+            parse_strengths(strengths if strengths is not None else "1")
+        except InvalidSetting as error:
+            return str(error)
+        return True
+
+    @classmethod
+    def execute(
+        cls,
+        pack: MotionPack,
+        image: torch.Tensor,
+        neighbours: Neighbours,
+        without_motion: bool,
+        strengths: str,
+        backwards: bool,
+        fusion: str,
+        seed: int,
+        steps: int,
+        prompt: str = "",
+        negative_prompt: str = "",
+        other_neighbours: Neighbours | None = None,
+        video_model: VideoModel | None = None,
+    ) -> io.NodeOutput:
+        from index_builder.clips.allowed_folders import AllowedFolders
+        from motionrag_nodes.frames.compare import described
+        from motionrag_nodes.frames.compare_sheet import compare_film
+        from motionrag_nodes.frames.motions_to_compare import motions_to_compare
+
+        model = video_model or own_video_model(pack)
+        picture = pictures.to_picture(image)
+        ways = motions_to_compare(
+            pack,
+            image=picture,
+            own=neighbours,
+            other=other_neighbours,
+            plain=without_motion,
+            strengths=parse_strengths(strengths),
+            backwards=backwards,
+            fusion=fusion,
+            sources=AllowedFolders.of_user(video_folders.roots()),
+            progress=shown_progress(),
+        )
+        chosen = {"steps": steps, "prompt": prompt, "negative_prompt": negative_prompt}
+        settings = settings_from_widgets(model.backbone, model.defaults, chosen, seed=seed)
+        compared = _compared(model, picture, ways, settings)
+        film, words = compare_film(compared), described(compared)
+        images = torch.from_numpy(film).float().div(255)
+        components = Types.VideoComponents(images=images, frame_rate=pictures.frame_rate(compared.fps))
+        shown = {**previews.film(film, fps=compared.fps), **previews.text(words)}
+        return io.NodeOutput(images, InputImpl.VideoFromComponents(components), words, ui=shown)
+
+
+def _compared(model: VideoModel, image: np.ndarray, ways: list[Way], settings: Settings) -> Compared:
+    import comfy.model_management
+    import comfy.utils
+
+    from motionrag_nodes.errors import GenerationInterrupted
+    from motionrag_nodes.frames.compare import compare_motions
+
+    bar = comfy.utils.ProgressBar(settings.steps * len(ways))
+    try:
+        return compare_motions(
+            model,
+            image=image,
+            ways=ways,
+            settings=settings,
+            on_step=lambda done, total: bar.update_absolute(done, total),
+            should_stop=comfy.model_management.processing_interrupted,
+        )
+    except GenerationInterrupted:
+        comfy.model_management.throw_exception_if_processing_interrupted()
+        raise
+
+
+def _connections() -> list[io.Input]:
+    return [
+        MotionPackSocket.Input("pack", tooltip="From Load Motion Pack."),
+        io.Image.Input("image", tooltip="The picture to animate; the same for all videos."),
+        NeighboursSocket.Input("neighbours", tooltip="The clips found for your prompt."),
+        NeighboursSocket.Input(
+            "other_neighbours",
+            optional=True,
+            tooltip="Clips of another motion, from a second Retrieve Neighbours: what if it moved like these?",
+        ),
+        VideoModelSocket.Input(
+            "video_model", optional=True, tooltip="From Load Video Model. Without it, the pack's own model is used."
+        ),
+    ]
+
+
+def _choices() -> list[io.Input]:
+    return [
+        io.Boolean.Input(
+            "without_motion", default=True, tooltip="Also the plain model; the others are then compared with it."
+        ),
+        io.String.Input(
+            "strengths",
+            default="1",
+            tooltip="How strongly the motion is injected: numbers between commas, a video each; try 0.5, 1, 1.5.",
+        ),
+        io.Boolean.Input(
+            "backwards",
+            default=False,
+            tooltip="Also with the clips found played backwards; they are read from their videos for it.",
+        ),
+        io.Combo.Input(
+            "fusion",
+            options=list(FUSIONS),
+            default=DEFAULT_FUSION,
+            tooltip="How the clips become one motion, as in Adapt Motion.",
+        ),
+    ]
+
+
+def _settings() -> list[io.Input]:
+    return [
+        io.Int.Input(
+            "seed",
+            default=0,
+            min=0,
+            max=2**53 - 1,
+            control_after_generate=True,
+            tooltip="The noise that all videos begin with.",
+        ),
+        io.Int.Input("steps", default=0, min=0, max=200, tooltip="Denoising steps. 0 takes the model's own."),
+        io.String.Input(
+            "prompt",
+            multiline=True,
+            default="",
+            optional=True,
+            tooltip="What is seen and what happens. Only models that read text use it.",
+        ),
+        io.String.Input(
+            "negative_prompt",
+            multiline=True,
+            default="",
+            optional=True,
+            tooltip="What should not be seen. Only models that read text use it.",
+        ),
+    ]
