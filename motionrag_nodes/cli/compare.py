@@ -84,7 +84,7 @@ def compare(
         _show(compared, output, Console())
 
 
-def _precision(pack: MotionPack):  # noqa: ANN202 - torch is imported late
+def _precision(pack: MotionPack):
     import torch
 
     return torch.float32 if pack.device == "cpu" else torch.float16

@@ -55,7 +55,7 @@ def _letter(
     way, effect = compared.ways[place], compared.effects()[place]
     text, small = Lettering(FONT_SIZE), Lettering(SMALL_FONT_SIZE)
     text.draw(draw, (left, top), text.fitted(way.title, cell[0]), INK)
-    words = f"differs by {effect:.1f}" if place else "compared with"
+    words = f"differs by {effect:.1f}" if place else "the others are compared with this"
     words = f"{words}: {way.note}" if way.note else words
     below = top + LINE + cell[1] + 2
     for line in small.wrapped(words, cell[0], most_lines=NOTE_LINES):

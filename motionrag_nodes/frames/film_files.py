@@ -28,7 +28,5 @@ def write_webp(path: Path, frames: np.ndarray, *, fps: float) -> None:
     """uint8 RGB [T, H, W, 3] as animated WebP that plays for ever; replaced as a whole."""
     temporary = path.with_name(f".{path.name}")
     first, *others = [Image.fromarray(frame) for frame in frames]
-    first.save(
-        temporary, "WEBP", save_all=True, append_images=others, duration=round(1000 / fps), loop=0, quality=85
-    )
+    first.save(temporary, "WEBP", save_all=True, append_images=others, duration=round(1000 / fps), loop=0, quality=85)
     os.replace(temporary, path)
