@@ -10,6 +10,7 @@ from rich.console import Console
 from editor_pictures import node_pictures, readme_pictures
 from editor_pictures.editor import Editor, find_chromium, open_editor
 from editor_pictures.scene import DemoMissing, Scene, demo_scene
+from editor_pictures.templates import runnable_templates
 from editor_pictures.thumbnails import write_thumbnail
 from motionrag_nodes.batch_render.server.install import checkout_folder
 
@@ -35,7 +36,7 @@ def main() -> None:
 def take_all(editor: Editor, scene: Scene) -> None:
     """Node pictures, thumbnails and the README's pictures: each workflow runs once for all of them."""
     wanted = set(editor.own_node_types())
-    for path in sorted(WORKFLOWS.glob("*.json")):
+    for path in runnable_templates(WORKFLOWS):
         console.print(f"{path.stem} ...")
         scene.clear_output()
         editor.open_template(path.stem)

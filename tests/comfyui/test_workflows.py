@@ -16,6 +16,7 @@ import typer
 from PIL import Image
 from typer.testing import CliRunner
 
+from editor_pictures.templates import runnable_templates
 from index_builder.build import build_database
 from index_builder.clips.thumbnails import STRIP_FRAMES
 from motionrag_nodes.batch_render.errors import NodeValueError
@@ -49,9 +50,12 @@ def _render(comfyui: RunningComfyUI, output: Path, *arguments: str) -> dict[str,
 def test_every_saved_workflow_becomes_a_video(
     comfyui: RunningComfyUI, workflows: Path, picture: Path, tmp_path: Path
 ) -> None:
-    files = sorted(workflows.glob("*.json"))
-    settings = ["--set", f"Image.image={picture}", "--set", FEW_STEPS]
-    jobs = _render(comfyui, tmp_path, *map(str, files), *settings)
+    files = runnable_templates(workflows)
+    compared = [path for path in files if path.stem.startswith("compare_")]
+    jobs = {}
+    for paths, steps in ((set(files) - set(compared), FEW_STEPS), (compared, "Compare Motions.steps=1")):
+        settings = ["--set", f"Image.image={picture}", "--set", steps]
+        jobs |= _render(comfyui, tmp_path, *map(str, sorted(paths)), *settings)
     assert set(jobs) == {path.stem for path in files}
     for name, job in jobs.items():
         video = next(output for output in job["outputs"] if output["file"].endswith(".mp4"))

@@ -1,0 +1,31 @@
+"""The templates in two groups: those that run with what the package brings, and those that need more than that."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+# In a workflow's "extra": {"motionrag": {"needs": "what has to be there"}}.
+_OURS, _NEEDS = "motionrag", "needs"
+
+
+def runnable_templates(folder: Path) -> list[Path]:
+    """The workflows that run untouched in any ComfyUI with this package, by name."""
+    return [path for path in _all(folder) if needs_of(path) is None]
+
+
+def demanding_templates(folder: Path) -> list[Path]:
+    """The workflows that need a newer ComfyUI or large models, by name: nothing of ours runs them."""
+    return [path for path in _all(folder) if needs_of(path) is not None]
+
+
+def needs_of(path: Path) -> str | None:
+    """What a workflow needs beside this package; None where that is nothing."""
+    extra: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")).get("extra") or {}
+    needs = extra.get(_OURS, {}).get(_NEEDS)
+    return None if needs is None else str(needs)
+
+
+def _all(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.json"))
