@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import json
+import random
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -62,14 +64,22 @@ def read_workflow(path: Path) -> WorkflowFile:
     )
 
 
-def to_api_graph(workflow: WorkflowFile, object_info: ObjectInfo) -> ApiGraph:
+def to_api_graph(
+    workflow: WorkflowFile,
+    object_info: ObjectInfo,
+    *,
+    now: datetime | None = None,
+    chance: random.Random | None = None,
+) -> ApiGraph:
     """The API form of a workflow for the server that `object_info` describes. The workflow is left unchanged.
+
+    `now` and `chance`: see convert_workflow().
 
     Raises WorkflowFileError, listing every node that the server lacks, and its kind ConversionError where the file
     does not decide what the editor would send.
     """
     if workflow.ui_form:
-        graph = _converted(workflow, object_info)
+        graph = _converted(workflow, object_info, now, chance)
     else:
         graph = copy.deepcopy(workflow.data)
     missing = sorted({node["class_type"] for node in graph.values() if node["class_type"] not in object_info})
@@ -84,7 +94,9 @@ def to_api_graph(workflow: WorkflowFile, object_info: ObjectInfo) -> ApiGraph:
     return graph
 
 
-def _converted(workflow: WorkflowFile, object_info: ObjectInfo) -> ApiGraph:
+def _converted(
+    workflow: WorkflowFile, object_info: ObjectInfo, now: datetime | None, chance: random.Random | None
+) -> ApiGraph:
     def refusal(reason: str) -> ConversionError:
         return ConversionError(
             f"{workflow.path} is not as the editor writes workflows, or the server does not describe its nodes as "
@@ -93,7 +105,7 @@ def _converted(workflow: WorkflowFile, object_info: ObjectInfo) -> ApiGraph:
 
     try:
         with border(refusal):
-            return convert_workflow(workflow.data, object_info)
+            return convert_workflow(workflow.data, object_info, now=now, chance=chance)
     except ConversionError as error:
         raise ConversionError(f"{workflow.path}: {error}") from None
 

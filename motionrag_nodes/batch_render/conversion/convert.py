@@ -23,7 +23,8 @@ from motionrag_nodes.batch_render.conversion.node_definitions import NodeDefinit
 from motionrag_nodes.batch_render.conversion.nodes import Node
 from motionrag_nodes.batch_render.conversion.resolution import InstanceValue, Placed, Places
 from motionrag_nodes.batch_render.conversion.saved_graph import read_graph
-from motionrag_nodes.batch_render.conversion.text_replacement import choose_alternatives, fill_in
+from motionrag_nodes.batch_render.conversion.text_replacement import choose_alternatives, fill_in, settles
+from motionrag_nodes.batch_render.conversion.typed_values import SavedPlaces, TypedPlace
 from motionrag_nodes.batch_render.conversion.widgets import Widget
 from motionrag_nodes.batch_render.errors import ConversionError
 
@@ -46,33 +47,55 @@ def convert_workflow(
     editor would send.
     """
     try:
-        saved = read_graph(as_js(graph))
-        root = Loader(NodeDefinitions(object_info)).load(saved)
-        return _prompt(root, now or datetime.now(), chance or random.Random(0))
+        return LoadedWorkflow(graph, object_info).prompt(now or datetime.now(), chance or random.Random(0))
     except RecursionError:
         raise ConversionError(
             'The workflow is nested too deeply to be read. Open it in ComfyUI and use "Export (API)" there.'
         ) from None
 
 
-def _prompt(root: Graph, now: datetime, chance: random.Random) -> Prompt:
-    places = Places.of(root)
-    for placed in places.by_id.values():
-        if isinstance(placed.node, PrimitiveNode):
-            placed.node.apply(root, now)
-    sent = [placed for placed in places.by_id.values() if placed.node.active and not placed.node.virtual]
-    _refuse_missing(sent)
-    prompt: Prompt = {}
-    for placed in sent:
-        node = placed.node
-        inputs = _widget_values(node, root, now, chance)
-        inputs.update(_connections(placed, places))
-        prompt[placed.id] = {"inputs": inputs, "class_type": node.class_type, "_meta": {"title": node.title}}
-    for entry in prompt.values():
-        for name, value in list(entry["inputs"].items()):
-            if isinstance(value, list) and value[0] not in prompt:
-                del entry["inputs"][name]
-    return {node_id: prompt[node_id] for node_id in property_order(prompt)}
+class LoadedWorkflow:
+    """A saved workflow as it stands in the editor. Raises as convert_workflow() does."""
+
+    def __init__(self, graph: Mapping[str, Any], object_info: Mapping[str, Any]) -> None:
+        self._saved = read_graph(as_js(graph))
+        loader = Loader(NodeDefinitions(object_info))
+        self._root = loader.load(self._saved)
+        self._new_ids = loader.new_ids
+        self._places = Places.of(self._root)
+
+    def prompt(self, now: datetime, chance: random.Random) -> Prompt:
+        """What the editor would send. Ask once: primitives hand on their values."""
+        places, root = self._places, self._root
+        for placed in places.by_id.values():
+            if isinstance(placed.node, PrimitiveNode):
+                placed.node.apply(root, now)
+        sent = [placed for placed in places.by_id.values() if placed.node.active and not placed.node.virtual]
+        _refuse_missing(sent)
+        prompt: Prompt = {}
+        for placed in sent:
+            node = placed.node
+            inputs = _widget_values(node, root, now, chance)
+            inputs.update(_connections(placed, places))
+            prompt[placed.id] = {"inputs": inputs, "class_type": node.class_type, "_meta": {"title": node.title}}
+        for entry in prompt.values():
+            for name, value in list(entry["inputs"].items()):
+                if isinstance(value, list) and value[0] not in prompt:
+                    del entry["inputs"][name]
+        return {node_id: prompt[node_id] for node_id in property_order(prompt)}
+
+    def place(self, node_id: str, input_name: str) -> TypedPlace | None:
+        """Where the file holds the value of a prompt's input: see SavedPlaces.find()."""
+        return SavedPlaces(self._places, self._saved, self._new_ids).find(node_id, input_name)
+
+    @property
+    def settles_texts(self) -> bool:
+        """Whether texts of it are filled in or chosen from when the prompt is made, by time, chance or other values."""
+        return any(
+            isinstance(widget.value, str) and settles(widget.value)
+            for placed in self._places.by_id.values()
+            for widget in placed.node.widgets
+        )
 
 
 def _widget_values(node: Node, root: Graph, now: datetime, chance: random.Random) -> dict[str, Any]:

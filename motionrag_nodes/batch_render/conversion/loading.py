@@ -42,6 +42,7 @@ class Loader:
     definitions: NodeDefinitions
     subgraphs: dict[str, Graph] = field(default_factory=dict)
     groups: dict[str, GroupType] = field(default_factory=dict)
+    new_ids: dict[str, dict[str, str]] = field(default_factory=dict)  # see make_ids_unique()
 
     def load(self, saved: SavedGraph) -> Graph:
         """The workflow with all of its subgraphs.
@@ -49,7 +50,7 @@ class Loader:
         Raises ConversionError: a node is declared or saved in a way that leaves open what the editor would send.
         """
         root = Graph()
-        make_ids_unique(saved)
+        self.new_ids = make_ids_unique(saved)
         self.groups = group_types(saved, self.definitions)
         self._fill(root, saved)
         _complete_outputs(root)

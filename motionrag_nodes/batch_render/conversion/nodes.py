@@ -29,6 +29,7 @@ class InputSlot:
     declared: InputDeclaration | None = None
     label: str | None = None
     shown: Widget | None = None  # of a subgraph's instance: the widget that stands for one inside
+    listed: int | None = None  # place of its value where an older instance lists what it shows
 
 
 @dataclass(eq=False)

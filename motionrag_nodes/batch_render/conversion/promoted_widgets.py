@@ -32,6 +32,7 @@ class _Entry:
     widget_name: str
     inner_id: str | None  # of several instances' widgets: the one of this node
     value: Any  # UNDEFINED where the instance saved none
+    index: int = 0
     original: tuple[str, str] = ("", "")
 
 
@@ -43,19 +44,19 @@ def show_listed_widgets(host: SubgraphNode, saved: SavedNode) -> None:
         value = values[index] if index < len(values) and values[index] is not None else UNDEFINED
         node_id, name, inner = (*item, None)[:3] if len(item) < 3 else item[:3]
         name, prefix = (name, None) if _resolves(host, node_id, name) else _without_prefixes(name)
-        entries.append(_Entry(node_id, name, prefix or inner, value, (item[0], item[1])))
+        entries.append(_Entry(node_id, name, prefix or inner, value, index, (item[0], item[1])))
     # What becomes of each entry is decided before anything is changed.
     plans = [(entry, *_plan(host, entry, entries)) for entry in entries]
     primitives: dict[str, list[_Entry]] = {}
     for entry, plan, detail in plans:
         if plan == "linked":
-            _set(host.input(detail), entry.value)
+            _set(host.input(detail), entry)
         elif plan == "primitive":
             primitives.setdefault(entry.node_id, []).append(entry)
         elif plan == "new input":
             _new_input(host, entry)
         elif plan == "lost" and entry.original[0] == _OWN_INPUT:
-            _set(host.input(entry.original[1]), entry.value)
+            _set(host.input(entry.original[1]), entry)
     for node_id, group in primitives.items():
         _replace_primitive(host, node_id, group)
 
@@ -151,9 +152,11 @@ def _widget(node: Node, entry: _Entry) -> Widget | None:
     return node.widget(entry.widget_name)
 
 
-def _set(slot: InputSlot | None, value: Any) -> None:
-    if slot is not None and slot.shown is not None and value is not UNDEFINED:
-        slot.shown.value = value
+def _set(slot: InputSlot | None, entry: _Entry) -> None:
+    if slot is not None and slot.shown is not None:
+        slot.listed = entry.index
+        if entry.value is not UNDEFINED:
+            slot.shown.value = entry.value
 
 
 def _new_input(host: SubgraphNode, entry: _Entry) -> None:
@@ -165,7 +168,7 @@ def _new_input(host: SubgraphNode, entry: _Entry) -> None:
     end = _add_end(host.subgraph, entry.widget_name, slot.type or ANY_TYPE)
     host.subgraph.connect_input(end, node, slot)
     _show_everywhere(host.subgraph, end)
-    _set(host.input(end.name), entry.value)
+    _set(host.input(end.name), entry)
 
 
 ANY_TYPE = "*"
@@ -221,6 +224,5 @@ def _replace_primitive(host: SubgraphNode, node_id: str, group: list[_Entry]) ->
     for node, slot in targets:
         graph.connect_input(end, node, slot)
     _show_everywhere(graph, end)
-    value = next((entry.value for entry in group if entry.value is not UNDEFINED), UNDEFINED)
-    _set(host.input(end.name), value)
+    _set(host.input(end.name), next((entry for entry in group if entry.value is not UNDEFINED), group[0]))
     primitive.properties[_MOVED_TO] = end.name

@@ -15,6 +15,12 @@ _DATE_PARTS = re.compile("dd?|MM?|hh?|mm?|ss?|yyy?y?")
 _NOT_IN_FILE_NAMES = re.compile(r'[/?<>\\:*|"\x00-\x1F\x7F]')
 _COMMENTS = re.compile(r"/\*.*?\*/|//[^\n\r\u2028\u2029]*", re.DOTALL)
 _ESCAPED = re.compile(r"\\([{}|])")
+_SETTLED = re.compile(r"[{\\%]|//|/\*")
+
+
+def settles(text: str) -> bool:
+    """Whether a text may be another one in the prompt than in the workflow."""
+    return _SETTLED.search(text) is not None
 
 
 def fill_in(text: str, graph: Graph, now: datetime) -> str:

@@ -30,7 +30,9 @@ def fingerprint(
     `generations` of motion databases: those of the databases that the job names count, since what is found depends on
     what they hold.
     """
-    graph = {i: {"class_type": n["class_type"], "inputs": dict(n["inputs"])} for i, n in job.graph.items()}
+    graph = {
+        i: {"class_type": n["class_type"], "inputs": dict(n["inputs"])} for i, n in (job.undated or job.graph).items()
+    }
     for file in job.files:
         graph[file.node_id]["inputs"][file.input_name] = f"sha256:{file_sha256(file.path)}"
     for (node_id, input_name), sha256 in (server_files or {}).items():

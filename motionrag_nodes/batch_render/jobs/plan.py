@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from motionrag_nodes.batch_render.errors import MotionRAGError
@@ -17,6 +17,7 @@ from motionrag_nodes.batch_render.jobs.node_values import (
     saved_local_files,
 )
 from motionrag_nodes.batch_render.jobs.table import TableRow, read_job_table
+from motionrag_nodes.batch_render.jobs.typed_workflow import TypedValue, TypedWorkflow
 from motionrag_nodes.batch_render.workflow_file import ApiGraph, ObjectInfo, WorkflowFile, to_api_graph
 
 _SHOWN_PROBLEMS = 12
@@ -31,6 +32,8 @@ class RenderJob:
     values: dict[str, str]
     graph: ApiGraph
     files: tuple[LocalFile, ...]
+    typed: tuple[TypedValue, ...] | None = None  # into the workflow; None: it has no place for the values
+    undated: ApiGraph | None = None  # the graph without the present time, where it holds that
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,7 @@ class _Expansion:
         self.workflow, self.common, self.table, self.object_info = workflow, common, table, object_info
         self.graph = to_api_graph(workflow, object_info)
         self.folder = table.path.parent if table else Path.cwd()
+        self.editor = TypedWorkflow(workflow, object_info) if workflow.ui_form else None
         self.saved = saved_local_files(self.graph, object_info=object_info, folder=workflow.path.parent)
         inner = inner_names(workflow)
         self.set_targets = self._targets(common, inner, str(workflow.path))
@@ -127,7 +131,12 @@ class _Expansion:
             return type(error)(f"{place}: {error}")
         set_now = {self.row_targets.get(k) or self.set_targets[k] for k in values}
         files += [file for file in self.saved if (file.node_id, file.input_name) not in set_now]
-        return RenderJob(name=name, workflow=self.workflow, values=values, graph=graph, files=tuple(files))
+        job = RenderJob(name=name, workflow=self.workflow, values=values, graph=graph, files=tuple(files))
+        if self.editor is None:
+            return job
+        inputs = sorted(set_now | {(file.node_id, file.input_name) for file in files})
+        made = self.editor.job(graph, inputs, values)
+        return replace(job, graph=made.graph, typed=made.typed, undated=made.undated)
 
     def _targets(
         self, written: dict[str, str] | dict[str, int], inner: Names, place: str

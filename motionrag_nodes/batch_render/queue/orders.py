@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from motionrag_nodes.batch_render.errors import JobFailed
+from motionrag_nodes.batch_render.jobs.typed_workflow import TypedValue
 from motionrag_nodes.batch_render.results.names import STATE_FOLDER
 from motionrag_nodes.batch_render.workflow_file import ApiGraph
 
@@ -37,6 +38,7 @@ class JobOrder:
     output_nodes: tuple[str, ...]  # that the server must accept
     saving_nodes: tuple[str, ...]  # that must give a file each
     workflow_file: str | None  # the workflow in the editor's form, for the files that the server saves
+    typed: tuple[TypedValue, ...]  # values that are typed into it
     output: str
     template: str
     folder_id: str | None = None  # of an output folder that several machines share
@@ -69,5 +71,6 @@ class JobOrder:
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> JobOrder:
         files = tuple(OrderFile(**file) for file in data["files"])
+        typed = tuple(TypedValue.from_dict(item) for item in data["typed"])
         nodes = {key: tuple(data[key]) for key in ("output_nodes", "saving_nodes")}
-        return JobOrder(**{**data, "files": files, **nodes})
+        return JobOrder(**{**data, "files": files, "typed": typed, **nodes})

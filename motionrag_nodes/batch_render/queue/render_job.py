@@ -7,6 +7,7 @@ import json
 import time
 import uuid
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,13 @@ from motionrag_nodes.batch_render.errors import (
     PromptGone,
     ResultsGone,
 )
+from motionrag_nodes.batch_render.jobs.typed_workflow import with_values
 from motionrag_nodes.batch_render.queue.lanes import LANES, Lane
 from motionrag_nodes.batch_render.queue.orders import JobOrder
 from motionrag_nodes.batch_render.results.collect import collect_results, outputs_as_dicts
 from motionrag_nodes.batch_render.results.names import NameTemplate
 from motionrag_nodes.batch_render.server.answers import PromptRun, read_end
+from motionrag_nodes.batch_render.workflow_file import ApiGraph
 
 TRIES = 3  # of a job whose server was restarted, lost its results, or died of it
 
@@ -96,7 +99,7 @@ async def _submit(lane: Lane, order: JobOrder, attempt: int) -> Outcome:
     for file in order.files:
         graph[file.node_id]["inputs"][file.input_name] = await lane.upload(order.place(file.path), file.sha256)
     prompt_id = str(uuid.uuid5(uuid.UUID(order.run), str(attempt)))
-    workflow = _workflow(str(order.place(order.workflow_file))) if order.workflow_file else None
+    workflow = _workflow(order, graph)
     fresh = attempt == 1 and order.run in lane.fresh
     lane.fresh.discard(order.run)
     return {"prompt_id": await lane.client.submit(graph, prompt_id=prompt_id, workflow=workflow, fresh=fresh)}
@@ -134,7 +137,21 @@ async def _fetch(lane: Lane, order: JobOrder, run_data: dict[str, Any], began: f
     }
 
 
+def _workflow(order: JobOrder, graph: ApiGraph) -> dict[str, Any] | None:
+    """The workflow in the editor's form with the job's values, and with the names of files as the server has them."""
+    if order.workflow_file is None:
+        return None
+    files = {(file.node_id, file.input_name) for file in order.files}
+    typed = [
+        replace(item, value=graph[item.node_id]["inputs"][item.input_name])
+        if (item.node_id, item.input_name) in files
+        else item
+        for item in order.typed
+    ]
+    return with_values(_read(str(order.place(order.workflow_file))), typed)
+
+
 @lru_cache(maxsize=8)
-def _workflow(path: str) -> dict[str, Any]:
+def _read(path: str) -> dict[str, Any]:
     data: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
     return data

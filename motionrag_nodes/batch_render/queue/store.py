@@ -20,7 +20,7 @@ from motionrag_nodes.batch_render.server.access import parse_secret_url
 
 FILE_NAME = "jobs.sqlite"
 _APPLICATION = "motionrag-render"
-VERSION = "2"  # of what a job's steps are and give: a job begun by another version is begun again
+VERSION = "3"  # of what a job's steps are and give: a job begun by another version is begun again
 _LANES = 4  # jobs of one server that are prepared or recorded while another one renders
 _LOCAL_POLL_SEC, _SHARED_POLL_SEC = 0.05, 0.25
 _IDS_A_QUERY = 400
