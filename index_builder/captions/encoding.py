@@ -29,7 +29,9 @@ def read_text(path: Path) -> str:
 
 
 def encoding_of(content: bytes) -> str:
-    """utf-8, or utf-16 by its mark or by the zero bytes of plain letters."""
+    """utf-8, or utf-32 by its mark, or utf-16 by its mark or by the zero bytes of plain letters."""
+    if content.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):  # one of them begins as that of UTF-16
+        return "utf-32"
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     start = content[:512]

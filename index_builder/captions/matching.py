@@ -8,6 +8,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
 
 from index_builder.captions.table import CaptionRow, CaptionTable
 from index_builder.clips.find import VideoFile
@@ -15,6 +16,7 @@ from index_builder.clips.windows import ClipWindow
 
 # Stronger than any tail.
 WHOLE_PATH = 1 << 16
+FILE_URL = "file://"
 Key = tuple[str, ...]
 
 
@@ -47,6 +49,13 @@ class VideoNames:
     def find(self, name: str, *, table_folder: Path) -> tuple[list[int], int]:
         """Numbers of the videos that `name` may mean, and how sure that is: WHOLE_PATH, or the parts of the tail that
         agree. One number: it means that video. A name with a folder means none whose folder is another."""
+        if name.lower().startswith(FILE_URL):
+            return self._find(unquote(name[len(FILE_URL) :]), table_folder)
+        found = self._find(name, table_folder)
+        # A name may hold a % of its own, so it is taken as it stands first.
+        return found if found[0] or "%" not in name else self._find(unquote(name), table_folder)
+
+    def _find(self, name: str, table_folder: Path) -> tuple[list[int], int]:
         plain = name.replace("\\", "/")
         for written in dict.fromkeys((name, plain)):
             for folder in (str(table_folder), *self._roots, *map(os.path.dirname, self._roots)):
@@ -118,7 +127,7 @@ class Matches:
 
 def texts_of(rows: Sequence[CaptionRow]) -> tuple[str, ...]:
     """Their captions, each once."""
-    return tuple(dict.fromkeys(row.caption for row in rows if row.caption))
+    return tuple(dict.fromkeys(text for row in rows for text in row.captions))
 
 
 def several_captions(rows: Sequence[CaptionRow]) -> list[list[CaptionRow]]:

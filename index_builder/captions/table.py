@@ -50,13 +50,19 @@ READERS: dict[str, Reader] = {
 
 @dataclass(frozen=True, slots=True)
 class CaptionRow:
-    """What a row says: the video's name as it stands there, its caption (empty: it says none), and the clip's window
-    where the row has one of its own. `place` says where it stands, e.g. "line 3"."""
+    """What a row says: the video's name as it stands there, its caption (empty: it says none) and further ones, and the
+    clip's window where the row has one of its own. `place` says where it stands, e.g. "line 3"."""
 
     name: str
     caption: str
     place: str
     window: ClipWindow | None = None
+    further: tuple[str, ...] = ()
+
+    @property
+    def captions(self) -> tuple[str, ...]:
+        """All that are there."""
+        return tuple(filter(None, (self.caption, *self.further)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +100,7 @@ def read_table(path: Path, *, caption_column: str | None = None) -> CaptionTable
             f"{path.name}, received {', '.join(map(str, columns)) or 'none'}: rename the columns, or name the one with "
             "the captions (--caption-column)"
         )
+    _require_different(columns, (path_column, column, START_COLUMN, END_COLUMN), path)
     problems: list[str] = []
     windows = named.get(START_COLUMN), named.get(END_COLUMN)
     found = tuple(_rows(rows, path_column, column, windows, problems))
@@ -104,23 +111,48 @@ def _first(named: Mapping[str, str], wanted: Sequence[str]) -> str | None:
     return next((named[name] for name in wanted if name in named), None)
 
 
+def _require_different(columns: Sequence[str], used: Sequence[str], path: Path) -> None:
+    names = [str(column).strip().lower() for column in columns]
+    for column in used:
+        if names.count(str(column).strip().lower()) > 1:
+            raise CaptionTableInvalid(
+                f"expected one column {column} in {path.name}, received {names.count(str(column).strip().lower())}: "
+                "rename all but the one that is meant"
+            )
+
+
 def _rows(rows: Rows, path_column: str, column: str, windows, problems: list[str]) -> Iterator[CaptionRow]:
     for place, row in rows:
         name = _name_in(row.get(path_column))
         if not name:
             problems.append(f"{place} names no video")
             continue
-        caption = cleaned(row.get(column))
-        if len(caption) > MAX_CAPTION_CHARACTERS:
-            problems.append(
-                f"{place}: the caption of {name} has {len(caption):,} characters, over the limit of "
-                f"{MAX_CAPTION_CHARACTERS:,}"
-            )
-            continue
         try:
-            yield CaptionRow(name, caption, place, _window(*(row.get(part) if part else None for part in windows)))
+            caption, *further = _texts(row.get(column), name)
+            window = _window(*(row.get(part) if part else None for part in windows))
+            yield CaptionRow(name, caption, place, window, tuple(further))
         except (ValueError, TypeError) as error:
             problems.append(f"{place}: {error}")
+
+
+def _texts(value: Any, name: str) -> list[str]:
+    """The captions of a cell, at least one, which may be empty. Raises ValueError."""
+    texts = [cleaned(_text(part, name)) for part in value] if isinstance(value, list | tuple) else []
+    texts = [text for text in texts if text] if texts else [cleaned(_text(value, name))]
+    for text in texts:
+        if len(text) > MAX_CAPTION_CHARACTERS:
+            raise ValueError(
+                f"the caption of {name} has {len(text):,} characters, over the limit of {MAX_CAPTION_CHARACTERS:,}"
+            )
+    return texts or [""]
+
+
+def _text(value: Any, name: str) -> Any:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", errors="replace")
+    if isinstance(value, Mapping | list | tuple) and value:
+        raise ValueError(f"the caption of {name} is no text but a {type(value).__name__}")
+    return value or "" if isinstance(value, Mapping | list | tuple) else value
 
 
 def _name_in(value: Any) -> str:

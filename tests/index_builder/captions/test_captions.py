@@ -66,6 +66,16 @@ def test_a_row_with_another_folder_means_no_video(tmp_path: Path) -> None:
     assert (counts.rows, counts.matched, counts.unmatched) == (2, 0, ("day1/0001.mp4", "2.mp4"))
 
 
+def test_names_as_addresses_are_decoded_where_no_file_is_called_so(tmp_path: Path) -> None:
+    videos = videos_in(tmp_path / "v", "d/a clip é.mp4", "d/b%20.mp4", "d/100%.mp4")
+    names = ["d/a%20clip%20%C3%A9.mp4", "d/b%20.mp4", "d/100%.mp4", "d/c%20.mp4"]
+    table = table_of(tmp_path / "c.csv", [(name, f"row {place}") for place, name in enumerate(names)])
+    assert said(videos, table) == {"d/a clip é.mp4": "row 0", "d/b%20.mp4": "row 1", "d/100%.mp4": "row 2"}
+    assert counts_of(videos, table).unmatched == ("d/c%20.mp4",)
+    address = (tmp_path / "v" / "d" / "a clip é.mp4").as_uri()
+    assert said(videos, table_of(tmp_path / "e.csv", [(address, "x")]))["d/a clip é.mp4"] == "x"
+
+
 def test_a_bare_name_means_the_one_video_so_called(tmp_path: Path) -> None:
     videos = videos_in(tmp_path / "v", "day1/a.mp4", "day1/b.mp4", "day2/b.mp4")
     table = table_of(tmp_path / "t" / "c.csv", [("a.mp4", "runs"), ("b.mp4", "whose?")])

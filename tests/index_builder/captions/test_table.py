@@ -27,7 +27,7 @@ def quoted(delimiter: str, *, header: str = "path,caption", end: str = "\n") -> 
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_delimited_text_of_every_delimiter_and_encoding(
     tmp_path: Path, delimiter: str, encoding: str, end: str
@@ -175,3 +175,30 @@ def test_files_that_are_no_table(tmp_path: Path) -> None:
     (tmp_path / "d.parquet").write_bytes(b"PAR1 no")
     with pytest.raises(CaptionTableInvalid, match="expected a parquet file"):
         read_table(tmp_path / "d.parquet")
+
+
+@pytest.mark.parametrize("header", ["path,caption,caption", "path,caption,Caption", "path,path,caption"])
+def test_two_columns_of_one_name_are_an_error(tmp_path: Path, header: str) -> None:
+    (tmp_path / "c.csv").write_text(f"{header}\na.mp4,one,two\n")
+    with pytest.raises(CaptionTableInvalid, match=r"one column (?i:caption|path) in c.csv, received 2: rename all but"):
+        read_table(tmp_path / "c.csv")
+    (tmp_path / "d.csv").write_text("path,note,note,caption\na.mp4,x,y,one\n")
+    assert pairs(tmp_path / "d.csv") == [("a.mp4", "one")]
+
+
+def test_cells_that_hold_lists_bytes_or_other_things(tmp_path: Path) -> None:
+    """A list holds several captions, bytes hold text; whatever else a cell holds is no caption."""
+    rows = [["runs", "", "jumps"], b"caf\xc3\xa9", [], None, {"en": "runs"}, [["runs"]], 5]
+    lines = [json.dumps({"path": f"{place}.mp4", "caption": cell}) for place, cell in enumerate(rows) if place != 1]
+    (tmp_path / "c.jsonl").write_text("\n".join(lines))
+    table = read_table(tmp_path / "c.jsonl")
+    assert [row.captions for row in table.rows] == [("runs", "jumps"), (), (), ("5",)]
+    assert table.problems == (
+        "line 4: the caption of 4.mp4 is no text but a dict",
+        "line 5: the caption of 5.mp4 is no text but a list",
+    )
+    lists = pa.table({"path": ["a.mp4"], "caption": [["runs", "jumps"]]})
+    pa.parquet.write_table(lists, tmp_path / "lists.parquet")
+    assert read_table(tmp_path / "lists.parquet").rows[0].captions == ("runs", "jumps")
+    pa.parquet.write_table(pa.table({"path": ["a.mp4"], "caption": [rows[1]]}), tmp_path / "bytes.parquet")
+    assert pairs(tmp_path / "bytes.parquet") == [("a.mp4", "café")]
