@@ -23,9 +23,11 @@ def read_regular(path: Path, *, most_bytes: int) -> bytes:
     """The content of a file. Raises OSError, also where it is no regular file (a FIFO would be waited for, a device has
     no end) or is longer than `most_bytes`: nothing longer is read."""
     with open(path, "rb", opener=_without_waiting) as stream:
-        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+        status = os.fstat(stream.fileno())
+        if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "it is no regular file", str(path))
-        content = stream.read(most_bytes + 1)
+        # As much is set aside as is asked for, so no more is than the file has.
+        content = stream.read(min(most_bytes, status.st_size) + 1)
     if len(content) > most_bytes:
         raise OSError(errno.EFBIG, f"it has more than {most_bytes} bytes", str(path))
     return content
