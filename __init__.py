@@ -16,7 +16,7 @@ def _make_packages_importable() -> None:
         importlib.invalidate_caches()
 
 
-async def comfy_entrypoint():
+async def comfy_entrypoint() -> object:
     """Gives ComfyUI the extension with all nodes."""
     import logging
     from pathlib import Path

@@ -6,7 +6,7 @@ Whatever was committed stays; a build that was stopped goes on with the clips th
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -20,6 +20,7 @@ from index_builder.build_report import (
     BuildProgress,
     BuildReport,
     Ledger,
+    Phase,
     ProgressCallback,
 )
 from index_builder.captions.captions import Captions
@@ -28,7 +29,7 @@ from index_builder.clips.allowed_folders import note_folders
 from index_builder.clips.archives import unpacked
 from index_builder.clips.find import Unusable, VideoFile, find_videos
 from index_builder.clips.messages import Decoded, Failed, Inspected
-from index_builder.clips.windows import PlannedClip, cut_short, row_id
+from index_builder.clips.windows import ClipWindow, PlannedClip, cut_short, row_id
 from index_builder.database.commit.output_folder import check_output
 from index_builder.database.commit.publisher import writing
 from index_builder.database.commit.segment_files import RowBatch
@@ -157,7 +158,7 @@ class _Build:
 
     def run(self, engine: Engine) -> BuildReport:
         self._report_progress("reading")
-        videos = [entry for entry in self.found if self._is_new(entry)]
+        videos = list(self._new_videos())
         events = engine.clips(videos, self._plan, self._work())
         try:
             for event in events:
@@ -180,11 +181,16 @@ class _Build:
         self._report_progress("done")
         return self._report()
 
-    def _is_new(self, entry: VideoFile | Unusable) -> bool:
+    def _new_videos(self) -> Iterator[VideoFile]:
+        """Videos that need to be looked into; books the end of what does not."""
+        for entry in self.found:
+            if isinstance(entry, Unusable):
+                self.ledger.end(entry.path, "failed" if entry.failed else "skipped", reason=entry.reason)
+            elif self._is_new(entry):
+                yield entry
+
+    def _is_new(self, entry: VideoFile) -> bool:
         """Whether the video needs to be looked into; books the end of one that does not."""
-        if isinstance(entry, Unusable):
-            self.ledger.end(entry.path, "failed" if entry.failed else "skipped", reason=entry.reason)
-            return False
         known = self.writer.known.row_of(entry.source, entry.size_bytes, entry.mtime_ns)
         # With several clips a video, an earlier run may have left out one that failed.
         if known is None or not self.options.cutting.one_clip_a_video or self.captions.windows(entry):
@@ -195,7 +201,7 @@ class _Build:
 
     def _plan(self, video: VideoFile, inspected: Inspected) -> list[PlannedClip]:
         """The clips of the video that are in no committed segment and not of the content of an earlier video."""
-        asked = self.captions.windows(video)
+        asked: Sequence[ClipWindow] = self.captions.windows(video)
         if not asked:
             asked = self.options.cutting.windows(inspected, clip_seconds=self.encoder.clip_seconds)
         self.ledger.expect(video.source, len(asked))
@@ -278,8 +284,10 @@ class _Build:
 
     def _near_duplicates(self, batch: RowBatch) -> set[str]:
         """Ids of the rows that resemble an earlier one too much; their ends are booked, the others wait."""
-        found = set()
-        for place, row in enumerate(batch.rows if self.guard is not None else ()):
+        found: set[str] = set()
+        if self.guard is None:
+            return found
+        for place, row in enumerate(batch.rows):
             tokens = batch.tokens.motion_tokens[place]
             reason = self.guard.reason_against(row, frame=batch.frame[place], motion_tokens=tokens)
             if reason is not None:
@@ -297,7 +305,7 @@ class _Build:
 
     def _commit_written(self, written: WrittenSegment) -> None:
         """Takes a worker's segment in, or, where near-duplicates are in it, a new one of its other rows."""
-        rows = written.rows
+        rows: Sequence[tuple[str, str]] = written.rows
         if self.guard is None:
             left_out = self.writer.commit_segment(written.segment, {row_id for row_id, _ in rows})
         else:
@@ -334,7 +342,7 @@ class _Build:
             else:
                 self.ledger.end(source, "skipped", row_id=clip_id, reason=f"same content as {first}")
 
-    def _report_progress(self, phase) -> None:
+    def _report_progress(self, phase: Phase) -> None:
         if self.progress is None:
             return
         entries = self.ledger.entries

@@ -20,7 +20,7 @@ def counted(
     captions: Captions, ledger: Ledger, source_of: Mapping[str, Source | None], writer: DatabaseWriter
 ) -> CaptionCounts:
     """The account of the table and of the clips; `source_of` says of each planned clip where its caption is from."""
-    sources = Counter(source_of.get(entry.row_id) for entry in ledger.entries["indexed"])
+    sources = Counter(source_of.get(entry.row_id or "") for entry in ledger.entries["indexed"])
     return replace(
         captions.counts(),
         by_source={source: sources[source] for source in get_args(Source)},

@@ -12,6 +12,7 @@ from index_builder.errors import InvalidSetting
 ALREADY_INDEXED = "already indexed"
 INTERRUPTED = "interrupted before its turn: run the build again"
 Outcome = Literal["indexed", "skipped", "failed"]
+Phase = Literal["reading", "encoding", "indexing", "done"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +57,7 @@ class BuildReport:
             "rows": self.rows,
             "seconds": round(self.seconds, 3),
             "interrupted": self.interrupted,
-            "videos": {"found": self.found_videos, **{outcome: self.videos(outcome) for outcome in outcomes}},
+            "videos": {"found": self.found_videos} | {outcome: self.videos(outcome) for outcome in outcomes},
             "captions": asdict(self.captions),
             "clips": {outcome: len(getattr(self, outcome)) for outcome in outcomes},
             **{outcome: [asdict(entry) for entry in getattr(self, outcome)] for outcome in outcomes},
@@ -67,7 +68,7 @@ class BuildReport:
 class BuildProgress:
     """A moment of a build. Counts are of clips, and of videos that came to none; `done_videos` of `found_videos`."""
 
-    phase: Literal["reading", "encoding", "indexing", "done"]
+    phase: Phase
     found_videos: int
     done_videos: int
     indexed: int

@@ -1,6 +1,13 @@
 """Named errors of the index builder: each message says what was expected, what came, and what to do."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from index_builder.plain_text import shown
+
+if TYPE_CHECKING:
+    from index_builder.build_report import BuildReport
 
 
 class MotionRAGError(Exception):
@@ -83,7 +90,7 @@ class RecallBelowTarget(MotionRAGError):
     `report` says what a build did before (a BuildReport).
     """
 
-    report: object = None
+    report: BuildReport | None = None
 
 
 class SelectionEmpty(MotionRAGError):

@@ -8,9 +8,13 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from index_builder.captions.encoding import read_text
 from index_builder.errors import CaptionTableInvalid
+
+if TYPE_CHECKING:
+    from _csv import Reader
 
 DELIMITERS = (",", ";", "\t", "|")
 # Spreadsheets may write their delimiter in a line of its own.
@@ -42,14 +46,14 @@ def _delimiter(header: str, wanted: Sequence[str]) -> str:
     return max(DELIMITERS, key=known)
 
 
-def _header(reader, path: Path) -> list[str]:
+def _header(reader: Reader, path: Path) -> list[str]:
     try:
         return next((fields for fields in reader if any(field.strip() for field in fields)), [])
     except csv.Error as error:
         raise _unreadable(path, reader.line_num, error) from error
 
 
-def _rows(reader, names: list[str], path: Path, first_line: int) -> Iterator[tuple[str, Mapping[str, str]]]:
+def _rows(reader: Reader, names: list[str], path: Path, first_line: int) -> Iterator[tuple[str, Mapping[str, str]]]:
     line = reader.line_num + first_line + 1
     try:
         for fields in reader:

@@ -121,7 +121,10 @@ def _require_different(columns: Sequence[str], used: Sequence[str], path: Path) 
             )
 
 
-def _rows(rows: Rows, path_column: str, column: str, windows, problems: list[str]) -> Iterator[CaptionRow]:
+def _rows(
+    rows: Rows, path_column: str, column: str, windows: tuple[str | None, str | None], problems: list[str]
+) -> Iterator[CaptionRow]:
+    start_column, end_column = windows
     for place, row in rows:
         name = _name_in(row.get(path_column))
         if not name:
@@ -129,7 +132,7 @@ def _rows(rows: Rows, path_column: str, column: str, windows, problems: list[str
             continue
         try:
             caption, *further = _texts(row.get(column), name)
-            window = _window(*(row.get(part) if part else None for part in windows))
+            window = _window(_cell(row, start_column), _cell(row, end_column))
             yield CaptionRow(name, caption, place, window, tuple(further))
         except (ValueError, TypeError) as error:
             problems.append(f"{place}: {error}")
@@ -153,6 +156,10 @@ def _text(value: Any, name: str) -> Any:
     if isinstance(value, Mapping | list | tuple) and value:
         raise ValueError(f"the caption of {name} is no text but a {type(value).__name__}")
     return value or "" if isinstance(value, Mapping | list | tuple) else value
+
+
+def _cell(row: Mapping[str, Any], column: str | None) -> Any:
+    return row.get(column) if column else None
 
 
 def _name_in(value: Any) -> str:

@@ -22,7 +22,8 @@ def read_tar_captions(path: Path, wanted: Sequence[str]) -> tuple[list[str], Ite
                 key, dot, suffix = key_and_suffix(member.name)
                 if not (member.isreg() and dot and suffix in ("txt", "json")) or member.size > MAX_MEMBER_BYTES:
                     continue
-                content = archive.extractfile(member).read()
+                opened = archive.extractfile(member)
+                content = opened.read() if opened is not None else b""
                 row = rows.setdefault(key, {"key": key})
                 # A text stands before what the .json says of it.
                 row.update(_text(content) if suffix == "txt" else {**_json(content), **row})

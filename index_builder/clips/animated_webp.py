@@ -47,7 +47,7 @@ def read_frames(path: Path) -> Iterator[np.ndarray]:
 def _frames(path: Path) -> Iterator[tuple[Image.Image, int]]:
     try:
         with Image.open(path, formats=["WEBP"]) as picture:
-            for number in range(picture.n_frames):
+            for number in range(getattr(picture, "n_frames", 1)):
                 picture.seek(number)
                 picture.load()
                 asked = int(picture.info.get("duration") or 0)

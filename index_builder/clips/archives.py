@@ -75,7 +75,8 @@ def _unpack(archive: Path, target: Path) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             stream = opened.extractfile(member)
             with path.open("wb") as written:
-                shutil.copyfileobj(stream, written, 1 << 20)
+                if stream is not None:  # of a plain file it never is
+                    shutil.copyfileobj(stream, written, 1 << 20)
             os.utime(path, (member.mtime, member.mtime))
     os.rename(unfinished, target)
 

@@ -34,10 +34,10 @@ class Cutting:
 
     def windows(self, inspected: Inspected, *, clip_seconds: float) -> list[ClipWindow]:
         """The windows of a video."""
-        many = {"clip_seconds": clip_seconds, "clips_per_video": self.clips_per_video}
+        duration_sec, most = inspected.timeline.duration_sec, self.clips_per_video
         if self.scene_threshold is None:
-            return clip_windows(inspected.timeline.duration_sec, **many)
-        return scene_windows(inspected.timeline.duration_sec, cuts_ms=inspected.cuts_ms, **many)
+            return clip_windows(duration_sec, clip_seconds=clip_seconds, clips_per_video=most)
+        return scene_windows(duration_sec, cuts_ms=inspected.cuts_ms, clip_seconds=clip_seconds, clips_per_video=most)
 
     def recorded(self, *, clip_seconds: float) -> dict[str, Any]:
         """What the database records with each segment."""

@@ -104,7 +104,8 @@ def decode_windows(
 ) -> Iterator[tuple[int, DecodedClip | ClipUnreadable]]:
     """(place in `windows`, the clip or why there is none) of each window (start and end in seconds), as soon as it is
     known. The video is read once where its first reader does; what one gets wrong is tried with the next."""
-    open_places, reasons = set(range(len(windows))), {place: [] for place in range(len(windows))}
+    open_places = set(range(len(windows)))
+    reasons: dict[int, list[str]] = {place: [] for place in open_places}
     for decoder, reader in readers_of(timeline, decoders):
         if not open_places:
             break
@@ -151,7 +152,7 @@ def _one_pass(
     firsts: dict[int, np.ndarray] = {}
     due, slack_sec = _due(timeline, np.array([time for time, _, _ in wanted])), _slack_sec(timeline)
     failed: set[int] = set()
-    shown, resized = None, None
+    shown, resized = None, np.empty(0, dtype=np.uint8)
     try:
         source = reader(path, timeline, np.array([time for time, _, _ in wanted]), progress)
         for (time, place, slot), due_sec, frame in zip(wanted, due, _on_screen(source, wanted), strict=True):

@@ -18,7 +18,7 @@ FAIRPLAY = ("drmi", "drms")
 TS_PACKET_BYTES, TS_SYNC = 188, 0x47
 
 
-def refuse_encrypted(path: Path, packet: av.Packet, format_name: str) -> None:
+def refuse_encrypted(path: Path, packet: av.Packet[av.VideoStream], format_name: str) -> None:
     """Raises ClipUnreadable when the stream of `packet`, its first, is encrypted."""
     tag = packet.stream.codec_context.codec_tag if packet.stream.codec_context else ""
     # Before version 16 PyAV does not tell of side data.

@@ -167,7 +167,7 @@ def _moves(path: Path) -> bool:
 
     try:
         with Image.open(path, formats=["GIF", "WEBP"]) as picture:
-            return bool(picture.is_animated)
+            return bool(getattr(picture, "is_animated", False))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return True
 

@@ -226,7 +226,7 @@ def _receive_clip(stream: BinaryIO, message: dict[str, Any], planned: PlannedCli
     # With the first frame at its own size the frames have 16 bits.
     kinds = (np.uint8,) if len(shapes) == 1 else (np.uint16, np.uint8)
     pictures = [_read_pixels(stream, shape, kind) for shape, kind in zip(shapes, kinds, strict=True)]
-    clip = DecodedClip(**dict(zip(_PICTURES, pictures, strict=False)), **message["clip"])
+    clip = DecodedClip(frames=pictures[0], first_frame=pictures[1] if pictures[1:] else None, **message["clip"])
     return Decoded(planned=planned, clip=clip, thumbnail=_read_exactly(stream, thumbnail_bytes))
 
 

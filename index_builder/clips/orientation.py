@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 
 import av
 import numpy as np
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 MATRIX_BYTES = 36
 
@@ -35,7 +39,7 @@ def orientation_of(frame: av.VideoFrame) -> Orientation:
     side = frame.side_data.get("DISPLAYMATRIX")
     if side is None:
         return Orientation(rotation=round(frame.rotation / 90) * 90 % 360)
-    matrix = np.frombuffer(bytes(side)[:MATRIX_BYTES], dtype=np.int32).astype(np.float64)
+    matrix = np.frombuffer(bytes(cast("Buffer", side))[:MATRIX_BYTES], dtype=np.int32).astype(np.float64)
     if len(matrix) != MATRIX_BYTES // 4:
         return Orientation()
     # A point (x, y) of the picture, y downwards, is shown at (a x + c y, b x + d y).

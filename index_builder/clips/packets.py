@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TypeAlias, cast
 
 import av
+
+VideoPacket: TypeAlias = "av.Packet[av.VideoStream]"
 
 # AVFMT_TS_DISCONT of FFmpeg: time may jump in these formats, as where transport streams were joined.
 JUMPY_FORMAT = 0x0200
@@ -14,17 +17,26 @@ BACK_SEC, ON_SEC = 0.1, 10.0
 
 def steady_packets(
     container: av.container.InputContainer, streams: list[av.VideoStream]
-) -> Iterator[tuple[av.Packet, av.VideoStream]]:
+) -> Iterator[tuple[VideoPacket, av.VideoStream]]:
     """Packets with their streams, from the container's start; the last of each stream is empty and flushes its decoder.
 
     Where time jumps in a format that allows it, the packets after the jump follow those before. Raises FFmpegError.
     """
     jumpy = bool(int(container.format.flags) & JUMPY_FORMAT)
     clocks = {stream.index: _Clock() for stream in streams}
-    for packet in container.demux(*streams):
+    for read in container.demux(*streams):
+        packet = cast("VideoPacket", read)  # of the streams that were asked for
         if jumpy and packet.size:
             clocks[packet.stream_index].carry_on(packet)
         yield packet, packet.stream
+
+
+def video_stream(container: av.container.InputContainer, place: int) -> av.VideoStream:
+    """The stream at `place` of the file. Raises ValueError when it holds no pictures."""
+    stream = container.streams[place]
+    if not isinstance(stream, av.VideoStream):
+        raise ValueError(f"expected pictures in stream {place}, received {stream.type}: the file changed")
+    return stream
 
 
 class _Clock:
@@ -35,7 +47,7 @@ class _Clock:
         self._due: int | None = None
         self._last: int | None = None
 
-    def carry_on(self, packet: av.Packet) -> None:
+    def carry_on(self, packet: VideoPacket) -> None:
         """Changes the stamps of `packet`."""
         stamp = packet.pts if packet.dts is None else packet.dts
         if stamp is None:

@@ -10,14 +10,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import TracebackType
 
 import av
 import numpy as np
+from av.container import InputContainer
 from av.video.reformatter import VideoReformatter
 
 from index_builder.clips import animated_webp
 from index_builder.clips.orientation import UPRIGHT, Orientation
-from index_builder.clips.packets import steady_packets
+from index_builder.clips.packets import VideoPacket, steady_packets, video_stream
 from index_builder.clips.timeline import Timeline, plain
 from index_builder.clips.video_bytes import Progress, open_video
 from index_builder.errors import ClipUnreadable
@@ -179,22 +181,22 @@ class _opened:
     def __init__(self, path: Path, timeline: Timeline, progress: Progress) -> None:
         self._opening, self._place = open_video(path, progress=progress), timeline.stream
 
-    def __enter__(self) -> tuple[av.container.InputContainer, av.VideoStream]:
+    def __enter__(self) -> tuple[InputContainer, av.VideoStream]:
         try:
             container = self._opening.__enter__()
-            stream = container.streams[self._place]
+            stream = video_stream(container, self._place)
         except (av.FFmpegError, OSError, ValueError) as error:
             raise ClipUnreadable(plain(error)) from error
         stream.codec_context.thread_count = 1
         return container, stream
 
-    def __exit__(self, kind, error, trace) -> None:
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._opening.__exit__(None, None, None)
         if isinstance(error, av.FFmpegError | OSError | ValueError):
             raise ClipUnreadable(plain(error)) from error
 
 
-def _decoded(container, stream) -> Iterator[tuple[av.VideoFrame, bool]]:
+def _decoded(container: InputContainer, stream: av.VideoStream) -> Iterator[tuple[av.VideoFrame, bool]]:
     """(frame, damaged) in the order in which they are shown; after a packet that cannot be decoded, frames count as
     damaged up to the next key frame."""
     lost = False
@@ -209,7 +211,7 @@ def _decoded(container, stream) -> Iterator[tuple[av.VideoFrame, bool]]:
             yield frame, lost or frame.is_corrupt
 
 
-def _packets(container, stream) -> Iterator[av.Packet | None]:
+def _packets(container: InputContainer, stream: av.VideoStream) -> Iterator[VideoPacket | None]:
     """Up to the last, None, which flushes the decoder, also where a file cut short ends in the middle of one."""
     try:
         for packet, _ in steady_packets(container, [stream]):

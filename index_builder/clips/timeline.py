@@ -8,11 +8,12 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.container import InputContainer
 
 from index_builder.clips import animated_webp
 from index_builder.clips.encryption import refuse_encrypted
 from index_builder.clips.orientation import Orientation, orientation_of
-from index_builder.clips.packets import steady_packets
+from index_builder.clips.packets import VideoPacket, steady_packets, video_stream
 from index_builder.clips.video_bytes import ContentHash, Progress, open_video, unheard
 from index_builder.errors import ClipUnreadable, InvalidSetting
 from index_builder.plain_text import plain_logger
@@ -27,6 +28,7 @@ PICTURES = ("attached_pic", "still_image", "timed_thumbnails")
 MOVING_SHARE = 0.1
 # What FFmpeg takes for raw streams that do not say.
 DEFAULT_RATE = Fraction(25)
+DEFAULT_TIME_BASE = Fraction(1, 1_000_000)  # FFmpeg's own, where a stream names none
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +91,7 @@ class _Stamps:
     last: int | None = None
     last_duration: int = 0
 
-    def add(self, packet: av.Packet) -> None:
+    def add(self, packet: VideoPacket) -> None:
         self.packets += 1
         self.durations.append(packet.duration or 0)
         if packet.dts is not None:
@@ -117,7 +119,7 @@ def read_timeline(
             facts = stamps[stream.index]
             rate = stream.average_rate or stream.guessed_rate
             indexed, untimed = container.format.name in INDEXED_FORMATS, container.format.name in UNTIMED_FORMATS
-            place, time_base = stream.index, stream.time_base
+            place, time_base = stream.index, stream.time_base or DEFAULT_TIME_BASE
         first, aspect, origin = _first_frame(path, place, progress)
     except (av.FFmpegError, OSError, ValueError, EOFError) as error:
         raise ClipUnreadable(f"not a readable video: {plain(error)}") from error
@@ -128,7 +130,7 @@ def read_timeline(
         ticks = ticks[ticks >= origin] if origin is not None and (ticks >= origin).any() else ticks
     else:
         ticks = _counted(facts, rate, time_base)
-    last = facts.last_duration
+    last: int | Fraction = facts.last_duration
     if last <= 0:
         usual = round(float(np.median(np.diff(ticks)))) if len(ticks) > 1 else 0
         last = usual or 1 / ((rate or DEFAULT_RATE) * time_base)
@@ -183,7 +185,9 @@ def _moving(streams: list[av.VideoStream], stamps: dict[int, _Stamps]) -> av.Vid
     return next(stream for stream in streams if stamps[stream.index].packets >= max(1, MOVING_SHARE * most))
 
 
-def _read_stamps(path: Path, container, streams: list[av.VideoStream], limits: DecodeLimits) -> dict[int, _Stamps]:
+def _read_stamps(
+    path: Path, container: InputContainer, streams: list[av.VideoStream], limits: DecodeLimits
+) -> dict[int, _Stamps]:
     stamps = {stream.index: _Stamps() for stream in streams}
     try:
         for packet, stream in steady_packets(container, streams):
@@ -214,7 +218,7 @@ def _counted(facts: _Stamps, rate: Fraction | None, time_base: Fraction) -> np.n
 def _first_frame(path: Path, place: int, progress: Progress) -> tuple[av.VideoFrame, float, int | None]:
     """The first frame that can be decoded, its pixel aspect and its time in ticks: what no header states reliably."""
     with open_video(path, progress=progress) as container:
-        stream = container.streams[place]
+        stream = video_stream(container, place)
         stream.codec_context.thread_count = 1
         for packet, _ in steady_packets(container, [stream]):
             try:

@@ -114,5 +114,5 @@ def open_video(
     with VideoBytes(path, progress=progress, content=content) as stream:
         # Of the protocols, none: what the file names is not opened.
         options = {"protocol_whitelist": "none"}
-        with av.open(stream, metadata_errors="replace", buffer_size=READ_BYTES, options=options) as container:
+        with av.open(stream, "r", metadata_errors="replace", buffer_size=READ_BYTES, options=options) as container:
             yield container

@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from index_builder.clips.decode import decode_windows
@@ -168,7 +169,7 @@ def main() -> None:
         watch = _Watch(limits, lambda: send_headway(answers))
         try:
             for answer, place in answers_to(task, limits, watch.headway):
-                watch.telling(lambda answer=answer, place=place: send_answer(answers, answer, place))
+                watch.telling(partial(send_answer, answers, answer, place))
         except BrokenPipeError:
             os._exit(0)
         watch.end()

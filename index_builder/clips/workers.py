@@ -16,12 +16,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
+from typing import BinaryIO, cast
 
 from index_builder.clips.messages import (
     Answer,
     BrokenAnswer,
     DecodeTask,
     Failed,
+    Inspected,
     InspectTask,
     SoundTask,
     Task,
@@ -38,6 +40,10 @@ PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 WAITING_SEC = 0.5
 MAX_DEATHS = 3
 
+# An answer, and whether it is its task's last; None ends a watcher.
+Tasks = queue.Queue[Task | None]
+Answers = queue.Queue[tuple[Answer, bool]]
+
 
 class DecodePool:
     """Runs tasks in `workers` processes; a context manager. Answers come in the order in which they are known, one for
@@ -51,8 +57,8 @@ class DecodePool:
         if workers < 1:
             raise InvalidSetting(f"expected at least 1 worker, received {workers}: raise --workers")
         self.limits = limits or DecodeLimits()
-        self._tasks: queue.Queue[Task | None] = queue.Queue()
-        self._answers: queue.Queue[tuple[Answer, bool]] = queue.Queue(maxsize=answers or 2 * workers)
+        self._tasks: Tasks = queue.Queue()
+        self._answers: Answers = queue.Queue(maxsize=answers or 2 * workers)
         self._closing = threading.Event()
         self._watchers = [_Watcher(self._tasks, self._answers, self.limits, self._closing) for _ in range(workers)]
         self._outstanding = 0
@@ -103,7 +109,7 @@ class DecodePool:
         return answer
 
 
-def _drain(answers: queue.Queue) -> None:
+def _drain(answers: Answers) -> None:
     try:
         while True:
             answers.get_nowait()
@@ -118,9 +124,7 @@ class _Died(Exception):
 class _Watcher(threading.Thread):
     """Feeds one worker process and kills it when it makes no headway."""
 
-    def __init__(
-        self, tasks: queue.Queue, answers: queue.Queue, limits: DecodeLimits, closing: threading.Event
-    ) -> None:
+    def __init__(self, tasks: Tasks, answers: Answers, limits: DecodeLimits, closing: threading.Event) -> None:
         super().__init__(daemon=True, name="decode-watcher")
         self.tasks, self.answers, self.limits, self.closing = tasks, answers, limits, closing
         self.process: subprocess.Popen[bytes] | None = None
@@ -145,7 +149,8 @@ class _Watcher(threading.Thread):
         while waiting and not self.closing.is_set():
             try:
                 for answer in self._exchange(replace(task, clips=tuple(waiting))):
-                    waiting.remove(answer.planned)
+                    if not isinstance(answer, Inspected) and answer.planned is not None:
+                        waiting.remove(answer.planned)
                     yield answer
             except _Died as death:
                 deaths += 1
@@ -174,13 +179,14 @@ class _Watcher(threading.Thread):
         except OSError as error:
             raise _Died(f"no decode worker could be started: {error}") from error
         stalled = threading.Event()
+        to_worker, from_worker = _pipes(process)
         due = len(task)
         try:
             with self._patience(process, stalled):
-                send_task(process.stdin, task, self.limits)
+                send_task(to_worker, task, self.limits)
             while due:
                 with self._patience(process, stalled):
-                    answer = receive_answer(process.stdout, task)
+                    answer = receive_answer(from_worker, task)
                 if answer is not None:
                     due -= 1
                     yield answer
@@ -226,11 +232,17 @@ class _Watcher(threading.Thread):
         if process is not None:
             process.kill()
             process.wait()
-            for stream in (process.stdin, process.stdout):
+            for stream in _pipes(process):
                 try:
                     stream.close()
                 except (OSError, ValueError):
                     pass  # unsent bytes of a killed worker's pipe: nobody is left to read them
+
+
+def _pipes(process: subprocess.Popen[bytes]) -> tuple[BinaryIO, BinaryIO]:
+    """To the worker, and from it."""
+    assert process.stdin is not None and process.stdout is not None  # opened as pipes
+    return cast(BinaryIO, process.stdin), cast(BinaryIO, process.stdout)
 
 
 def _end(process: subprocess.Popen[bytes]) -> int:

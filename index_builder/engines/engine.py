@@ -6,7 +6,7 @@ commits, or whole segments that its workers have encoded and written, which the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -53,7 +53,7 @@ class EngineWork:
 class Engine(Protocol):
     """Gives the same clips for the same plan, whatever runs them."""
 
-    def clips(self, videos: Sequence[VideoFile], plan: Plan, work: EngineWork) -> Iterator[Event | None]:
+    def clips(self, videos: Sequence[VideoFile], plan: Plan, work: EngineWork) -> Generator[Event | None, None, None]:
         """Inspects each video, asks `plan`, in the order of `videos`, which of its clips to decode, and ends each clip
         once, in any order. While nothing ends it gives None about every second, so that the caller can look up."""
         ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 
 from index_builder.clips.decode import DECODERS
 from index_builder.clips.find import VideoFile
@@ -14,7 +14,7 @@ from index_builder.clips.timeline import Timeline
 from index_builder.clips.windows import PlannedClip
 from index_builder.clips.workers import DecodePool
 from index_builder.engines.batch_size import FEW
-from index_builder.engines.engine import EngineWork, Plan
+from index_builder.engines.engine import EngineWork, Event, Plan
 
 MAX_DEFAULT_WORKERS = 8
 # A long film is shared by the workers. Each part begins with a seek, which may decode a few seconds for nothing; parts
@@ -34,9 +34,10 @@ class LocalEngine:
     def __init__(self, *, workers: int | None = None) -> None:
         self.workers = default_workers() if workers is None else workers
 
-    def clips(self, videos: Sequence[VideoFile], plan: Plan, work: EngineWork) -> Iterator[Decoded | Failed | None]:
+    def clips(self, videos: Sequence[VideoFile], plan: Plan, work: EngineWork) -> Generator[Event | None, None, None]:
         """Clips in the order in which decoding ends. While the build encodes a batch, the next one is decoded."""
-        waiting, decoding = deque(videos), deque()
+        waiting = deque(videos)
+        decoding: deque[DecodeTask] = deque()
         inspected: dict[VideoFile, Inspected | Failed] = {}
         to_plan = deque(videos)
         ahead = max(2 * self.workers, work.batch_clips or FEW)

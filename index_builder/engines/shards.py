@@ -107,7 +107,7 @@ class ShardWorker:
         """The hash, timeline and, where wanted, cuts of each video, in their order."""
         for video in shard.videos:
             self.pool.submit(InspectTask(video=video, scene_threshold=self.scene_threshold))
-        found = {answer.video: answer for answer in self._answers()}
+        found = {answer.video: answer for answer in self._answers() if not isinstance(answer, Decoded)}
         return [found[video] for video in shard.videos]
 
     def _answers(self) -> Iterator[Answer]:
@@ -134,7 +134,10 @@ class ShardWorker:
             for task in decode_tasks(of_video, timeline, reading=self.encoder.reading):
                 self.pool.submit(task)
         for answer in self._answers():
-            failed.append(answer) if isinstance(answer, Failed) else waiting.append(answer)
+            if isinstance(answer, Failed):
+                failed.append(answer)
+            elif isinstance(answer, Decoded):
+                waiting.append(answer)
             if len(waiting) >= self.batch.clips:
                 encode()
         encode()

@@ -35,25 +35,62 @@ class ClipFeatures:
 
 @runtime_checkable
 class ClipEncoder(Protocol):
-    """Encodes clips for the database and queries against it.
+    """Encodes clips for the database and queries against it."""
 
-    `retrieval_fingerprint`, `retrieval_description` and `embedding_dim` are the space of frame embeddings, and of text
-    too unless `text_space` is one of its own; `tokens_fingerprint` names the motion encoder, appearance encoder and
-    resamplers together. `reading` of windows of `clip_seconds` seconds
-    are what `encode` expects of each clip. `device` is where it computes, as torch calls it.
-    """
+    @property
+    def name(self) -> str:
+        """For people."""
+        ...
 
-    name: str
-    device: str
-    retrieval_fingerprint: str
-    retrieval_description: str
-    embedding_dim: int
-    text_space: EmbeddingSpace | None
-    tokens_fingerprint: str
-    tokens_per_clip: int
-    token_dim: int
-    clip_seconds: float
-    reading: Reading
+    @property
+    def device(self) -> str:
+        """Where it computes, as torch calls it."""
+        ...
+
+    @property
+    def retrieval_fingerprint(self) -> str:
+        """Of the encoder of frames, and of captions where these have no space of their own."""
+        ...
+
+    @property
+    def retrieval_description(self) -> str:
+        """Name and width of the encoder of frames, for messages."""
+        ...
+
+    @property
+    def embedding_dim(self) -> int:
+        """Width E of frame embeddings, and of captions' where these have no space of their own."""
+        ...
+
+    @property
+    def text_space(self) -> EmbeddingSpace | None:
+        """The space of captions, None where it is that of frames."""
+        ...
+
+    @property
+    def tokens_fingerprint(self) -> str:
+        """Of the motion encoder, the appearance encoder and the resamplers together."""
+        ...
+
+    @property
+    def tokens_per_clip(self) -> int:
+        """L of the tokens [B, L, D]."""
+        ...
+
+    @property
+    def token_dim(self) -> int:
+        """D of the tokens [B, L, D]."""
+        ...
+
+    @property
+    def clip_seconds(self) -> float:
+        """How long the windows are that `encode` expects."""
+        ...
+
+    @property
+    def reading(self) -> Reading:
+        """How each clip is read from its video for `encode`."""
+        ...
 
     def encode(self, clips: Sequence[np.ndarray | ClipPixels], captions: Sequence[str | None]) -> ClipFeatures:
         """B clips, as `reading` gives them or uint8 RGB [T, H, W, 3], and their captions -> ClipFeatures of B rows."""

@@ -15,6 +15,7 @@ import torch
 
 from index_builder.content_hash import sha256_of
 from index_builder.errors import EncoderNotFound as EncoderNotFound
+from index_builder.errors import InvalidSetting
 from index_builder.features.preprocessing import Preprocessing
 from index_builder.features.quiet_loading import load_whole
 from index_builder.model_files.folder import files_of_model, require_plain_folder
@@ -38,6 +39,13 @@ class EncoderSpec:
     preprocessing: Preprocessing | None
     fingerprint: str
     revision: str | None = None
+
+    @property
+    def pixels(self) -> Preprocessing:
+        """How an encoder of pictures wants them. Raises InvalidSetting for an encoder of captions."""
+        if self.preprocessing is None:
+            raise InvalidSetting(f"expected an encoder of pictures, received {self.kind}: name one that reads pictures")
+        return self.preprocessing
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> EncoderSpec:

@@ -18,9 +18,11 @@ class RetrievalEncoder:
     """open_clip: captions and first frames in one embedding space (https://github.com/mlfoundations/open_clip)."""
 
     def __init__(self, model: torch.nn.Module, tokenizer: Any, spec: EncoderSpec, device: str) -> None:
-        self.model, self.tokenizer, self.spec, self.device = model.eval().to(device), tokenizer, spec, device
+        # A CLIP of open_clip, which says nothing of its types.
+        self.model: Any = model.eval().to(device)
+        self.tokenizer, self.spec, self.device = tokenizer, spec, device
         self.fingerprint = spec.fingerprint
-        self.dim = int(model.text_projection.shape[-1])
+        self.dim = int(self.model.text_projection.shape[-1])
         self.description = f"{spec.kind} {Path(spec.source).name} ({self.dim})"
 
     @torch.inference_mode()
@@ -32,7 +34,7 @@ class RetrievalEncoder:
     @torch.inference_mode()
     def encode_frames(self, frames: np.ndarray) -> np.ndarray:
         """uint8 RGB [B, H, W, 3] -> float32 [B, E], L2-normalised."""
-        pixels = prepare_frames(frames, self.spec.preprocessing).to(self.device)
+        pixels = prepare_frames(frames, self.spec.pixels).to(self.device)
         return self.model.encode_image(pixels, normalize=True).float().cpu().numpy()
 
 

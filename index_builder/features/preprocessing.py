@@ -92,7 +92,7 @@ def prepare_frames(frames: np.ndarray, preprocessing: Preprocessing) -> torch.Te
     return (prepare(frames, preprocessing) - mean) / std
 
 
-def prepare_clips(clips: Sequence[np.ndarray], preprocessing: Preprocessing) -> torch.Tensor:
+def prepare_clips(clips: Sequence[np.ndarray] | np.ndarray, preprocessing: Preprocessing) -> torch.Tensor:
     """B clips RGB [T, H, W, 3] -> float32 [B, frames, C, crop, crop]; C is 3 (6 with the difference)."""
     prepared = torch.stack([prepare_frames(sample_frames(c, preprocessing.frames), preprocessing) for c in clips])
     if preprocessing.first_frame_difference:

@@ -22,7 +22,7 @@ class MotionEncoder:
     @torch.inference_mode()
     def encode(self, clips: Sequence[np.ndarray] | np.ndarray) -> torch.Tensor:
         """B clips uint8 RGB [T, H, W, 3] -> float32 [B, N, C]."""
-        return self.encode_prepared(prepare_clips(clips, self.spec.preprocessing))
+        return self.encode_prepared(prepare_clips(clips, self.spec.pixels))
 
     @torch.inference_mode()
     def encode_prepared(self, pixels: torch.Tensor) -> torch.Tensor:

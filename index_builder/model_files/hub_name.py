@@ -13,7 +13,7 @@ _REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,95}")
 def is_hub_name(source: object) -> bool:
     """Whether `source` reads OWNER/NAME or NAME, as the hub gives names."""
     plain = isinstance(source, str) and _HUB_NAME.fullmatch(source) is not None
-    return plain and ".." not in source and "--" not in source
+    return plain and ".." not in str(source) and "--" not in str(source)
 
 
 def how_to_get(source: str, revision: str | None = None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -76,5 +77,5 @@ def _disk(summary: DatabaseSummary) -> str:
     return f"{readable_size(total)}{each} ({_listed({k: readable_size(v) for k, v in summary.size_bytes.items()})})"
 
 
-def _listed(values: dict) -> str:
+def _listed(values: Mapping[str, object]) -> str:
     return ", ".join(f"{key}: {value}" for key, value in values.items()) or "none"

@@ -30,6 +30,8 @@ _KNOWN_FONTS = (
 )
 _FONTCONFIG_SECONDS = 5
 
+OpenedFont = ImageFont.FreeTypeFont | ImageFont.ImageFont
+Colour = str | tuple[int, ...]
 Font = tuple[str, int]  # file, and which face of it; the empty file is Pillow's own font
 _OWN: Font = ("", 0)
 
@@ -39,11 +41,11 @@ class Lettering:
 
     def __init__(self, size_pixels: int) -> None:
         self.size_pixels = size_pixels
-        self._baseline = _ascent(_open(_OWN, size_pixels))
+        self._baseline = _ascent(_opened(_OWN, size_pixels))
 
     def length(self, text: str) -> float:
         """Width of one line in pixels."""
-        return sum(_open(font, self.size_pixels).getlength(run) for font, run in _runs(text))
+        return sum(_opened(font, self.size_pixels).getlength(run) for font, run in _runs(text))
 
     def fitted(self, text: str, width_pixels: float) -> str:
         """`text` in one line, cut with an ellipsis where it is wider than `width_pixels`."""
@@ -51,7 +53,8 @@ class Lettering:
 
     def wrapped(self, text: str, width_pixels: float, *, most_lines: int) -> list[str]:
         """`text` in at most that many lines, at least one; the last ends with an ellipsis where the text goes on."""
-        rest, lines = shown(" ".join(text.split()), keep=""), []
+        rest = shown(" ".join(text.split()), keep="")
+        lines: list[str] = []
         while len(lines) < most_lines - 1 and self.length(rest) > width_pixels:
             fits = self._letters_that_fit(rest, width_pixels)
             # Between words if there are any: Chinese and Japanese are written without spaces.
@@ -73,11 +76,11 @@ class Lettering:
             fits, cut = (middle, cut) if self.length(text[:middle]) <= width_pixels else (fits, middle)
         return fits
 
-    def draw(self, draw: ImageDraw.ImageDraw, left_top: tuple[float, float], text: str, fill) -> float:
+    def draw(self, draw: ImageDraw.ImageDraw, left_top: tuple[float, float], text: str, fill: Colour) -> float:
         """Draws one line and returns the x where it ends."""
         left, top = left_top
         for name, run in _runs(text):
-            font = _open(name, self.size_pixels)
+            font = _opened(name, self.size_pixels)
             # All runs stand on one baseline, however tall their fonts are; Pillow's bitmap font knows no anchors.
             if isinstance(font, ImageFont.FreeTypeFont):
                 draw.text((left, top + self._baseline), run, font=font, fill=fill, anchor="ls")
@@ -164,7 +167,7 @@ def _picture(font: ImageFont.FreeTypeFont, char: str) -> tuple[tuple[int, int], 
 
 
 @lru_cache(maxsize=256)
-def _open(font: Font, size_pixels: int):
+def _open(font: Font, size_pixels: int) -> OpenedFont | None:
     """The font at a size; None where there is no such file. Pillow looks bare names up in the system's folders."""
     file, index = font
     if not file:
@@ -176,5 +179,10 @@ def _open(font: Font, size_pixels: int):
         return None
 
 
-def _ascent(font) -> int:
+def _opened(font: Font, size_pixels: int) -> OpenedFont:
+    """A font that was found before, at a size; Pillow's own where its file is gone since."""
+    return _open(font, size_pixels) or ImageFont.load_default(size_pixels)
+
+
+def _ascent(font: OpenedFont) -> int:
     return font.getmetrics()[0] if isinstance(font, ImageFont.FreeTypeFont) else 0

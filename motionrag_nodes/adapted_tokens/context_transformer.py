@@ -89,6 +89,7 @@ class ContextTransformer(nn.Module):
         self.transformer = nn.TransformerEncoder(layer, config.layers, enable_nested_tensor=False)
         # Not persistent: the published checkpoints do not hold the table, and it follows from the sizes.
         table = sinusoidal_positions(config.max_positions, config.token_dim)
+        self.positions: torch.Tensor
         self.register_buffer("positions", table, persistent=False)
 
     @property

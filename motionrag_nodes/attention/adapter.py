@@ -111,15 +111,17 @@ class MotionAdapter(nn.Module):
         """
         if path not in self.site_dims:
             raise AdapterMismatch(f"Expected one of the adapter's {len(self.site_dims)} sites, received {path}.")
-        return self.get_submodule(f"{self.root}.{path}.processor")
+        found = self.get_submodule(f"{self.root}.{path}.processor")
+        assert isinstance(found, MotionAttention)  # as they were made
+        return found
 
     def reset_parameters(self) -> None:
         """Start values for training: to_v_ip is zero, so that the model begins unchanged."""
         for site in self.sites:
             attention = self.site(site)
-            for projection in (attention.to_q_ip[0], attention.to_k_ip[0]):
-                nn.init.xavier_uniform_(projection.weight)
-            nn.init.zeros_(attention.to_v_ip[0].weight)
+            for projection in (attention.to_q_ip, attention.to_k_ip):
+                nn.init.xavier_uniform_(projection.get_parameter("0.weight"))
+            nn.init.zeros_(attention.to_v_ip.get_parameter("0.weight"))
 
     def project_tokens(self, tokens: torch.Tensor) -> ProjectedTokens:
         """Motion tokens [B, L, D] -> keys and values of every site; gradients flow when they are enabled.
@@ -145,5 +147,5 @@ def _branch(module: nn.Module, path: str) -> nn.Module:
     for name in path.split("."):
         if name not in module._modules:
             module.add_module(name, nn.Module())
-        module = module._modules[name]
+        module = module.get_submodule(name)
     return module

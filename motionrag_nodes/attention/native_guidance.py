@@ -39,7 +39,7 @@ def roles_of(conds: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[Any, Bran
 def place_in_schedule(sigmas: torch.Tensor) -> tuple[int, int]:
     """(steps before, steps in all) of a part of a schedule: the nodes that split one hand out views of it."""
     length = sigmas.untyped_storage().nbytes() // sigmas.element_size()
-    start = sigmas.storage_offset()
+    start = int(sigmas.storage_offset())
     if sigmas.ndim != 1 or not start + len(sigmas) <= length <= _LONGEST_SCHEDULE:
         return 0, len(sigmas) - 1
     return start, length - 1

@@ -65,7 +65,9 @@ def _watched(network: nn.Module) -> Iterator[list[bool]]:
             handle.remove()
 
 
-def _options_of(forward: Callable, x: torch.Tensor, args: Any, kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
+def _options_of(
+    forward: Callable[..., Any], x: torch.Tensor, args: Any, kwargs: Mapping[str, Any]
+) -> Mapping[str, Any]:
     """transformer_options, which each model takes at a place of its own."""
     given = inspect.signature(forward).bind(x, *args, **kwargs).arguments
     return given.get("transformer_options") or {}

@@ -17,13 +17,12 @@ from motionrag_nodes.errors import UnsupportedProcessor, VideoModelNotFound
 
 if TYPE_CHECKING:
     import torch
-    from torch import nn
 
 WEIGHTS_STEM = "diffusion_pytorch_model"
 INDEX_FILE = "model_index.json"
 
 
-def attention_host(path: str, attention: nn.Module, processors: Collection[str], *, context: str = "") -> AttentionHost:
+def attention_host(path: str, attention: Any, processors: Collection[str], *, context: str = "") -> AttentionHost:
     """diffusers' attention at `path` as a host; `processors` names those that hand softmax(QK^T)V to to_out[0].
 
     By class name, since importing them all would need every attention backend.
@@ -48,7 +47,7 @@ def attention_host(path: str, attention: nn.Module, processors: Collection[str],
 
 
 def load_pipeline(
-    kind: type,
+    kind: type[Any],
     source: str | Path,
     *,
     dtype: torch.dtype,

@@ -284,10 +284,10 @@ def _read_config(values: dict[str, Any], problems: list[str]) -> PackConfig | No
     ):
         parts[name] = _read_dataclass(kind, values.get(name, {}), name, problems) if name in values else None
     parts["generation"] = _read_generation(values, problems)
-    for name, kind in (("name", str), ("backbone", str), ("references", int)):
+    for name, plain in (("name", str), ("backbone", str), ("references", int)):
         parts[name] = values.get(name)
-        if name in values and type(parts[name]) is not kind:
-            problems.append(f"{name}: expected {kind.__name__}, received {parts[name]!r}")
+        if name in values and type(parts[name]) is not plain:
+            problems.append(f"{name}: expected {plain.__name__}, received {parts[name]!r}")
     base = values.get("base")
     parts["base"] = base.get("source") if isinstance(base, dict) else None
     if "base" in values and not isinstance(parts["base"], str):

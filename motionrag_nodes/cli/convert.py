@@ -13,7 +13,7 @@ _PUBLISHED = [backbone for backbone in all_backbones() if backbone.published is 
 _BASE_WEIGHTS = " ".join(
     f"{backbone.published.base_weights_file}, which {backbone.name} needs as well."
     for backbone in _PUBLISHED
-    if backbone.published.base_weights_file
+    if backbone.published is not None and backbone.published.base_weights_file
 )
 _WITH_BASE = ", ".join(backbone.name for backbone in _PUBLISHED if backbone.convert_base is not None)
 
@@ -62,7 +62,8 @@ def convert(
     from motionrag_nodes.fetch.make_pack import converted_encoders
 
     console = Console()
-    config, copied = published_config(backbone, name=name or output.name), {}
+    config = published_config(backbone, name=name or output.name)
+    copied: dict[str, Path] = {}
     if sentence_encoder is not None:
         config, copied = with_sentence_encoder(config, sentence_encoder, allow_code=allow_encoder_code)
     with console.status("Converting ..."), converted_encoders(config, Hub(), near=output) as (config, folders):

@@ -11,6 +11,7 @@ from motionrag_nodes.backbones.backbone import all_backbones
 
 if TYPE_CHECKING:
     from motionrag_nodes.cli.terminal import Console
+    from motionrag_nodes.fetch.hub import Hub
     from motionrag_nodes.fetch.plan import FetchPlan
 
 _NAMES = ", ".join(backbone.name for backbone in all_backbones() if backbone.published is not None)
@@ -78,7 +79,7 @@ def _show(plan: FetchPlan, cache: Path, console: Console) -> None:
     console.print("By using the files you accept their licences; read them at https://huggingface.co/REPOSITORY.")
 
 
-def _download(plan: FetchPlan, hub, console: Console) -> None:
+def _download(plan: FetchPlan, hub: Hub, console: Console) -> None:
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
     from motionrag_nodes.fetch.download import download

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from enum import Enum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -50,6 +50,7 @@ from motionrag_nodes.cli.terminal import Console, escape, print_json
 if TYPE_CHECKING:
     from index_builder.build_report import BuildProgress, BuildReport, ProgressCallback
     from index_builder.engines.engine import Engine
+    from index_builder.engines.ray_engine import RayEngine
 
 EXIT_NOTHING_INDEXED = 2
 EXIT_INTERRUPTED = 130
@@ -118,13 +119,13 @@ def run_build(
     inputs: list[Path],
     output: Path,
     pack: str,
-    settings: dict,
+    settings: dict[str, Any],
     page: Path | None,
     as_json: bool,
     *,
     device: str,
     engine: EngineName = EngineName.local,
-    ray: dict | None = None,
+    ray: dict[str, Any] | None = None,
 ) -> None:
     """Builds with `settings` (arguments of `build_database`), shows progress and report, and sets the exit code."""
     from index_builder.build import build_database
@@ -153,7 +154,8 @@ def run_build(
         raise typer.Exit(EXIT_INTERRUPTED) from None
     except RecallBelowTarget as error:
         # All rows are committed: what became of the videos is told all the same.
-        _tell(error.report, page, as_json, console)
+        if error.report is not None:
+            _tell(error.report, page, as_json, console)
         raise
     if report.rows:
         from index_builder.database.search.reader import MotionDatabase
@@ -162,13 +164,13 @@ def run_build(
     _tell(report, page, as_json, console)
 
 
-def _tell(report: BuildReport, page: Path, as_json: bool, console: Console) -> None:
+def _tell(report: BuildReport, page: Path | None, as_json: bool, console: Console) -> None:
     """Shows the report, writes its page, and ends with the exit code that it deserves."""
     if as_json:
         print_json(report.as_dict())
     else:
         _show_report(report, Console())
-    if report.rows:
+    if report.rows and page is not None:
         _write_page(page, report, console)
     if report.interrupted:
         _say_interrupted(console, Path(report.database))
@@ -179,7 +181,7 @@ def _tell(report: BuildReport, page: Path, as_json: bool, console: Console) -> N
 
 
 @contextmanager
-def _engine(name: EngineName, pack: str, settings: dict) -> Iterator[Engine | None]:
+def _engine(name: EngineName, pack: str, settings: dict[str, Any]) -> Iterator[Engine | None]:
     """None for the local one, which is the build's default."""
     if name is EngineName.local:
         yield None
@@ -191,7 +193,7 @@ def _engine(name: EngineName, pack: str, settings: dict) -> Iterator[Engine | No
         engine.close()
 
 
-def _ray_engine(pack: str, settings: dict) -> Engine:
+def _ray_engine(pack: str, settings: dict[str, Any]) -> RayEngine:
     """Connects first: a cluster that cannot be reached is told before an encoder is loaded for nothing."""
     try:
         from index_builder.engines.ray_engine import RayEngine, RaySettings

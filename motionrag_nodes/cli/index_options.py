@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from index_builder.database.search.reader import MotionDatabase
     from index_builder.features.clip_encoder import ClipEncoder
+    from motionrag_nodes.checkpoints.pack import MotionPack
+    from motionrag_nodes.motion_tokens.pack_encoder import PackClipEncoder
 
 Database = Annotated[Path, typer.Argument(help="Folder of the motion database.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print a report for programs on stdout.")]
@@ -39,14 +41,15 @@ def say_what_is_unlike(
 
     if not isinstance(encoder, PackClipEncoder):
         return
-    told = [told_of_clips(encoder.pack, database)] if database is not None else []
-    told += told_of_prompts(encoder.pack, encoder.encode_text([prompt]), [prompt]) if prompt else []
-    told += [told_of_picture(encoder.pack, picture)] if picture is not None else []
+    pack = cast("MotionPack", encoder.pack)
+    told = [told_of_clips(pack, database)] if database is not None else []
+    told += told_of_prompts(pack, encoder.encode_text([prompt]), [prompt]) if prompt else []
+    told += [told_of_picture(pack, picture)] if picture is not None else []
     for sentence in filter(None, told):
         Console(stderr=True).print(f"[yellow]note:[/] {escape(sentence)}", soft_wrap=True, highlight=False)
 
 
-def load_encoder(pack: str, *, device: str = "cpu") -> ClipEncoder:
+def load_encoder(pack: str, *, device: str = "cpu") -> PackClipEncoder:
     """The clip encoder of a pack, by name or folder."""
     from motionrag_nodes.checkpoints.pack import load_pack
     from motionrag_nodes.motion_tokens.pack_encoder import PackClipEncoder

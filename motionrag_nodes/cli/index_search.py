@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -89,7 +89,7 @@ def search(
     given = SearchMode.image if prompt is None else SearchMode.text if image is None else SearchMode.text_then_image
     encoder = index_options.load_encoder(pack, device=chosen_device(device))
     index_options.say_what_is_unlike(encoder, prompt=prompt if prompt and prompt.strip() else None, picture=picture)
-    asked = {
+    asked: dict[str, Any] = {
         "encoder": encoder,
         "sources": AllowedFolders.of_user(allow_source or ()),
         "prompt": prompt,
@@ -117,7 +117,7 @@ def search(
         _show_neighbours(found, Console())
 
 
-def _like(opened: MotionDatabase, name: str, asked: dict, exclude: Sequence[str]) -> Neighbours:
+def _like(opened: MotionDatabase, name: str, asked: dict[str, Any], exclude: Sequence[str]) -> Neighbours:
     """The clips that move as the one of this name, which is not one of them."""
     from motionrag_nodes.neighbours.like import clip_motion, retrieve_like
 

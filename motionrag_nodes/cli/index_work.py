@@ -8,7 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from motionrag_nodes.cli.terminal import Console
 
@@ -59,7 +59,7 @@ def counting_bars(*names: str) -> Iterator[list[Callable[[int, int], None]]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
         tasks = [bars.add_task(name, total=None, visible=False) for name in names]
 
-        def teller(task) -> Callable[[int, int], None]:
+        def teller(task: TaskID) -> Callable[[int, int], None]:
             return lambda done, total: bars.update(task, completed=done, total=total, visible=True)
 
         yield [teller(task) for task in tasks]

@@ -49,7 +49,8 @@ def as_dict(findings: Sequence[Finding]) -> dict[str, Any]:
 
 def as_text(findings: Sequence[Finding]) -> str:
     """Plain lines, grouped by topic, as the node shows them."""
-    lines, topic = [], None
+    lines: list[str] = []
+    topic = None
     for finding in findings:
         if finding.topic != topic:
             topic = finding.topic

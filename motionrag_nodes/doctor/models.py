@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,7 +71,7 @@ def _examined_pack(name: str, folder: Path, loaded: dict[str, MotionPack]) -> It
             yield ok(PACKS, subject, f"{spec.source} comes with the package {DEFAULT_MODEL_PACKAGE}")
         else:
             yield _examined_part(
-                subject, pack, spec.source, spec.revision, lambda role=role: require_encoder(config, folder, role)
+                subject, pack, spec.source, spec.revision, partial(require_encoder, config, folder, role)
             )
     base = f"{name}: base model"
     if (folder / config.base).is_dir() and config.base_fingerprint is None:
@@ -80,7 +81,9 @@ def _examined_pack(name: str, folder: Path, loaded: dict[str, MotionPack]) -> It
         yield _examined_part(base, pack, config.base, config.base_revision, lambda: require_base(config, folder))
 
 
-def _examined_part(subject: str, pack: MotionPack, source: str, revision: str | None, require) -> Finding:
+def _examined_part(
+    subject: str, pack: MotionPack, source: str, revision: str | None, require: Callable[[], object]
+) -> Finding:
     """A model inside the pack, or of the hub by name and perhaps commit."""
     if (pack.folder / source).is_dir():
         try:

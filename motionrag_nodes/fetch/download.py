@@ -52,11 +52,12 @@ def _download(repository: PlannedRepository, name: str, hub: Hub, progress: Prog
         facts = get_hf_file_metadata(url)
         blobs = hub.cache_folder / f"models--{repo.replace('/', '--')}" / "blobs"
         blobs.mkdir(parents=True, exist_ok=True)
-        blob, partial = blobs / facts.etag, blobs / f"{facts.etag}{PARTIAL}"
+        etag = str(facts.etag)  # of a file at a commit there always is one
+        blob, partial = blobs / etag, blobs / f"{etag}{PARTIAL}"
         with WeakFileLock(f"{partial}.lock"):
             if not blob.exists():
                 _bring(url, facts, partial, lambda count: progress(name, count))
-                _require_hash(partial, facts.etag, f"{name} of {repo}")
+                _require_hash(partial, etag, f"{name} of {repo}")
                 partial.replace(blob)
         Path(f"{partial}.lock").unlink(missing_ok=True)
         # The bytes are there: this only gives them their name at this commit.

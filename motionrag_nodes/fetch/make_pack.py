@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from safetensors.torch import save_file
 
@@ -56,7 +57,7 @@ def make_pack(
     published = published_facts(backbone)
     config = _pinned(config or published_config(backbone, name=output.name), published, plan)
     weights = hub.snapshot(published.weights.repo, plan.commit_of(published.weights.repo))
-    files = {
+    files: dict[str, Any] = {
         role: weights / name
         for role in (MOTION_PROJ, MOTION_TRANSFORMER, ADAPTER, BASE_WEIGHTS)
         if (name := published.file_of(role)) is not None

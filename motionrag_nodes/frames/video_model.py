@@ -85,11 +85,11 @@ def load_video_model(
         VideoModelNotFound: there is no such model on this machine, or it is of another kind.
         AdapterMismatch: the model lacks the attentions that the pack's adapter was trained for.
     """
-    if source is None and pack is None:
+    located = pack.base_source if source is None and pack is not None else source
+    if located is None:
         raise VideoModelNotFound(
             "Expected a folder or name of a video model, or a pack that names one; received neither."
         )
-    located = source if source is not None else pack.base_source
     backbone = _backbone_of(located) if pack is None else get_backbone(pack.config.backbone)
     pipeline = backbone.load(located, dtype=dtype)
     adapter = None if pack is None else _with_pack(backbone, pipeline, pack, device=device, dtype=dtype)
@@ -104,7 +104,9 @@ def load_video_model(
     )
 
 
-def _with_pack(backbone: Backbone, pipeline: Any, pack: PackOfModel, *, device: str, dtype: torch.dtype):
+def _with_pack(
+    backbone: Backbone, pipeline: Any, pack: PackOfModel, *, device: str, dtype: torch.dtype
+) -> MotionAdapter:
     """The pack's adapter, after it was found to fit every denoiser; those get the pack's weights of the base."""
     # A copy where precision or place differ: the pack's own weights stay float32 for whoever shares it.
     same = dtype == torch.float32 and torch.device(device) == torch.device(pack.device)

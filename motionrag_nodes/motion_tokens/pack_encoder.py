@@ -107,7 +107,7 @@ class PackClipEncoder:
 
     def _prepared_zero_clip(self) -> torch.Tensor:
         """[1, frames, C, crop, crop], normalised. From the constant 0.5, since 127.5 of 255 is no byte."""
-        wanted = self.pack.config.encoders["motion"].preprocessing
+        wanted = self.pack.config.encoders["motion"].pixels
         colour = (0.5 - torch.tensor(wanted.mean)) / torch.tensor(wanted.std)
         clip = colour.view(1, 1, -1, 1, 1).expand(1, wanted.frames, -1, wanted.crop, wanted.crop)
         if wanted.first_frame_difference:
@@ -117,7 +117,7 @@ class PackClipEncoder:
 
 def reading_of(config: ClipConfig) -> tuple[Reading, float]:
     """How a pack's clips are read, and how many seconds they are of."""
-    pixels = {role: config.encoders[role].preprocessing for role in ("motion", "appearance")}
+    pixels = {role: config.encoders[role].pixels for role in ("motion", "appearance")}
     motion = pixels["motion"]
     if motion.version == 1:
         # The retrieval encoder is left out: it looks at content, not at fine motion, and is content with less.

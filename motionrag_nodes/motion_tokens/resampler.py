@@ -101,7 +101,8 @@ class Resampler(nn.Module):
             )
         latents = self.latents.expand(len(features), -1, -1)
         features = self.proj_in(features)
-        for attention, feed_forward in self.layers:
+        for layer in self.layers:
+            attention, feed_forward = layer.children()
             latents = attention(features, latents) + latents
             latents = feed_forward(latents) + latents
         return self.norm_out(self.proj_out(latents))

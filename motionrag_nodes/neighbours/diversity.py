@@ -17,7 +17,9 @@ def most_diverse(
     """
     chosen: list[int] = []
     begun = taken is not None and len(taken) > 0
-    nearest = (vectors @ taken.T).max(axis=1) if begun else np.zeros(len(scores), dtype=np.float32)
+    nearest = (
+        (vectors @ taken.T).max(axis=1) if taken is not None and begun else np.zeros(len(scores), dtype=np.float32)
+    )
     remaining = np.ones(len(scores), dtype=bool)
     for _ in range(min(count, len(scores))):
         value = scores if not (chosen or begun) else (1 - diversity) * scores - diversity * nearest

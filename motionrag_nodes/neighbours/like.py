@@ -10,7 +10,7 @@ import os
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -84,7 +84,7 @@ def retrieve_like(
     if image is not None:
         check_encoder(database, encoder, mode="image")
     left_out = left_out_by(database, exclude)
-    without = {"exclude_ids": left_out, "exclude_sources": left_out}
+    without: dict[str, Any] = {"exclude_ids": left_out, "exclude_sources": left_out}
     pool = max(POOL, top_k)
     fingerprint = encoder.tokens_fingerprint
     rankings = {"motion": database.search_motion(motion_tokens, k=pool, fingerprint=fingerprint, **without)}

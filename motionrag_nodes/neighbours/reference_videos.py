@@ -19,6 +19,7 @@ from motionrag_nodes.neighbours.neighbours import Neighbour, Neighbours
 
 if TYPE_CHECKING:
     from index_builder.clips.decode import DecodedClip
+    from index_builder.clips.reading import ClipPixels
     from motionrag_nodes.motion_tokens.clip_models import ClipModels
 
 THUMBNAIL_FRAMES = 8
@@ -45,7 +46,8 @@ def encode_reference_videos(
     if not references:
         raise InvalidSetting("Expected at least one reference video, received none: choose a video or connect frames.")
     encoder = PackClipEncoder(pack)
-    clips, items = [], []
+    clips: list[np.ndarray | ClipPixels] = []
+    items: list[Neighbour] = []
 
     def tell() -> None:
         if progress is not None:
@@ -55,6 +57,7 @@ def encode_reference_videos(
         reader = None
         for rank, reference in enumerate(references, start=1):
             tell()
+            pixels: np.ndarray | ClipPixels
             if isinstance(reference, np.ndarray):
                 pixels, source, start_sec, end_sec = reference, f"frames {rank}", 0.0, len(reference) / 8
             else:

@@ -21,6 +21,7 @@ from motionrag_nodes.neighbours.tokens_of_rows import tokens_of_rows
 
 if TYPE_CHECKING:
     from index_builder.clips.allowed_folders import AllowedFolders
+    from index_builder.database.format.manifest import Field
     from index_builder.database.format.rows import ClipRow
     from index_builder.database.search.reader import MotionDatabase
     from index_builder.features.clip_encoder import ClipEncoder
@@ -125,7 +126,9 @@ def check_encoder(database: MotionDatabase, encoder: ClipEncoder, *, mode: Mode)
             )
 
 
-def _check(prompt, image, mode, top_k, min_score, diversity) -> None:
+def _check(
+    prompt: str | None, image: np.ndarray | None, mode: str, top_k: int, min_score: float, diversity: float
+) -> None:
     if mode not in MODES:
         raise InvalidSetting(f"expected a mode of {', '.join(MODES)}, received {mode!r}: choose one of them")
     if mode != "image" and not (prompt and prompt.strip()):
@@ -154,25 +157,31 @@ class _Query:
 
     @classmethod
     def of(cls, encoder: ClipEncoder, mode: Mode, prompt: str | None, image: np.ndarray | None) -> _Query:
-        text = None if mode == "image" else encoder.encode_text([prompt])[0]
-        return cls(mode, text, None if mode == "text" else encoder.encode_frames(image[None])[0])
+        text = None if mode == "image" or prompt is None else encoder.encode_text([prompt])[0]
+        return cls(mode, text, None if mode == "text" or image is None else encoder.encode_frames(image[None])[0])
+
+    @property
+    def ranks_by(self) -> Field:
+        """What the ranking score compares."""
+        return "text" if self.frame is None else "frame"
 
     def scored(self, database: MotionDatabase, ids: Sequence[str], *, pinned: bool = False) -> list[_Candidate]:
         """These rows with their similarities, best first."""
+        asked: dict[Field, np.ndarray | None] = {"text": self.text, "frame": self.frame}
         parts = {
             field: [None] * len(ids) if query is None else (database.embeddings(ids, field) @ query).tolist()
-            for field, query in (("text", self.text), ("frame", self.frame))
+            for field, query in asked.items()
         }
-        ranked_by = parts["text" if self.frame is None else "frame"]
+        ranked_by = parts[self.ranks_by]
         candidates = map(_Candidate, ids, ranked_by, parts["text"], parts["frame"], [pinned] * len(ids))
         return sorted(candidates, key=lambda candidate: -candidate.score)
 
     def search(self, database: MotionDatabase, count: int, *, exclude: Sequence[str]) -> list[_Candidate]:
         """At least `count` rows, if there are as many, best first."""
-        if self.text is None:
-            field, query, k = "frame", self.frame, count
-        else:
-            field, query, k = "text", self.text, count if self.frame is None else max(count, TEXT_CANDIDATES)
+        field: Field = "frame" if self.text is None else "text"
+        query = self.frame if self.text is None else self.text
+        assert query is not None  # as `_check` made sure
+        k = max(count, TEXT_CANDIDATES) if self.text is not None and self.frame is not None else count
         hits = database.search(query, field=field, k=k, exclude_ids=exclude, exclude_sources=exclude)
         return self.scored(database, [hit.row_id for hit in hits])
 
@@ -203,10 +212,9 @@ def _found(
             "min_score, exclude less, or index more videos"
         )
     if diversity > 0 and candidates:
-        field = "text" if query.frame is None else "frame"
-        vectors = database.embeddings([candidate.row_id for candidate in candidates], field)
+        vectors = database.embeddings([candidate.row_id for candidate in candidates], query.ranks_by)
         scores = np.array([candidate.score for candidate in candidates], dtype=np.float32)
-        near = database.embeddings(pinned_rows, field)
+        near = database.embeddings(pinned_rows, query.ranks_by)
         picked = sorted(most_diverse(scores, vectors, count=wanted, diversity=diversity, taken=near))
         candidates = [candidates[place] for place in picked]
     return candidates[:wanted]

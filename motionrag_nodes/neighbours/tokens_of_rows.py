@@ -58,7 +58,8 @@ def tokens_of_rows(
     """
     import torch
 
-    ids, left_out = tuple(row.id for row in rows), ()
+    ids = tuple(row.id for row in rows)
+    left_out: tuple[str, ...] = ()
     try:
         stored = database.tokens(ids, fingerprint=encoder.tokens_fingerprint)
         motion, appearance = stored.motion_tokens, stored.appearance_tokens
@@ -74,8 +75,8 @@ def tokens_of_rows(
         ids = tuple(tokens)
         motion, appearance = (np.stack(kind) for kind in zip(*tokens.values(), strict=True))
     # The copies belong to the caller, who may write to them.
-    motion, appearance = (torch.from_numpy(kind.astype(np.float32)) for kind in (motion, appearance))
-    return RowTokens(ids, motion, appearance, left_out)
+    own = [torch.from_numpy(kind.astype(np.float32)) for kind in (motion, appearance)]
+    return RowTokens(ids, own[0], own[1], left_out)
 
 
 def _encode_on_demand(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from comfy_api.latest import io
 
@@ -65,7 +65,7 @@ class ApplyMotion(io.ComfyNode):
         return io.NodeOutput(
             apply_motion(
                 model,
-                pack or motion.pack,
+                pack or cast("MotionPack", motion.pack),
                 motion,
                 strength=strength,
                 start=start,

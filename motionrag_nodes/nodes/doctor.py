@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from comfy_api.latest import io
 
 from motionrag_nodes.nodes import model_folders, previews
+
+if TYPE_CHECKING:
+    from motionrag_nodes.doctor.surroundings import Surroundings
 
 
 class Doctor(io.ComfyNode):
@@ -49,7 +53,7 @@ class Doctor(io.ComfyNode):
         return io.NodeOutput(report, ui=previews.text(report))
 
 
-def _surroundings():
+def _surroundings() -> Surroundings:
     import comfyui_version
     import folder_paths
 

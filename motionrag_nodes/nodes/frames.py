@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from comfy_api.latest import InputImpl, Types, io
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import torch
 
     from motionrag_nodes.adapted_tokens.adapt import AdaptedMotion
+    from motionrag_nodes.checkpoints.pack import MotionPack
     from motionrag_nodes.frames.video_model import VideoModel
 
 
@@ -87,7 +88,7 @@ def _model_of(motion: AdaptedMotion | None) -> VideoModel:
         raise ChoiceNotFound(
             "There is no video model: connect Load Video Model, or connect motion, whose pack then gives its own."
         )
-    return own_video_model(motion.pack)
+    return own_video_model(cast("MotionPack", motion.pack))
 
 
 def _connections() -> list[io.Input]:

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from index_builder.database.search.reader import MotionDatabase
     from motionrag_nodes.checkpoints.pack import MotionPack
     from motionrag_nodes.neighbours.neighbours import Neighbours
+    from motionrag_nodes.neighbours.retrieve import Mode
 
 # What an artist reads -> what the stage calls it.
-_MODES = {"prompt": "text", "image": "image", "prompt, then image": "text_then_image"}
+_MODES: dict[str, Mode] = {"prompt": "text", "image": "image", "prompt, then image": "text_then_image"}
 
 
 class RetrieveNeighbours(io.ComfyNode):
@@ -186,7 +187,7 @@ def _choice_inputs() -> list[io.Input]:
     ]
 
 
-def _listed(neighbours: Neighbours) -> dict[str, list[dict[str, object]]]:
+def _listed(neighbours: Neighbours) -> dict[str, object]:
     """The neighbours for programs that read a run's history."""
     rows = [
         {

@@ -78,5 +78,6 @@ def _widget(input_id: str, kind: str, facts: SettingFacts, *, optional: bool) ->
     )
 
 
-def _as(kind: str, value: float) -> float:
+def _as(kind: str, value: float | str | None) -> float:
+    assert isinstance(value, int | float)  # numbers have all four
     return int(value) if kind == "int" else float(value)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import sys
 import uuid
 from pathlib import Path
 from typing import IO
@@ -184,7 +185,7 @@ def try_lock(stream: IO[bytes]) -> bool:
     Raises DatabaseNotWritable where the file system knows no locks.
     """
     try:
-        if os.name == "nt":
+        if sys.platform == "win32":
             import msvcrt
 
             # Windows locks are mandatory: lock a byte far behind the content, which stays writable.

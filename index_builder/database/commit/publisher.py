@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from index_builder.database.commit import claims, durable_files
 from index_builder.database.commit.presence import BuilderPresence, listed_names, sweep
@@ -37,6 +37,9 @@ from index_builder.errors import (
     DatabaseNotWritable,
 )
 from index_builder.plain_text import plain_logger
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 logger = plain_logger(__name__)
 PUBLISH_TRIES = 100
@@ -71,7 +74,7 @@ class Publisher:
         """A hand on a database that exists, whatever encoded it. Raises DatabaseNotFound, DatabaseDamaged."""
         return cls(database, template=emptied(newest_manifest(database)[0]))
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:

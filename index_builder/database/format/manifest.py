@@ -15,6 +15,7 @@ from typing import Any
 from index_builder.border import read_regular
 from index_builder.database.format.manifest_check import FIELDS as FIELDS  # what an index may be over
 from index_builder.database.format.manifest_check import FORMAT, problems_of
+from index_builder.database.format.manifest_check import Field as Field
 from index_builder.errors import DatabaseDamaged, DatabaseNotFound, DatabaseTooNew
 from index_builder.features.embedding_space import EmbeddingSpace
 from index_builder.plain_text import plain_logger
@@ -60,7 +61,7 @@ class Segment:
 class IndexFile(StoredFile):
     """A FAISS index over one field ("text" or "frame") of whole segments, in their order: a cache, never the truth."""
 
-    field: str
+    field: Field
     kind: str
     row_count: int
     segments: tuple[str, ...]

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal, TypeGuard, get_args
 
 if TYPE_CHECKING:
     from index_builder.database.format.manifest import IndexFile, Manifest, Segment, StoredFile
+    from index_builder.features.embedding_space import EmbeddingSpace
 
 FORMAT = "motionrag-database"
-FIELDS = ("text", "frame")
+Field = Literal["text", "frame"]
+FIELDS: tuple[Field, ...] = get_args(Field)
 SAFE_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,120}")
 HEX_SHA256 = re.compile(r"[0-9a-f]{64}")
 MAX_ROWS = 1 << 40
@@ -42,7 +44,7 @@ def _head_problems(manifest: Manifest, generation: int) -> Iterator[str]:
         if not is_short_text(getattr(manifest, name)):
             yield f"{name} of another type than text, or of more than {MAX_TEXT} characters"
     if manifest.text_space is not None:
-        yield from _text_space_problems(manifest)
+        yield from _text_space_problems(manifest.format_version, manifest.text_space)
     for name in ("clips", "decoders", "index_facts"):
         value = getattr(manifest, name)
         if not isinstance(value, Mapping) or is_deep(value):
@@ -59,9 +61,8 @@ def _head_problems(manifest: Manifest, generation: int) -> Iterator[str]:
             yield f"{name} of another type than short texts"
 
 
-def _text_space_problems(manifest: Manifest) -> Iterator[str]:
-    space = manifest.text_space
-    if manifest.format_version < 2:
+def _text_space_problems(format_version: int, space: EmbeddingSpace) -> Iterator[str]:
+    if format_version < 2:
         yield "a space for captions alone, which format version 1 does not know"
     if not is_count(space.dim, 1, 1 << 16):
         yield f"captions of {space.dim!r} numbers"
@@ -113,7 +114,7 @@ def _file_problems(file: StoredFile) -> Iterator[str]:
         yield f"an impossible hash or size of {file.path!r}"
 
 
-def is_count(value: object, low: int, high: int) -> bool:
+def is_count(value: object, low: int, high: int) -> TypeGuard[int]:
     """Whether `value` is a whole number (a truth value is not one) from `low` to `high`."""
     return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
 
@@ -125,7 +126,7 @@ def is_short_text(value: object) -> bool:
 
 def is_deep(value: object) -> bool:
     """Whether tables and lists stand inside each other more than eight times; asked without recursion."""
-    level = [value]
+    level: list[Any] = [value]
     for _ in range(MAX_DEPTH):
         inside = [entry.values() if isinstance(entry, Mapping) else entry for entry in level]
         level = [item for entry in inside for item in entry if isinstance(item, Mapping | list)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -185,11 +185,11 @@ class RowsFile:
             self._ids = found
         return self._ids
 
-    def column(self, name: str) -> list:
+    def column(self, name: str) -> list[Any]:
         """A column as Python values."""
         return [value for number in self.batch_numbers for value in self.batch(number).column(name).to_pylist()]
 
-    def value(self, name: str, index: int):
+    def value(self, name: str, index: int) -> Any:
         """One value of a column."""
         return self.batch(index // BATCH_ROWS).column(name)[index % BATCH_ROWS].as_py()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from index_builder.database.format.manifest import FIELDS, Manifest
 from index_builder.errors import DatabaseMismatch
@@ -35,7 +36,7 @@ def check_same_kind(
         )
 
 
-def _spaces(manifest: Manifest) -> list[dict]:
+def _spaces(manifest: Manifest) -> list[dict[str, Any]]:
     """What tokens are, whatever name the pack goes by."""
     return [vars(space) | {"encoder_name": ""} for space in manifest.tokens]
 

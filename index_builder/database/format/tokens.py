@@ -109,7 +109,7 @@ class TokensFile:
         self.require_whole()
         return tuple(array[index] for array in self._arrays.values())
 
-    def rows(self, indices: Sequence[int]) -> StoredTokens:
+    def rows(self, indices: Sequence[int] | np.ndarray) -> StoredTokens:
         """Tokens of the rows at `indices`, copied out of the map."""
         self.require_whole()
         picked = np.asarray(indices, dtype=np.int64)

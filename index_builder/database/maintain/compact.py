@@ -8,7 +8,7 @@ are removed with the files that only they listed. A reader that is open keeps it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from index_builder.database.commit.publisher import Publisher, writing
 from index_builder.database.commit.segment_files import RowBatch
 from index_builder.database.commit.segment_rows import joined, read_rows, rows_per_segment, segment_ids
 from index_builder.database.format.manifest import (
+    IndexFile,
     Manifest,
     Segment,
     list_generations,
@@ -75,7 +76,7 @@ def compact_database(
     """
     opened = MotionDatabase.open(database)
     before = opened.manifest
-    counted = {
+    counted: dict[str, Any] = {
         "database": str(database),
         "segments_before": len(before.segments),
         "bytes_before": _bytes_of(database),
@@ -129,7 +130,8 @@ def _rewrite(publisher: Publisher, base: Manifest, plan: IndexPlan, progress: Pr
             made.append(publisher.write_segment(batch, sampling=pool.segments[0].sampling))
             if progress:
                 progress(sum(segment.row_count for segment in made), total)
-    indexes, facts = (), {}
+    indexes: tuple[IndexFile, ...] = ()
+    facts: Mapping[str, Mapping[str, Any]] = {}
     try:
         if len(made) + len(base.segments) > len(replaced):
             indexes, facts = write_indexes(publisher, _replaced(base, replaced, made, set(gone)), plan)
@@ -167,7 +169,8 @@ def _replaced(base: Manifest, replaced: set[str], made: Sequence[Segment], gone:
 def _pools(opened: MotionDatabase) -> list[_Pool]:
     """What is worth writing again: segments with removed rows, and small ones if they have company."""
     base, removed = opened.manifest, _removed_by_segment(opened)
-    limit, by_sampling = rows_per_segment(base), {}
+    limit = rows_per_segment(base)
+    by_sampling: dict[str, list[Segment]] = {}
     for segment in base.segments:
         if removed[segment.name] or segment.row_count <= limit // 2:
             by_sampling.setdefault(repr(sorted(segment.sampling.items())), []).append(segment)
@@ -192,7 +195,8 @@ def _removed_by_segment(opened: MotionDatabase) -> dict[str, int]:
 
 def _batches(database: Path, base: Manifest, pool: _Pool, tombstones: set[str]) -> Iterator[RowBatch]:
     """The rows of a pool that stay, in batches of a segment's size."""
-    limit, waiting, count = rows_per_segment(base), [], 0
+    limit, count = rows_per_segment(base), 0
+    waiting: list[RowBatch] = []
     for segment in pool.segments:
         ids = segment_ids(database, base, segment)
         keep = np.array([place for place, row_id in enumerate(ids) if row_id not in tombstones], dtype=np.int64)

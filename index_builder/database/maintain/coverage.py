@@ -8,7 +8,7 @@ Lazier Than Lazy Greedy, AAAI 2015).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -35,7 +35,7 @@ def cover(features: np.ndarray, count: int, *, seed: int = 0, progress: Progress
     return np.sort(np.concatenate(kept)) if kept else np.empty(0, dtype=np.int64)
 
 
-def _cells(features: np.ndarray, count: int, rng: np.random.Generator):
+def _cells(features: np.ndarray, count: int, rng: np.random.Generator) -> Iterator[tuple[np.ndarray, int]]:
     """Rows that are alike, and how many of them are kept: together `count`."""
     if len(features) <= 2 * CELL_ROWS:
         yield np.arange(len(features)), count

@@ -60,7 +60,8 @@ def relocate_videos(
         sizes[source] = size
     gone = [source for source in rows_of if not Path(source).is_file()]
     found = _by_content(inputs, {sizes[source] for source in gone}, progress)
-    moved, changes = [], {}
+    moved: list[MovedVideo] = []
+    changes: dict[str, RowChange] = {}
     for source in gone:
         video = found.get(_content(rows_of[source][0]))
         if video is not None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from index_builder.database.format.manifest_check import is_count
 from index_builder.database.search.vector_work import VectorWork, available_work
 from index_builder.errors import InvalidSetting, RecallBelowTarget
 from index_builder.plain_text import plain_logger
+
+if TYPE_CHECKING:
+    import faiss
 
 logger = plain_logger(__name__)
 Kind = Literal["auto", "flat", "hnsw", "ivf"]
@@ -157,7 +160,7 @@ def _spread(rows: int, count: int) -> np.ndarray:
     return np.sort(np.random.default_rng(0).choice(rows, size=max(count, 1), replace=False))
 
 
-def _empty_index(vectors: Vectors, kind: str, work: VectorWork):
+def _empty_index(vectors: Vectors, kind: str, work: VectorWork) -> tuple[faiss.Index, str, str]:
     """The index, its name, and the name of its search effort."""
     import faiss
 
@@ -176,7 +179,9 @@ def _empty_index(vectors: Vectors, kind: str, work: VectorWork):
     return index, f"ivf{lists}_hnsw{HNSW_LINKS}_sqfp16", "nprobe"
 
 
-def _tune(index, queries: np.ndarray, best: np.ndarray, effort_name: str, plan: IndexPlan, kind: str) -> dict[str, Any]:
+def _tune(
+    index: faiss.Index, queries: np.ndarray, best: np.ndarray, effort_name: str, plan: IndexPlan, kind: str
+) -> dict[str, Any]:
     """The least effort at which both halves of the held-out rows reach the target, and the recall measured there.
     `best` holds the scores of each one's true neighbours."""
     import faiss
@@ -198,7 +203,7 @@ def _tune(index, queries: np.ndarray, best: np.ndarray, effort_name: str, plan: 
     )
 
 
-def _structure(index, kind: str, content: memoryview) -> dict[str, Any]:
+def _structure(index: faiss.Index, kind: str, content: memoryview) -> dict[str, Any]:
     """Where the vectors of a graph lie in the file, and the hash of all the rest: what must be right before FAISS may
     follow the graph, while damaged vectors cannot harm it."""
     import faiss
@@ -222,7 +227,7 @@ def hash_without(content: memoryview, start: int, length: int) -> str:
     return digest.hexdigest()
 
 
-def _serialised(index) -> memoryview:
+def _serialised(index: faiss.Index) -> memoryview:
     import faiss
 
     return memoryview(faiss.serialize_index(index))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from index_builder.database.commit.publisher import Publisher, writing
-from index_builder.database.format.manifest import FIELDS, IndexFile, Manifest
+from index_builder.database.format.manifest import FIELDS, Field, IndexFile, Manifest
 from index_builder.database.search.certified_index import FLAT_ROWS, IndexPlan, build_index, measured_facts
 from index_builder.database.search.reader import MotionDatabase
 from index_builder.plain_text import plain_logger
@@ -16,18 +16,20 @@ from index_builder.plain_text import plain_logger
 logger = plain_logger(__name__)
 # A graph that lacks few rows is kept: exact search of those costs next to nothing, a new graph takes minutes.
 MAX_UNCOVERED_ROWS = FLAT_ROWS // 4
+# Index files, and what was measured of each, by its path.
+WrittenIndexes = tuple[tuple[IndexFile, ...], Mapping[str, Mapping[str, Any]]]
 
 
 def commit_indexes(publisher: Publisher, plan: IndexPlan, *, again: bool = False) -> bool:
     """Indexes over all rows of the newest generation, `again` or of those fields whose stored one will not do; whether
     any were built. Raises RecallBelowTarget, and then changes nothing."""
 
-    def wanted(manifest: Manifest) -> tuple[str, ...]:
+    def wanted(manifest: Manifest) -> tuple[Field, ...]:
         if not manifest.segments:
             return ()
         return FIELDS if again else fields_to_index(publisher.database, manifest)
 
-    def make(base: Manifest):
+    def make(base: Manifest) -> WrittenIndexes | None:
         fields = wanted(base)
         return write_indexes(publisher, base, plan, fields=fields) if fields else None
 
@@ -72,7 +74,7 @@ def rebuild_indexes(database: Path, *, plan: IndexPlan | None = None) -> IndexRe
     with writing(database, remedy="run the command again"), Publisher.open(database) as publisher:
         commit_indexes(publisher, plan or IndexPlan(), again=True)
         manifest = publisher.current()
-    indexes = {
+    indexes: dict[str, Mapping[str, Any]] = {
         index.field: {
             "kind": index.kind,
             "rows": index.row_count,
@@ -84,7 +86,7 @@ def rebuild_indexes(database: Path, *, plan: IndexPlan | None = None) -> IndexRe
     return IndexReport(database=str(database), generation=manifest.generation, indexes=indexes)
 
 
-def fields_to_index(database: Path, base: Manifest) -> tuple[str, ...]:
+def fields_to_index(database: Path, base: Manifest) -> tuple[Field, ...]:
     """The fields that have neither an index of all rows nor a graph of nearly all."""
     lacking = {field: base.row_count for field in FIELDS}
     rows = {segment.name: segment.row_count for segment in base.segments}
@@ -96,8 +98,8 @@ def fields_to_index(database: Path, base: Manifest) -> tuple[str, ...]:
 
 
 def write_indexes(
-    publisher: Publisher, manifest: Manifest, plan: IndexPlan, *, fields: Sequence[str] = FIELDS
-) -> tuple[tuple[IndexFile, ...], Mapping[str, Mapping[str, Any]]]:
+    publisher: Publisher, manifest: Manifest, plan: IndexPlan, *, fields: Sequence[Field] = FIELDS
+) -> WrittenIndexes:
     """Index files of these fields over all segments of `manifest`, in place but not published, and their facts."""
     reader = MotionDatabase(publisher.database, manifest)
     indexes, facts = [], {}

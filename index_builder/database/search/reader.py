@@ -9,14 +9,21 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from index_builder.database.format.field_vectors import StoredVectors
-from index_builder.database.format.manifest import FIELDS, Manifest, check_size, list_generations, newest_manifest
+from index_builder.database.format.manifest import (
+    FIELDS,
+    Field,
+    Manifest,
+    check_size,
+    list_generations,
+    newest_manifest,
+)
 from index_builder.database.format.rows import ClipRow, RowsFile
 from index_builder.database.format.tokens import StoredTokens, TokensFile
 from index_builder.database.search.certified_index import Vectors, measured_facts
@@ -28,7 +35,6 @@ from index_builder.errors import DatabaseDamaged, DatabaseNotFound, InvalidSetti
 from index_builder.plain_text import plain_logger
 
 logger = plain_logger(__name__)
-Field = Literal["text", "frame"]
 
 
 @dataclass(frozen=True)
@@ -138,7 +144,7 @@ class MotionDatabase:
         """The rows of `ids`, in that order. Raises RowNotFound."""
         return [self._rows[segment].row(index) for segment, index in self._places(ids)]
 
-    def each_row(self, *columns: str) -> Iterator[tuple]:
+    def each_row(self, *columns: str) -> Iterator[tuple[Any, ...]]:
         """The values of `columns` (names of ClipRow's fields) of each row that was not removed, in order."""
         removed = self.removed_rows()
         for start, rows in zip(self._starts, self._rows, strict=False):

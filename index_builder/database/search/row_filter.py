@@ -71,7 +71,7 @@ class RowFilter:
         return mask
 
 
-def _numpy(values) -> np.ndarray:
+def _numpy(values: pa.Array) -> np.ndarray:
     return values.to_numpy(zero_copy_only=False)
 
 

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from index_builder.database.format.mapped_file import MappedFile
 from index_builder.database.search.certified_index import FLAT_ROWS
 from index_builder.errors import DatabaseDamaged
 from index_builder.plain_text import plain_logger
+
+if TYPE_CHECKING:
+    import faiss
 
 logger = plain_logger(__name__)
 # Of indexes that were stored without their tuned effort.
@@ -38,7 +41,7 @@ class FieldVectors(Protocol):
         """float32 [k, E] of rows by number, counted through the segments in order."""
 
 
-def load_index(database: Path, file: IndexFile, *, dim: int, facts: Mapping[str, Any] | None = None):
+def load_index(database: Path, file: IndexFile, *, dim: int, facts: Mapping[str, Any] | None = None) -> faiss.Index:
     """The stored FAISS index, mapped. Raises DatabaseDamaged unless all that FAISS follows is what was written.
 
     `facts` say where the vectors of a graph lie: these are not read here, since damage to them cannot do harm and a
@@ -85,7 +88,7 @@ def _no_vector_over(size_bytes: int) -> Iterator[None]:
         faiss.set_deserialization_vector_byte_limit(before)
 
 
-def _is_of_kind(index, kind: str) -> bool:
+def _is_of_kind(index: faiss.Index, kind: str) -> bool:
     """Whether FAISS read what the manifest calls `kind`; only these understand the search parameters used here."""
     import faiss
 
@@ -112,8 +115,9 @@ def _check_header(path: Path, file: IndexFile, dim: int) -> None:
 
 def _stored_hash(path: Path, facts: Mapping[str, Any]) -> str:
     size, start, length = path.stat().st_size, facts.get("vectors_start"), facts.get("vectors_bytes")
-    known = is_count(start, 0, size) and is_count(length, 0, size - (start or 0))
-    parts = [(0, start), (start + length, size)] if known and "structure_sha256" in facts else [(0, size)]
+    parts = [(0, size)]
+    if "structure_sha256" in facts and is_count(start, 0, size) and is_count(length, 0, size - start):
+        parts = [(0, start), (start + length, size)]
     digest = hashlib.sha256()
     with path.open("rb") as stream:
         for first, end in parts:
@@ -232,7 +236,7 @@ class FieldSearch:
             self._last_permitted = excluded, np.packbits(~excluded[self._numbers], bitorder="little")
         return self._last_permitted[1]
 
-    def _parameters(self, k: int, allowed: int):
+    def _parameters(self, k: int, allowed: int) -> faiss.SearchParameters:
         """The tuned effort, raised where more than ten rows are asked for or many are excluded."""
         import faiss
 
@@ -240,8 +244,8 @@ class FieldSearch:
             return faiss.SearchParameters()
         family = "ivf" if self.kind.startswith("ivf") else "hnsw"
         name, tuned = EFFORT_OF[family], self.facts.get("effort")
-        effort = tuned if is_count(tuned, 1, 1 << 20) else DEFAULT_EFFORT[name]
-        effort = int(effort * min(8.0, self.row_count / allowed))
+        usual = tuned if is_count(tuned, 1, 1 << 20) else DEFAULT_EFFORT[name]
+        effort = int(usual * min(8.0, self.row_count / allowed))
         parameters = faiss.SearchParametersHNSW() if family == "hnsw" else faiss.SearchParametersIVF()
         setattr(parameters, name, max(effort, 4 * k) if family == "hnsw" else effort)
         return parameters

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from motionrag_nodes.backbones.backbone import AttentionHost
 from motionrag_nodes.backbones.diffusers_models import attention_host
@@ -44,7 +44,7 @@ def hosts(transformer: nn.Module) -> dict[str, AttentionHost]:
     return found
 
 
-def _native_hosts(transformer: nn.Module) -> Iterator[tuple[str, AttentionHost]]:
+def _native_hosts(transformer: Any) -> Iterator[tuple[str, AttentionHost]]:
     """ComfyUI's own module tree: text and video tokens, text first, go through `attn_out`."""
     for number, block in enumerate(transformer.blocks):
         if hasattr(block, "attn_out"):

@@ -30,8 +30,9 @@ class _Tower(nn.Module):
 class TextTokens(_Tower):
     """The text tower of an open_clip model without its last block, then its final norm."""
 
-    def __init__(self, clip: nn.Module, tokenizer: Any) -> None:
+    def __init__(self, clip: Any, tokenizer: Any) -> None:
         super().__init__()
+        self.attn_mask: Tensor
         self.token_embedding, self.ln_final = clip.token_embedding, clip.ln_final
         self.positional_embedding = clip.positional_embedding
         self.blocks = nn.ModuleList(clip.transformer.resblocks[:-1])
@@ -52,7 +53,7 @@ class TextTokens(_Tower):
 class PictureTokens(_Tower):
     """The vision tower of an open_clip model up to its last block, then the resampler to tokens of each frame."""
 
-    def __init__(self, visual: nn.Module, resampler: nn.Module) -> None:
+    def __init__(self, visual: Any, resampler: nn.Module) -> None:
         super().__init__()
         self.visual, self.resampler = visual, resampler
 

@@ -65,7 +65,7 @@ def read_folder(folder: Path, *, dtype: torch.dtype) -> DynamiCrafterPipeline:
         unet=unet,
         vae=vae,
         text_tokens=TextTokens(clip, tokenizer),
-        picture_tokens=PictureTokens(clip.visual, resampler),
+        picture_tokens=PictureTokens(clip.get_submodule("visual"), resampler),
         scheduler=make_scheduler(),
     )
     for part in pipeline.components.values():
@@ -106,7 +106,10 @@ def _read(folder: Path, file: str, kind: type[Config], module: Any, dtype: torch
     require_keys(settings, values, [entry.name for entry in fields(kind)])
     require_layers(settings, values)
     try:
-        config = kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+        given: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+        }
+        config = kind(**given)
         with torch.device("meta"):
             made = module(config)
         require_fit(made, weights_files(path.parent), what=f"the model in {path.parent}")

@@ -89,12 +89,12 @@ class DynamiCrafterUNet(nn.Module):
     @property
     def dtype(self) -> torch.dtype:
         """Of the weights."""
-        return self.out[2].weight.dtype
+        return self.out.get_parameter("2.weight").dtype
 
     @property
     def device(self) -> torch.device:
         """Of the weights."""
-        return self.out[2].weight.device
+        return self.out.get_parameter("2.weight").device
 
     def forward(self, sample: Tensor, timestep: Tensor, *, text: Tensor, image: Tensor, frame_stride: Tensor) -> Tensor:
         """One evaluation.

@@ -149,7 +149,10 @@ class TemporalConvolution(nn.Module):
 
     def forward(self, video: Tensor) -> Tensor:
         """[B, C, T, H, W] -> the same shape"""
-        return video + self.conv4(self.conv3(self.conv2(self.conv1(video))))
+        hidden = video
+        for convolution in self.children():
+            hidden = convolution(hidden)
+        return video + hidden
 
 
 def _over_frames(channels: int) -> nn.Conv3d:

@@ -77,7 +77,7 @@ def load_native_unet(folder: Path, *, latent_scale: float) -> ModelPatcher:
 class DiffusersVAE(comfy.sd.VAE):
     """ComfyUI's VAE around a codec of diffusers: SVD's own, or one with other groups than ComfyUI's builds."""
 
-    def __init__(self, codec: nn.Module) -> None:
+    def __init__(self, codec: Any) -> None:
         # The only kind that ComfyUI builds without weights of its own; everything that it sets for it is set again.
         super().__init__(sd={"pixel_space_vae": torch.tensor(1.0)})
         self.first_stage_model = _DiffusersCodec(codec).to(self.vae_dtype)
@@ -99,9 +99,9 @@ class DiffusersVAE(comfy.sd.VAE):
 class _DiffusersCodec(nn.Module):
     """encode and decode as ComfyUI calls them: pixels in [-1, 1], latents before any scaling."""
 
-    def __init__(self, codec: nn.Module) -> None:
+    def __init__(self, codec: Any) -> None:
         super().__init__()
-        self.codec = codec
+        self.codec: Any = codec
         self.scaling_factor: float = codec.config.scaling_factor
         # SVD's decoder smooths over the frames that it is given at once, and must know their number.
         self._temporal = hasattr(codec.decoder, "time_conv_out")

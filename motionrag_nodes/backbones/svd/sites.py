@@ -6,7 +6,7 @@ The published model (stabilityai/stable-video-diffusion-img2vid) has 16 such sit
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from motionrag_nodes.backbones.backbone import AttentionHost
 from motionrag_nodes.backbones.diffusers_models import attention_host
@@ -49,7 +49,7 @@ def hosts(unet: nn.Module) -> dict[str, AttentionHost]:
     return found
 
 
-def _native_host(path: str, attention: nn.Module) -> AttentionHost:
+def _native_host(path: str, attention: Any) -> AttentionHost:
     return AttentionHost(
         width=attention.heads * attention.dim_head,
         heads=attention.heads,

@@ -107,8 +107,8 @@ class ClassNode(Node):
                 slot.link, slot.label = found.link, found.label
                 slot.widget = slot.widget if slot.widget is not None else found.widget
         self.inputs += [saved_input(slot) for slot in saved.inputs if slot["name"] not in declared]
-        for slot, item in zip(self.outputs, saved.outputs, strict=False):
-            slot.links = saved_output(item).links
+        for output, item in zip(self.outputs, saved.outputs, strict=False):
+            output.links = saved_output(item).links
         self.outputs += [saved_output(item) for item in saved.outputs[len(self.outputs) :]]
 
     def take_values(self, values: list[Any] | dict[str, Any] | None) -> None:
@@ -197,7 +197,7 @@ class ClassNode(Node):
 
     def _add_group(self, declared: InputDeclaration) -> None:
         template = _template(declared)
-        sections = template.get("input") if isinstance(template.get("input"), Mapping) else {}
+        sections = _mapping(template.get("input"))
         inputs = [
             *declarations(sections.get("required"), optional=False),
             *declarations(sections.get("optional"), optional=True),
@@ -241,8 +241,11 @@ class ClassNode(Node):
 
 
 def _template(declared: InputDeclaration) -> Mapping[str, Any]:
-    template = declared.options.get("template")
-    return template if isinstance(template, Mapping) else {}
+    return _mapping(declared.options.get("template"))
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _whole(value: Any, otherwise: int) -> int:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeGuard
 
 from motionrag_nodes.batch_render.conversion.graphs import Graph
 from motionrag_nodes.batch_render.conversion.js_values import truthy
@@ -207,7 +207,7 @@ def _common_multiple(first: float, second: float) -> float:
     return abs(first * second) / divisor if divisor else 0
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 

@@ -63,7 +63,8 @@ def read_group(name: str, data: Any, definitions: NodeDefinitions) -> GroupType:
     """
     if not isinstance(data, dict):
         raise ConversionError(f"Group node {name!r} is not saved as an object. Convert it to a subgraph in ComfyUI.")
-    listed = data.get("nodes") if isinstance(data.get("nodes"), list) else []
+    listed = data.get("nodes")
+    listed = listed if isinstance(listed, list) else []
     numbered = [{**item, "id": index} if isinstance(item, dict) else item for index, item in enumerate(listed)]
     group = GroupType(
         name=name,
@@ -81,7 +82,8 @@ def _links(listed: Any) -> list[GroupLink]:
     for item in listed if isinstance(listed, list) else []:
         numbers = item[:4] if isinstance(item, list) else []
         if len(numbers) == 4 and all(isinstance(number, int) for number in numbers):
-            links.append(GroupLink(*numbers, type=item[5] if len(item) > 5 else None))
+            origin, origin_slot, target, target_slot = numbers
+            links.append(GroupLink(origin, origin_slot, target, target_slot, item[5] if len(item) > 5 else None))
     return links
 
 

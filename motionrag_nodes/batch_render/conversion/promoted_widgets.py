@@ -42,7 +42,7 @@ def show_listed_widgets(host: SubgraphNode, saved: SavedNode) -> None:
     entries = []
     for index, item in enumerate(_parsed(host.properties.get(PROPERTY))):
         value = values[index] if index < len(values) and values[index] is not None else UNDEFINED
-        node_id, name, inner = (*item, None)[:3] if len(item) < 3 else item[:3]
+        node_id, name, inner = item[0], item[1], item[2] if len(item) > 2 else None
         name, prefix = (name, None) if _resolves(host, node_id, name) else _without_prefixes(name)
         entries.append(_Entry(node_id, name, prefix or inner, value, index, (item[0], item[1])))
     # What becomes of each entry is decided before anything is changed.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 from motionrag_nodes.batch_render.conversion.editor_only_nodes import EditorOnlyNode
 from motionrag_nodes.batch_render.conversion.graphs import Graph
@@ -184,7 +184,7 @@ class _Walk:
         fitting = [index for index, slot in enumerate(node.inputs) if fits(slot.type, given) and fits(slot.type, kind)]
         return next(iter(exact or fitting), None)
 
-    def _broken(self, what: str) -> Any:
+    def _broken(self, what: str) -> NoReturn:
         raise ConversionError(
             f"Node {self.start.id} ({self.start.node.title or self.start.node.type}) {what}; ComfyUI itself cannot "
             f"send such a workflow. Mend the connection there and save again."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 from motionrag_nodes.batch_render.errors import ConversionError
 
@@ -163,8 +163,8 @@ def _link(item: Any, where: str) -> SavedLink | None:
         raise ConversionError(
             f"{where}: expected each link as [id, from, slot, to, slot, type], received {item!r:.60}. {HOW_TO_GO_ON}"
         )
-    link_id, origin, origin_slot, target, target_slot, kind = fields
-    origin_slot, target_slot = _slot_number(origin_slot), _slot_number(target_slot)
+    link_id, origin, from_slot, target, to_slot, kind = fields
+    origin_slot, target_slot = _slot_number(from_slot), _slot_number(to_slot)
     if not (_is_number(link_id) and _is_id(origin) and _is_id(target)) or origin_slot is None or target_slot is None:
         raise ConversionError(f"{where}: link {item!r:.60} does not say what it connects. {HOW_TO_GO_ON}")
     return SavedLink(int(link_id), str(origin), origin_slot, str(target), target_slot, kind)
@@ -176,7 +176,7 @@ def _slot_number(value: Any) -> int | None:
     return value if _is_number(value) else None
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 

@@ -6,7 +6,7 @@ import copy
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 from motionrag_nodes.batch_render.conversion.js_values import UNDEFINED, js_text, truthy
 from motionrag_nodes.batch_render.conversion.node_definitions import InputDeclaration
@@ -299,7 +299,7 @@ def _tidy(value: float) -> Any:
     return int(value) if float(value).is_integer() else value
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 

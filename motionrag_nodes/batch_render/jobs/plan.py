@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from motionrag_nodes.batch_render.errors import MotionRAGError
+from index_builder.errors import MotionRAGError
 from motionrag_nodes.batch_render.jobs.names import check_distinct, content_ids, safe_name
 from motionrag_nodes.batch_render.jobs.node_paths import Names, inner_names
 from motionrag_nodes.batch_render.jobs.node_values import (
@@ -97,7 +97,7 @@ class _Expansion:
         self.row_targets: dict[str, tuple[str, str]] = {}
         for column, line in first_lines.items():
             place = f"{table.path if table else ''}, line {line}"
-            self.row_targets |= self._targets([column], inner, place)
+            self.row_targets |= self._targets({column: line}, inner, place)
         self._targets(first_lines, inner, str(table.path if table else ""))  # no two columns for one input
 
     def jobs(self, *, alone: bool) -> list[tuple[str, RenderJob | MotionRAGError]]:

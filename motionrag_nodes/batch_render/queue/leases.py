@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from motionrag_nodes.batch_render.errors import ServerTaken
 from motionrag_nodes.batch_render.server.access import Access
@@ -56,7 +57,7 @@ class Leases:
         with self.engine.begin() as connection:
             if connection.execute(_leases.update().where(_leases.c.key == key, free).values(row)).rowcount:
                 return
-            insert = sa.dialects.postgresql.insert(_leases).values(key=key, **row).on_conflict_do_nothing()
+            insert = postgresql.insert(_leases).values(key=key, **row).on_conflict_do_nothing()
             if connection.execute(insert.returning(_leases.c.key)).first() is not None:
                 return
         raise ServerTaken(

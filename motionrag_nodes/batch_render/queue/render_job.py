@@ -14,11 +14,11 @@ from typing import Any
 
 from dbos import DBOS
 
+from index_builder.errors import MotionRAGError
 from motionrag_nodes.batch_render.errors import (
     ComfyUIConnectionError,
     ComfyUIStartError,
     JobFailed,
-    MotionRAGError,
     PromptGone,
     ResultsGone,
 )

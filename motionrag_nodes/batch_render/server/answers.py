@@ -104,8 +104,10 @@ def _read_end(run: PromptRun, entry: Any, graph: ApiGraph, accepted: frozenset[s
         raise failure(status.get("messages"), graph)
     _check_accepted(entry, graph, accepted)
     run.cached_nodes = run.cached_nodes or _cached(status.get("messages"))
-    places = entry.get("meta") if isinstance(entry.get("meta"), dict) else {}
-    outputs = entry.get("outputs") if isinstance(entry.get("outputs"), dict) else {}
+    places = entry.get("meta")
+    places = places if isinstance(places, dict) else {}
+    outputs = entry.get("outputs")
+    outputs = outputs if isinstance(outputs, dict) else {}
     for inner_id, output in outputs.items():
         node_id = shown_node({"node": inner_id, **(places.get(inner_id) or {})})
         for key, items in output.items() if isinstance(output, dict) else ():

@@ -225,16 +225,16 @@ class ComfyUIClient:
     def _read_queue(data: Any) -> QueueView:
         data = data if isinstance(data, dict) else {}
         marks: dict[str, str] = {}
-        ids: list[tuple[str, ...]] = []
+        ids: dict[str, tuple[str, ...]] = {}
         for key in ("queue_running", "queue_pending"):
             items = [i for i in data.get(key) or [] if isinstance(i, list) and len(i) > 1]
             items.sort(key=lambda item: item[0] if isinstance(item[0], (int, float)) else 0)
-            ids.append(tuple(str(item[1]) for item in items))
+            ids[key] = tuple(str(item[1]) for item in items)
             for item in items:
                 extra = item[3] if len(item) > 3 else None
                 if isinstance(extra, dict) and JOB_MARK in extra:
                     marks[str(extra[JOB_MARK])] = str(item[1])
-        return QueueView(*ids, marks=marks)
+        return QueueView(ids["queue_running"], ids["queue_pending"], marks)
 
     async def follow(self, run: PromptRun, on_event: OnEvent) -> Any:
         """Waits for a prompt's end; gives its history entry, and notes in `run` which nodes ran for how long.

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -123,7 +123,7 @@ class Http:
         except LookupError:  # an encoding of the server's own invention
             return body.decode("utf-8", errors="replace")
 
-    async def tries(self) -> AsyncIterator[bool]:
+    async def tries(self) -> AsyncGenerator[bool, None]:
         """Yields before each try, whether it is the last; waits between them, longer each time."""
         began, wait_sec, count = time.monotonic(), _FIRST_WAIT_SEC, 0
         while True:
