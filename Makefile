@@ -88,9 +88,10 @@ pictures: $(READY) chromium demo  ## run every workflow in the editor for the pi
 texts: $(READY)  ## the English texts of the nodes from their schemas
 	$(BIN)/python -m editor_pictures.texts
 
-lint: $(READY)  ## ruff
+lint: $(READY)  ## ruff, and the types of all that is installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 train-tiny: $(READY)  ## train the tiny pack from nothing (hours on 2 cores; resumable), then install it
 	$(BIN)/python -m training codec retrieval motion appearance --threads 2

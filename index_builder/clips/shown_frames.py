@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import av
 import numpy as np
@@ -48,7 +49,7 @@ class Shown:
         """uint8 RGB [H, W, 3], upright."""
         if isinstance(self.picture, np.ndarray):
             return self.picture
-        return self.orientation.upright(self._converted(interpolation="BICUBIC"))
+        return self.orientation.upright(self._converted(self.picture, interpolation="BICUBIC"))
 
     def small(self, short_side: int) -> np.ndarray:
         """uint8 RGB [H, W, 3] as stored, the short side about `short_side`, quickly rather than well."""
@@ -57,11 +58,11 @@ class Shown:
             return np.ascontiguousarray(self.picture[::step, ::step])
         scale = min(1.0, short_side / min(self.picture.width, self.picture.height))
         width, height = (max(8, round(length * scale)) for length in (self.picture.width, self.picture.height))
-        return self._converted(interpolation="BILINEAR", width=width, height=height)
+        return self._converted(self.picture, interpolation="BILINEAR", width=width, height=height)
 
-    def _converted(self, **wanted: int | str) -> np.ndarray:
+    def _converted(self, picture: av.VideoFrame, **wanted: Any) -> np.ndarray:
         converter = self.converter or VideoReformatter()
-        return converter.reformat(self.picture, format="rgb24", **wanted, **_one_thread()).to_ndarray()
+        return converter.reformat(picture, format="rgb24", **wanted, **_one_thread()).to_ndarray()
 
 
 @cache

@@ -9,7 +9,7 @@ import logging
 import os
 import socket
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,7 +67,7 @@ class RayEngine:
         if self._connected_here and ray.is_initialized():
             ray.shutdown()
 
-    def clips(self, videos: Sequence[VideoFile], plan: Plan, work: EngineWork) -> Iterator[Event | None]:
+    def clips(self, videos: Sequence[VideoFile], plan: Plan, work: EngineWork) -> Generator[Event | None, None, None]:
         """Segments and failures in the order in which they come. Raises EngineUnavailable when no actor can start."""
         if not videos:
             return

@@ -17,10 +17,9 @@ from index_builder.features.preprocessing import prepare_frames
 class RetrievalEncoder:
     """open_clip: captions and first frames in one embedding space (https://github.com/mlfoundations/open_clip)."""
 
-    def __init__(self, model: torch.nn.Module, tokenizer: Any, spec: EncoderSpec, device: str) -> None:
-        # A CLIP of open_clip, which says nothing of its types.
-        self.model: Any = model.eval().to(device)
-        self.tokenizer, self.spec, self.device = tokenizer, spec, device
+    def __init__(self, model: Any, tokenizer: Any, spec: EncoderSpec, device: str) -> None:
+        # A CLIP and its tokenizer, of whose types open_clip says nothing.
+        self.model, self.tokenizer, self.spec, self.device = model.eval().to(device), tokenizer, spec, device
         self.fingerprint = spec.fingerprint
         self.dim = int(self.model.text_projection.shape[-1])
         self.description = f"{spec.kind} {Path(spec.source).name} ({self.dim})"

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from index_builder.errors import InvalidSetting
 from motionrag_nodes.cli.devices import chosen_device
-from motionrag_nodes.cli.index_build_options import Inputs
+from motionrag_nodes.cli.index_build_options import INPUTS
 from motionrag_nodes.cli.index_options import AsJson
 from motionrag_nodes.cli.terminal import Console, escape, print_json
 
@@ -23,7 +23,7 @@ SHOWN = 20
 
 
 def caption(
-    inputs: Inputs = None,
+    inputs: Annotated[list[Path] | None, INPUTS] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Table (.csv) to write, or to go on with; rows in it stay.")
     ] = None,

@@ -18,10 +18,10 @@ DEFAULT_SCENE_THRESHOLD = 27.0
 # The defaults of DecodeLimits, in the units of the options.
 MAX_PIXELS, MAX_DECODE_SECONDS, MAX_MEMORY_MIB, MAX_VIDEO_HOURS = 8192 * 4352, 60.0, 6144, 12.0
 
-Inputs = Annotated[
-    list[Path],
-    typer.Argument(help='Folders (searched recursively), videos and quoted patterns ("clips/**/a*.mp4"), any number.'),
-]
+INPUTS = typer.Argument(
+    help='Folders (searched recursively), videos and quoted patterns ("clips/**/a*.mp4"), any number.'
+)
+Inputs = Annotated[list[Path], INPUTS]
 CaptionTable = Annotated[
     Path | None,
     typer.Option(

@@ -76,10 +76,11 @@ class GenerateVideo(io.ComfyNode):
         except GenerationInterrupted:
             comfy.model_management.throw_exception_if_processing_interrupted()
             raise
-        if video_model.pack is not None and is_demo(video_model.pack):
+        pack = cast("MotionPack | None", video_model.pack)
+        if pack is not None and is_demo(pack):
             made = made.starting_with(picture)
         components = Types.VideoComponents(images=made.frames, frame_rate=pictures.frame_rate(made.fps))
-        shown = previews.notice(video_model.pack, picture)
+        shown = previews.notice(pack, picture)
         return io.NodeOutput(made.frames, InputImpl.VideoFromComponents(components), ui=shown)
 
 

@@ -145,7 +145,7 @@ def _build_approximate(vectors: Vectors, plan: IndexPlan, kind: str, work: Vecto
 def measured_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
     """What people want to see of the facts of an index that a manifest holds: those that are of the kind written here,
     since a stranger may have written them."""
-    sound = {
+    sound: dict[str, Callable[[Any], bool]] = {
         "recall_at_10": lambda value: isinstance(value, float | int) and 0 <= value <= 1,
         "target_recall": lambda value: isinstance(value, float | int) and 0 <= value <= 1,
         "queries": lambda value: is_count(value, 0, 1 << 40),

@@ -222,6 +222,7 @@ class FieldSearch:
             permitted = self._permitted(excluded)
             selector = faiss.IDSelectorBitmap(len(self._numbers), faiss.swig_ptr(permitted))
             parameters.sel = selector
+        assert self._index is not None  # as `search` made sure
         with _one_thread():
             _, places = self._index.search(
                 query[None].astype(np.float32), min(k, len(self._numbers)), params=parameters

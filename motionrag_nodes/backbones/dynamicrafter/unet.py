@@ -41,8 +41,11 @@ class UNetConfig:
     first_attention_heads: int = 8
 
 
-class Stage(nn.Sequential):
+class Stage(nn.ModuleList):
     """Layers in a row; each gets what it asks for."""
+
+    def __init__(self, *layers: nn.Module) -> None:
+        super().__init__(layers)
 
     def forward(self, states: Tensor, embedding: Tensor, context: Tensor, image: Tensor, clips: int) -> Tensor:
         """states [B * T, C, H, W], embedding [B * T, E], context and image [B * T, S, D] -> [B * T, C', H', W']"""

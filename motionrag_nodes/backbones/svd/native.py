@@ -160,7 +160,8 @@ def _take_epsilons(unet: nn.Module, config: dict[str, Any], layout: UNetLayout) 
         theirs = UNetSpatioTemporalConditionModel.from_config(config)
     for name, module in theirs.named_modules():
         if isinstance(module, (nn.GroupNorm, nn.LayerNorm)):
-            unet.get_submodule(layout.native_name(name)).eps = module.eps
+            ours: Any = unet.get_submodule(layout.native_name(name))
+            ours.eps = module.eps
 
 
 def _load_vision(folder: Path) -> comfy.clip_vision.ClipVisionModel:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from motionrag_nodes.backbones.backbone import UNGUIDED, Branch, Calls
 from motionrag_nodes.backbones.diffusers_models import load_pipeline
@@ -95,12 +95,13 @@ def calls(settings: WanSettings) -> Calls:
 
 def pixel_multiple(pipeline: WanImageToVideoPipeline) -> int:
     """The codec's scale times the transformer's patches."""
-    return pipeline.vae_scale_factor_spatial * denoisers(pipeline)[0].config.patch_size[-1]
+    first: Any = denoisers(pipeline)[0]
+    return pipeline.vae_scale_factor_spatial * first.config.patch_size[-1]
 
 
 def stops(pipeline: WanImageToVideoPipeline) -> list[nn.Module]:
     """Blocks of the text encoder, the experts and the codec."""
     encoder, decoder = pipeline.vae.encoder, pipeline.vae.decoder
     found: list[nn.Module] = [*pipeline.text_encoder.encoder.block]
-    found += [block for denoiser in denoisers(pipeline) for block in denoiser.blocks]
+    found += [block for denoiser in denoisers(pipeline) for block in denoiser.get_submodule("blocks").children()]
     return [*found, *encoder.down_blocks, encoder.mid_block, decoder.mid_block, *decoder.up_blocks]

@@ -20,7 +20,7 @@ class JsonRecords(_serialization.Serializer):
         """Raises TypeError for what is neither JSON nor an error."""
         return json.dumps(data, default=_said)
 
-    def deserialize(self, serialized_data: str) -> Any:  # type: ignore[override]
+    def deserialize(self, serialized_data: str) -> Any:
         """Raises ValueError for what is no JSON."""
         values = json.loads(serialized_data)
         if isinstance(values, dict) and values.keys() == {_ERROR}:
@@ -34,7 +34,7 @@ class JsonRecords(_serialization.Serializer):
 
 def forbid_pickles() -> None:
     """From now on DBOS reads no pickle in this process, whatever a row says of itself."""
-    _serialization.DefaultSerializer.deserialize = _refuse  # type: ignore[method-assign]
+    _serialization.DefaultSerializer.deserialize = _refuse  # type: ignore[method-assign, assignment]  # a patch
 
 
 def _said(value: Any) -> dict[str, str]:

@@ -93,7 +93,7 @@ class EventStream:
             event = parsed(text)
             data = event.get("data") if isinstance(event, dict) else None
             prompt_id = data.get("prompt_id") if isinstance(data, dict) else None
-            if not isinstance(prompt_id, str):
+            if not isinstance(data, dict) or not isinstance(prompt_id, str):
                 return
             kind, listener = str(event.get("type")), self._listeners.get(prompt_id)
             if listener is None:
