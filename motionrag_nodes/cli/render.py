@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -101,7 +101,7 @@ def render(
     )
     _check_files(workflows, jobs, jobs_encoding)
     console = Console(stderr=True, quiet=log_json)
-    batch = {
+    batch: dict[str, Any] = {
         "output": output,
         "assignments": assignments or [],
         "table": jobs,
@@ -112,7 +112,7 @@ def render(
     try:
         with terminable(), opened_targets(choice, console, start=queue is None) as targets:
             if dry_run:
-                plan = plan_batch(workflows, targets=targets, **batch)  # type: ignore[arg-type]
+                plan = plan_batch(workflows, targets=targets, **batch)
                 if as_json:
                     print_json(plan.as_dict())
                 else:
@@ -126,7 +126,7 @@ def render(
                     patience_sec=patience,
                     queue_url=queue,
                     observer=observer,
-                    **batch,  # type: ignore[arg-type]
+                    **batch,
                 )
     except KeyboardInterrupt as signalled:
         terminated = isinstance(signalled, Terminated)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from motionrag_nodes.batch_render.errors import JobFailed
 from motionrag_nodes.batch_render.server.access import Access
@@ -92,7 +93,7 @@ def merged_object_info(all_facts: Sequence[ServerFacts]) -> ObjectInfo:
     return merged
 
 
-def _copied_choices(node: dict) -> dict:  # type: ignore[type-arg]
+def _copied_choices(node: dict[str, Any]) -> dict[str, Any]:
     sections = {}
     for section, inputs in node.get("input", {}).items():
         if not isinstance(inputs, dict):
