@@ -48,6 +48,7 @@ class Golden:
 
     config: dict[str, Any]
     tensors: dict[str, torch.Tensor]
+    metadata: dict[str, str]
 
     def group(self, prefix: str) -> dict[str, torch.Tensor]:
         """The tensors below `prefix`, by the rest of their key."""
@@ -59,9 +60,10 @@ def golden() -> Callable[[str], Golden]:
     def load(name: str) -> Golden:
         with safe_open(GOLDEN_FOLDER / f"{name}.safetensors", "pt") as file:
             tensors = {key: file.get_tensor(key) for key in file.keys()}
-            config = json.loads(file.metadata()["config"])
+            metadata = file.metadata()
         # Whole models are stored in float16 for size; the published modules computed on the widened values.
-        return Golden(config, {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
+        widened = {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
+        return Golden(json.loads(metadata["config"]), widened, metadata)
 
     return load
 

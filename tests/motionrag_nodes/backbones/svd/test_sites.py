@@ -1,6 +1,7 @@
 """SVD's sites against the published modules, on one attention and on a whole UNet."""
 
 import copy
+import hashlib
 from functools import partial
 
 import pytest
@@ -51,12 +52,20 @@ def golden_unet(golden):
     data = golden("svd_unet")
     levels = len(data.config["block_out_channels"])
     blocks = ("CrossAttnDownBlockSpatioTemporal",) * (levels - 1) + ("DownBlockSpatioTemporal",)
-    unet = UNetSpatioTemporalConditionModel(
-        **data.config,
-        down_block_types=blocks,
-        up_block_types=("UpBlockSpatioTemporal",) + ("CrossAttnUpBlockSpatioTemporal",) * (levels - 1),
-    ).eval()
-    unet.load_state_dict(data.group("base"), strict=True)
+    with torch.random.fork_rng():
+        torch.manual_seed(int(data.metadata["seed"]))
+        unet = UNetSpatioTemporalConditionModel(
+            **data.config,
+            down_block_types=blocks,
+            up_block_types=("UpBlockSpatioTemporal",) + ("CrossAttnUpBlockSpatioTemporal",) * (levels - 1),
+        ).eval()
+    stored = data.group("base")
+    drawn = {key: value.half() for key, value in unet.state_dict().items() if key not in stored}
+    digest = hashlib.sha256()
+    for key in sorted(drawn):
+        digest.update(f"base.{key}".encode() + drawn[key].numpy().tobytes())
+    assert digest.hexdigest() == data.metadata["drawn_sha256"], "this torch or diffusers draws other weights"
+    unet.load_state_dict({key: value.float() for key, value in drawn.items()} | stored, strict=True)
     adapter = MotionAdapter(token_dim=data.config["cross_attention_dim"], site_dims=widths(unet))
     adapter.load_state_dict(data.group("adapter"), strict=True)
     return data, unet, adapter
