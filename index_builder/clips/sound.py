@@ -61,7 +61,7 @@ def read_sound(
             container.seek(int((begin - _SEEK_BACK_SEC) / stream.time_base), stream=stream, backward=True)
         resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate)
         for frame in container.decode(stream):
-            if frame.pts is None:
+            if frame.pts is None or frame.time_base is None:
                 raise ClipUnreadable("its sound has no times")
             place = round((float(frame.pts * frame.time_base) - begin) * rate)
             if place >= heard.shape[1]:

@@ -21,9 +21,9 @@ from typing import BinaryIO, cast
 from index_builder.clips.messages import (
     Answer,
     BrokenAnswer,
+    Decoded,
     DecodeTask,
     Failed,
-    Inspected,
     InspectTask,
     SoundTask,
     Task,
@@ -149,7 +149,7 @@ class _Watcher(threading.Thread):
         while waiting and not self.closing.is_set():
             try:
                 for answer in self._exchange(replace(task, clips=tuple(waiting))):
-                    if not isinstance(answer, Inspected) and answer.planned is not None:
+                    if isinstance(answer, Decoded | Failed) and answer.planned is not None:
                         waiting.remove(answer.planned)
                     yield answer
             except _Died as death:

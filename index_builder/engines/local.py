@@ -54,7 +54,8 @@ class LocalEngine:
                 if answer is None or isinstance(answer, Decoded) or (isinstance(answer, Failed) and answer.planned):
                     yield answer
                     continue
-                inspected[answer.video] = answer
+                if isinstance(answer, Inspected | Failed):
+                    inspected[answer.video] = answer
                 while to_plan and to_plan[0] in inspected:
                     video = to_plan.popleft()
                     found = inspected.pop(video)

@@ -107,7 +107,7 @@ class ShardWorker:
         """The hash, timeline and, where wanted, cuts of each video, in their order."""
         for video in shard.videos:
             self.pool.submit(InspectTask(video=video, scene_threshold=self.scene_threshold))
-        found = {answer.video: answer for answer in self._answers() if not isinstance(answer, Decoded)}
+        found = {answer.video: answer for answer in self._answers() if isinstance(answer, Inspected | Failed)}
         return [found[video] for video in shard.videos]
 
     def _answers(self) -> Iterator[Answer]:

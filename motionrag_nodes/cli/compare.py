@@ -15,6 +15,9 @@ from motionrag_nodes.cli.index_work import counting_bars
 from motionrag_nodes.cli.terminal import Console, escape, print_json
 
 if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
     from motionrag_nodes.checkpoints.pack import MotionPack
     from motionrag_nodes.frames.compare import Compared, Way
     from motionrag_nodes.frames.video_model import VideoModel
@@ -84,13 +87,13 @@ def compare(
         _show(compared, output, Console())
 
 
-def _precision(pack: MotionPack):
+def _precision(pack: MotionPack) -> torch.dtype:
     import torch
 
     return torch.float32 if pack.device == "cpu" else torch.float16
 
 
-def _generate(model: VideoModel, image, ways: list[Way], *, seed: int, steps: int) -> Compared:
+def _generate(model: VideoModel, image: np.ndarray, ways: list[Way], *, seed: int, steps: int) -> Compared:
     from motionrag_nodes.frames.compare import compare_motions
 
     settings = replace(model.defaults, seed=seed, **({"steps": steps} if steps else {}))
