@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from index_builder.errors import InvalidSetting
 
@@ -101,5 +101,5 @@ def clip_format(
     if preset not in PRESETS:
         raise InvalidSetting(f"expected a preset of {', '.join(PRESETS)}, received {preset!r}: choose one of them")
     numbers = {"fps": fps, "frames": frames, "width": width, "height": height}
-    chosen = {name: value for name, value in numbers.items() if value}
-    return replace(PRESETS[preset], fit=fit, short=short, **chosen)  # type: ignore[arg-type]
+    chosen: dict[str, Any] = {name: value for name, value in numbers.items() if value}
+    return replace(PRESETS[preset], fit=fit, short=short, **chosen)
