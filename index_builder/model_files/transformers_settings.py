@@ -40,6 +40,9 @@ _TOKENIZER_KEYS = frozenset(
     "eos_token sep_token pad_token cls_token mask_token name_or_path processor_class model_input_names errors "
     "special_tokens_map_file is_local local_files_only backend use_fast".split()
 )
+_TOKENIZER_PARTS = frozenset(
+    "version truncation padding added_tokens normalizer pre_tokenizer post_processor decoder model".split()
+)
 _TOKENIZER_CLASSES = frozenset(
     f"{name}{ending}" for name in ("T5Tokenizer", "BertTokenizer", "CLIPTokenizer") for ending in ("", "Fast")
 )
@@ -73,7 +76,7 @@ def require_model_settings(folder: Path, config_class: Any) -> None:
 
 
 def require_tokenizer_settings(folder: Path) -> None:
-    """Check a tokenizer's tokenizer_config.json and special_tokens_map.json, where they are.
+    """Check a tokenizer's tokenizer_config.json, special_tokens_map.json and tokenizer.json, where they are.
 
     Raises:
         ModelFilesRefused: a key or class outside the tables here.
@@ -81,6 +84,8 @@ def require_tokenizer_settings(folder: Path) -> None:
     for name in ("tokenizer_config.json", "special_tokens_map.json"):
         if (folder / name).exists():
             _require(folder / name, _TOKENIZER_KEYS, "tokenizer_class", _TOKENIZER_CLASSES)
+    if (folder / "tokenizer.json").exists():
+        require_keys(folder / "tokenizer.json", read_settings(folder / "tokenizer.json"), _TOKENIZER_PARTS)
 
 
 def require_image_processor_settings(folder: Path) -> None:

@@ -100,7 +100,7 @@ def test_pickled_weights_are_not_opened(tiny: Path, tmp_path: Path) -> None:
 
 def test_a_cache_with_nothing_but_pickles_is_not_opened(cached: Path, tmp_path: Path) -> None:
     (cached / "model.safetensors").rename(cached / "pytorch_model.bin")
-    with pytest.raises(EncoderNotFound, match=r"no \.safetensors file beside .*pytorch_model\.bin"):
+    with pytest.raises(ModelFilesRefused, match=r"no \.safetensors file beside pytorch_model\.bin"):
         load_sentence_encoder(spec("somebody/model"), folder=tmp_path)
 
 
