@@ -45,7 +45,8 @@ ALONE  := $(PYTEST) --last-failed --last-failed-no-failures none
 # The lower bounds of requirements.txt, exactly (`>=` becomes `==`, and `2.5` stands for `2.5.0`), or the newest releases
 # that pip finds. Each is an environment of its own, whose torch alone is gigabytes.
 AT_BOUNDS := tests/index_builder/model_files tests/index_builder/features tests/index_builder/database \
-	tests/motionrag_nodes/checkpoints tests/motionrag_nodes/backbones tests/motionrag_nodes/frames \
+	tests/motionrag_nodes/checkpoints tests/motionrag_nodes/backbones/dynamicrafter \
+	tests/motionrag_nodes/backbones/cogvideox tests/motionrag_nodes/frames \
 	tests/motionrag_nodes/batch_render/queue/test_json_records.py
 test-oldest: RULE := s/^\([A-Za-z0-9_-]*\)>=\([^;]*\)/\1==\2/p
 test-newest: RULE := p

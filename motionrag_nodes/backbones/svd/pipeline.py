@@ -57,23 +57,33 @@ def run(
     """See `Backbone.run`."""
     import torch
 
-    made = pipeline(
-        list(pictures),
-        height=settings.height,
-        width=settings.width,
-        num_frames=settings.frames,
-        num_inference_steps=settings.steps,
-        min_guidance_scale=settings.min_guidance,
-        max_guidance_scale=settings.max_guidance,
-        fps=settings.condition_fps or settings.fps,
-        motion_bucket_id=settings.motion_bucket_id,
-        noise_aug_strength=settings.noise_aug_strength,
-        decode_chunk_size=settings.decode_chunk_size,
-        # On the CPU whatever the device: a seed gives the same noise everywhere.
-        generator=[torch.Generator("cpu").manual_seed(seed) for seed in seeds],
-        output_type="pt",
-    )
+    # diffusers 0.38 gives a codec in bfloat16 the picture in float32.
+    narrowed = pipeline.vae.encoder.register_forward_pre_hook(_in_own_precision)
+    try:
+        made = pipeline(
+            list(pictures),
+            height=settings.height,
+            width=settings.width,
+            num_frames=settings.frames,
+            num_inference_steps=settings.steps,
+            min_guidance_scale=settings.min_guidance,
+            max_guidance_scale=settings.max_guidance,
+            fps=settings.condition_fps or settings.fps,
+            motion_bucket_id=settings.motion_bucket_id,
+            noise_aug_strength=settings.noise_aug_strength,
+            decode_chunk_size=settings.decode_chunk_size,
+            # On the CPU whatever the device: a seed gives the same noise everywhere.
+            generator=[torch.Generator("cpu").manual_seed(seed) for seed in seeds],
+            output_type="pt",
+        )
+    finally:
+        narrowed.remove()
     return made.frames.permute(0, 1, 3, 4, 2)  # [B, T, 3, H, W] -> [B, T, H, W, 3]
+
+
+def _in_own_precision(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+    dtype = next(module.parameters()).dtype
+    return tuple(entry.to(dtype) for entry in inputs)
 
 
 def denoisers(pipeline: StableVideoDiffusionPipeline) -> tuple[nn.Module, ...]:
