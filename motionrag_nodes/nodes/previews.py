@@ -43,12 +43,12 @@ def pictures(*images: torch.Tensor) -> dict[str, object]:
 def notice(pack: MotionPack | None, picture: np.ndarray | None) -> dict[str, list[str]]:
     """What the node says, in itself and in the run's history, of a picture that the pack's models were not made for.
 
-    Nothing where there is no pack or no picture.
+    An empty list says that there is nothing to say, and takes an earlier notice off the node.
     """
     from motionrag_nodes.checkpoints.demo_pack import told_of_picture
 
     told = None if pack is None or picture is None else told_of_picture(pack, picture)
-    return {NOTICE: [told]} if told else {}
+    return {NOTICE: [told] if told else []}
 
 
 def text(words: str) -> dict[str, object]:

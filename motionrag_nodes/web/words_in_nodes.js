@@ -1,11 +1,11 @@
 // Shows in a node what it says of its run: a notice when the picture is not for this model, and reports in full. They are
 // shown, not saved: a text is of its run.
-import { api } from "../../scripts/api.js"
 import { app } from "../../scripts/app.js"
 
 const OURS = "MotionRAG"
 const LINE_PIXELS = 17
 const ROOM_PIXELS = 12
+const FRAMES_UNTIL_SHOWN = 5
 const LOOKS = {
   notice: "background: rgba(240, 160, 0, 0.18); border-left: 4px solid rgb(230, 149, 0);",
   report: "background: var(--comfy-input-bg); border: 1px solid var(--border-color); user-select: text; cursor: text;",
@@ -15,9 +15,6 @@ const SHOWN = [
   ["motionrag_notice", "notice"],
   ["text", "report"],
 ]
-
-// A node that has nothing to say sends nothing: what an earlier run said goes when the next one begins.
-const noticed = new Set()
 
 function panel(kind) {
   const element = document.createElement("div")
@@ -38,42 +35,46 @@ function heightOf(element) {
   return Math.max(element.isConnected ? element.scrollHeight : 0, lines * LINE_PIXELS + ROOM_PIXELS)
 }
 
-function say(node, kind, words) {
-  const name = `motionrag_${kind}`
-  let widget = node.widgets?.find((known) => known.name === name)
-  if (!words) {
-    if (widget) node.removeWidget(widget)
-    return
-  }
-  if (!widget) {
-    const element = panel(kind)
-    const height = () => heightOf(element)
-    widget = node.addDOMWidget(name, `motionrag_${kind}`, element, {
-      serialize: false, // among the node's inputs
-      hideOnZoom: false,
-      getValue: () => element.textContent,
-      setValue: (value) => { element.textContent = value },
-      getMinHeight: height,
-      getMaxHeight: height,
-    })
-    widget.serialize = false // in the saved workflow
-  }
-  widget.value = words
-  if (kind === "notice") noticed.add(node)
-  requestAnimationFrame(() => {
-    const [width, tall] = node.computeSize()
-    node.setSize([Math.max(node.size[0], width), Math.max(node.size[1], tall)])
-    node.graph?.setDirtyCanvas(true, true)
+// The widget is there from the start, without room: nodes drawn by Vue overlook widgets that come later.
+function addPlace(node, kind) {
+  const element = panel(kind)
+  element.style.display = "none"
+  const height = () => (element.textContent ? heightOf(element) : 0)
+  const widget = node.addDOMWidget(`motionrag_${kind}`, `motionrag_${kind}`, element, {
+    serialize: false, // among the node's inputs
+    hideOnZoom: false,
+    getValue: () => element.textContent,
+    setValue: (value) => { element.textContent = value },
+    getMinHeight: height,
+    getMaxHeight: height,
   })
+  widget.serialize = false // in the saved workflow
+  widget.hidden = true
+}
+
+function say(node, kind, words) {
+  const widget = node.widgets?.find((known) => known.name === `motionrag_${kind}`)
+  if (!widget) return
+  widget.value = words
+  widget.hidden = !words
+  widget.element.style.display = words ? "" : "none"
+  grow(node, FRAMES_UNTIL_SHOWN)
+}
+
+// Makes room for the words, as they are wrapped once they are on the page.
+function grow(node, frames) {
+  const [width, tall] = node.computeSize()
+  node.setSize([Math.max(node.size[0], width), Math.max(node.size[1], tall)])
+  node.graph?.setDirtyCanvas(true, true)
+  if (frames) requestAnimationFrame(() => grow(node, frames - 1))
 }
 
 app.registerExtension({
   name: "MotionRAG.WordsInNodes",
-  setup() {
-    api.addEventListener("execution_start", () => {
-      for (const node of noticed) say(node, "notice", "")
-      noticed.clear()
-    })
+  nodeCreated(node) {
+    if (!node.comfyClass?.startsWith(OURS)) return
+    if (node.inputs?.some((input) => input.name === "image")) addPlace(node, "notice")
+    if (node.constructor.nodeData?.output_node) addPlace(node, "report")
   },
   beforeRegisterNodeDef(nodeType, nodeData) {
     if (!nodeData.name.startsWith(OURS)) return
