@@ -9,7 +9,7 @@ export HF_HUB_OFFLINE ?= 1
 export OMP_WAIT_POLICY ?= PASSIVE
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help setup demo test test-editor test-oldest test-newest bench chromium ffmpeg postgresql pictures texts lint train-tiny clean
+.PHONY: help setup demo editor samples test test-editor test-oldest test-newest bench chromium ffmpeg postgresql pictures texts lint train-tiny clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 14
@@ -32,6 +32,12 @@ $(READY): pyproject.toml requirements.txt constraints.txt requirements-comfyui.t
 
 demo: $(READY)  ## clips -> database -> ComfyUI -> videos, into demo_output/
 	$(BIN)/motionrag demo --output demo_output
+
+editor: $(READY)  ## open the editor with the demo in it: prints the address, Ctrl-C ends it
+	$(BIN)/motionrag demo --output demo_output --editor
+
+samples: $(READY)  ## make the packaged database, pictures and clips of the templates again
+	$(BIN)/python -m training.samples
 
 test: $(READY) chromium ffmpeg postgresql  ## all tests, the real ComfyUI included
 	$(PYTEST) --numprocesses logical --dist loadfile --ignore tests/comfyui || $(ALONE) --ignore tests/comfyui

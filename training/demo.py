@@ -13,6 +13,7 @@ import os
 import platform
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ from training.demo_sheet import Row, write_animation, write_sheet
 from training.demo_world.world import ClipSpec, render_clip
 from training.demo_world.write_videos import VIDEO_SIZE_PIXELS, write_clips
 
+DEFAULT_OUTPUT = Path("demo_output")
 CLIPS = 160
 CLIPS_SEED = 7
 SEED = 1
@@ -100,6 +102,23 @@ def run(output: Path, *, comfyui: Path | None) -> None:
     console.print(
         f"\nDone in {sum(seconds.values()):.0f} s. Look at {output / 'contact_sheet.png'} and the videos in {output}."
     )
+    console.print(f"Open the editor with all of it: {_editor_command(output)}")
+
+
+def open_editor(output: Path, *, comfyui: Path | None) -> None:
+    """Runs ComfyUI on the demo's folders until Ctrl-C; before `run` it has what the package brings."""
+    for prompt in PROMPTS:
+        picture = output / "comfyui" / "input" / f"demo_{prompt.name}.png"
+        picture.parent.mkdir(parents=True, exist_ok=True)
+        if not picture.exists():
+            prompt.picture().save(picture)
+    with _comfyui(output / "comfyui", comfyui) as url:
+        console.print(f"Open {url} in your browser: Templates > MotionRAG. Ctrl-C ends it.")
+        threading.Event().wait()
+
+
+def _editor_command(output: Path) -> str:
+    return "make editor" if output == DEFAULT_OUTPUT else f"motionrag demo --output {output} --editor"
 
 
 def write_jobs(output: Path) -> tuple[Path, Path]:
@@ -227,17 +246,20 @@ def _write_report(output: Path, rows: list[Row], seconds: dict[str, float]) -> N
 def main() -> None:
     """Parse the command line and run the demo."""
     parser = argparse.ArgumentParser(prog="motionrag demo", description=__doc__)
-    parser.add_argument("--output", type=Path, default=Path("demo_output"), help="folder for everything (demo_output)")
+    parser.add_argument("--output", type=Path, default=DEFAULT_OUTPUT, help="folder for everything (demo_output)")
+    parser.add_argument("--editor", action="store_true", help="make nothing: open the editor on what was made")
     parser.add_argument(
         "--comfyui", type=Path, help="your ComfyUI's folder (default: COMFYUI_PATH, else the installed one)"
     )
     arguments = parser.parse_args()
     try:
-        run(arguments.output, comfyui=arguments.comfyui)
+        (open_editor if arguments.editor else run)(arguments.output, comfyui=arguments.comfyui)
     except MotionRAGError as error:
         console.print(f"[bold red]Error:[/] {error}", soft_wrap=True)
         raise SystemExit(2) from None
     except KeyboardInterrupt:
+        if arguments.editor:
+            return
         console.print(f"Stopped. What is done stays in {arguments.output}; run the same command to continue.")
         raise SystemExit(130) from None
 

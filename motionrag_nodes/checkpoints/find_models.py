@@ -9,6 +9,9 @@ from pathlib import Path
 PACK_MARK, BASE_MODEL_MARK, DATABASE_MARK = "pack.json", "model_index.json", "manifest-*.json"
 DATABASES_VARIABLE = "MOTIONRAG_DATABASES"
 PACKAGED_PACKS = Path(__file__).resolve().parents[1] / "packs"
+# Made by `python -m training.samples`: a database, pictures and videos for the templates.
+PACKAGED_SAMPLES = Path(__file__).resolve().parents[1] / "samples"
+PACKAGED_DATABASES = PACKAGED_SAMPLES / "databases"
 _MAX_DEPTH = 3
 
 
@@ -18,8 +21,8 @@ def find_packs(folders: Iterable[Path]) -> dict[str, Path]:
 
 
 def find_databases(folders: Iterable[Path]) -> dict[str, Path]:
-    """Every motion database by name; those in folders that the environment names first."""
-    return _find([*database_folders_of_environment(), *folders], DATABASE_MARK)
+    """Every motion database by name; those in folders that the environment names first, the packaged one last."""
+    return _find([*database_folders_of_environment(), *folders, PACKAGED_DATABASES], DATABASE_MARK)
 
 
 def find_base_models(folders: Iterable[Path]) -> dict[str, Path]:

@@ -11,7 +11,7 @@ from index_builder.errors import MotionRAGError
 from index_builder.features.sentence_encoder import DEFAULT_MODEL_PACKAGE, carried_by_package
 from motionrag_nodes.backbones.diffusers_models import fetch_command
 from motionrag_nodes.checkpoints.demo_pack import KNOWS, is_demo
-from motionrag_nodes.checkpoints.find_models import find_base_models, find_databases, find_packs
+from motionrag_nodes.checkpoints.find_models import PACKAGED_DATABASES, find_base_models, find_databases, find_packs
 from motionrag_nodes.checkpoints.fingerprints import require_base, require_encoder
 from motionrag_nodes.checkpoints.pack import load_pack
 from motionrag_nodes.checkpoints.world_file import told_of_clips
@@ -36,10 +36,10 @@ def examine_models(surroundings: Surroundings) -> Iterator[Finding]:
     databases = find_databases(surroundings.databases)
     for name, folder in databases.items():
         yield from _examined_database(name, folder, loaded)
-    if not databases:
+    if all(folder.parent == PACKAGED_DATABASES for folder in databases.values()):
         target = surroundings.databases[0] if surroundings.databases else Path("models/motion_databases")
-        remedy = f"motionrag index build CLIPS_FOLDER --output {target / 'NAME'}, or the node Index Folder"
-        yield warning(DATABASES, "databases", "none found in the folders searched", remedy)
+        build = f"motionrag index build CLIPS_FOLDER --output {target / 'NAME'}, or the node Index Folder"
+        yield ok(DATABASES, "databases", f"none of your own yet, only the packaged ones; make one: {build}")
     for name, folder in find_base_models(surroundings.base_models).items():
         yield ok(BASE_MODELS, name, str(folder))
     yield from examine_hub_cache()

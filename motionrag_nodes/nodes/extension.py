@@ -5,7 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import ComfyExtension, io
 from typing_extensions import override
 
-from motionrag_nodes.nodes import model_folders, routes
+from motionrag_nodes.nodes import model_folders, routes, samples
 from motionrag_nodes.nodes.adapted_tokens import AdaptMotion
 from motionrag_nodes.nodes.attention import ApplyMotion
 from motionrag_nodes.nodes.checkpoints import LoadMotionPack
@@ -32,6 +32,7 @@ class MotionRAGExtension(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         # 0.3.75 does not call on_load for custom nodes; registering twice is harmless.
         model_folders.register()
+        samples.offer()
         routes.add_routes()
         return [
             FindMotion,

@@ -19,6 +19,7 @@ from motionrag_nodes.checkpoints.find_models import (
     BASE_MODEL_MARK,
     DATABASE_MARK,
     PACK_MARK,
+    PACKAGED_DATABASES,
     PACKAGED_PACKS,
     database_folders_of_environment,
     find_base_models,
@@ -77,7 +78,7 @@ def searched() -> dict[str, list[Path]]:
     """Every folder that is looked into, by what for."""
     return {
         PACKS: [PACKAGED_PACKS, *_configured(PACKS)],
-        DATABASES: [*database_folders_of_environment(), *_configured(DATABASES)],
+        DATABASES: [*database_folders_of_environment(), *_configured(DATABASES), PACKAGED_DATABASES],
         BASE_MODELS: _configured(BASE_MODELS),
     }
 
@@ -91,9 +92,10 @@ def database(name: str) -> Path:
 
 
 def new_database(name: str) -> Path:
-    """Where a database of this name is or is to be made. Raises InvalidSetting for a name that could lead elsewhere."""
+    """Where a database of this name is or is to be made; the packaged one is never added to, but may be followed by
+    one of its name, which is then the one that is found. Raises InvalidSetting for a name that could lead elsewhere."""
     there = databases().get(name)
-    if there is not None:
+    if there is not None and there.parent != PACKAGED_DATABASES:
         return there
     if not _DATABASE_NAME.fullmatch(name):
         raise InvalidSetting(

@@ -12,6 +12,7 @@ from pathlib import Path
 import folder_paths
 
 from index_builder.clips.find import VIDEO_SUFFIXES
+from motionrag_nodes.nodes import samples
 from motionrag_nodes.nodes.model_folders import choose
 
 KIND = "motion_videos"
@@ -69,10 +70,10 @@ def files_below(folder: Path) -> list[Path]:
 
 
 def roots() -> list[Path]:
-    """ComfyUI's input folder and the configured ones."""
+    """ComfyUI's input folder, the configured ones, and the clips that the package brings."""
     configured = folder_paths.folder_names_and_paths.get(KIND, ([], set()))[0]
     named = [part for part in os.environ.get(VARIABLE, "").split(os.pathsep) if part]
-    return [Path(path) for path in (folder_paths.get_input_directory(), *configured, *named)]
+    return [Path(path) for path in (folder_paths.get_input_directory(), *configured, *named, samples.CLIPS)]
 
 
 def _named(root: Path, suffixes: frozenset[str]) -> Iterator[tuple[str, Path]]:

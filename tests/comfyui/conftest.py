@@ -1,4 +1,4 @@
-"""One real ComfyUI for the whole session, with a small motion database that the saved workflows can use."""
+"""One real ComfyUI for the whole session, in a fresh folder: it knows what the package brings, and a small database."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from editor_pictures.editor import Editor, find_chromium, open_editor, prepare_u
 from motionrag_nodes.batch_render.server.install import checkout_folder, find_comfyui
 from motionrag_nodes.batch_render.server.own_server import ComfyUIServer
 
-DATABASE_NAME = "demo_world"  # as the saved workflows name it
+DATABASE_NAME = "squares"
+PACKAGED_DATABASE = "demo_world"  # as the saved workflows name it
 FRAMES, SIZE, FPS = 16, 64, 8
 _COLOURS = {"red": (220, 40, 40), "green": (40, 200, 60), "blue": (60, 80, 230)}
 _DIRECTIONS = {"right": (2, 0), "down": (0, 2)}

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from motionrag_nodes.batch_render.server.install import checkout_folder
-from tests.comfyui.conftest import DATABASE_NAME, RunningComfyUI
+from tests.comfyui.conftest import DATABASE_NAME, PACKAGED_DATABASE, RunningComfyUI
 
 pytestmark = pytest.mark.comfyui
 
@@ -87,6 +87,10 @@ def test_databases_below_the_model_folder_are_found_without_a_restart(comfyui: R
     shutil.copytree(comfyui.databases / DATABASE_NAME, target)
     try:
         node = comfyui.get("/object_info/MotionRAGLoadMotionDatabase")["MotionRAGLoadMotionDatabase"]
-        assert node["input"]["required"]["database"][1]["options"] == [DATABASE_NAME, "sports/winter"]
+        assert node["input"]["required"]["database"][1]["options"] == [
+            DATABASE_NAME,
+            "sports/winter",
+            PACKAGED_DATABASE,
+        ]
     finally:
         shutil.rmtree(target.parent)

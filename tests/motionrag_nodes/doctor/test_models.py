@@ -41,7 +41,8 @@ def test_a_sound_pack_and_its_base(tiny_pack: MotionPack, examined, tmp_path: Pa
         assert found[f"pack: {role} encoder"].level == "ok"
     # This pack names its base model and does not hold it.
     assert found["pack: base model"].level == "problem" and found["pack: base model"].remedy == "hf download base"
-    assert found["databases"].level == "warning" and "motionrag index build" in found["databases"].remedy
+    assert found["databases"].level == "ok" and "make one: motionrag index build" in found["databases"].message
+    assert "opens: 64 clips" in found["demo_world"].message
 
 
 def test_a_swapped_encoder_and_a_torn_file_are_problems(tiny_pack: MotionPack, examined, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from motionrag_nodes.batch_render.server.install import checkout_folder, find_comfyui, working_copy
+from motionrag_nodes.checkpoints.find_models import PACKAGED_DATABASES, PACKAGED_SAMPLES
 
 PROGRAM = """
 import json, sys
@@ -36,6 +37,7 @@ print(json.dumps({
     "databases": {name: str(path) for name, path in model_folders.databases().items()},
     "videos": {name: str(path) for name, path in video_folders.folders().items()},
     "new": str(model_folders.new_database("winter")),
+    "not_packaged": str(model_folders.new_database("demo_world")),
     "known": str(model_folders.new_database("studio")),
     "no_database": message(model_folders.database, "absent"),
     "no_pack": message(model_folders.pack, "absent"),
@@ -77,16 +79,24 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def test_extra_model_paths_are_searched(found: dict[str, Any]) -> None:
     shared = found["shared"]
     assert found["packs"]["own"] == f"{shared}/packs/own" and "tiny" in found["packs"]
-    assert found["databases"] == {"studio": f"{shared}/databases/studio"}
+    assert found["databases"] == {
+        "studio": f"{shared}/databases/studio",
+        "demo_world": str(PACKAGED_DATABASES / "demo_world"),
+    }
 
 
 def test_a_new_database_goes_into_the_first_folder_and_a_known_one_stays(found: dict[str, Any]) -> None:
     assert found["new"] == f"{found['shared']}/databases/winter"
+    assert found["not_packaged"] == f"{found['shared']}/databases/demo_world"
     assert found["known"] == f"{found['shared']}/databases/studio"
 
 
 def test_folders_of_videos_are_the_configured_ones_without_links(found: dict[str, Any]) -> None:
-    assert found["videos"] == {"clips": f"{found['shared']}/clips", "clips/a": f"{found['shared']}/clips/a"}
+    assert found["videos"] == {
+        "clips": f"{found['shared']}/clips",
+        "clips/a": f"{found['shared']}/clips/a",
+        "motionrag_clips": str(PACKAGED_SAMPLES / "motionrag_clips"),
+    }
 
 
 @pytest.mark.parametrize(
