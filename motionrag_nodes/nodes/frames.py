@@ -13,10 +13,12 @@ from motionrag_nodes.nodes.sockets import AdaptedMotionSocket, VideoModelSocket
 from motionrag_nodes.nodes.video_model import own_video_model
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 
     from motionrag_nodes.adapted_tokens.adapt import AdaptedMotion
     from motionrag_nodes.checkpoints.pack import MotionPack
+    from motionrag_nodes.frames.generate import GeneratedVideo
     from motionrag_nodes.frames.video_model import VideoModel
 
 
@@ -53,7 +55,6 @@ class GenerateVideo(io.ComfyNode):
         import comfy.model_management
         import comfy.utils
 
-        from motionrag_nodes.checkpoints.demo_pack import is_demo
         from motionrag_nodes.errors import GenerationInterrupted
         from motionrag_nodes.frames.generate import generate_video
 
@@ -76,12 +77,18 @@ class GenerateVideo(io.ComfyNode):
         except GenerationInterrupted:
             comfy.model_management.throw_exception_if_processing_interrupted()
             raise
-        pack = cast("MotionPack | None", video_model.pack)
-        if pack is not None and is_demo(pack):
-            made = made.starting_with(picture)
-        components = Types.VideoComponents(images=made.frames, frame_rate=pictures.frame_rate(made.fps))
-        shown = previews.notice(pack, picture)
-        return io.NodeOutput(made.frames, InputImpl.VideoFromComponents(components), ui=shown)
+        return _shown(made, video_model, picture)
+
+
+def _shown(made: GeneratedVideo, video_model: VideoModel, picture: np.ndarray) -> io.NodeOutput:
+    """The outputs; the demo pack's own first frame would already be other than the picture."""
+    from motionrag_nodes.checkpoints.demo_pack import is_demo
+
+    pack = cast("MotionPack | None", video_model.pack)
+    if pack is not None and is_demo(pack):
+        made = made.starting_with(picture)
+    components = Types.VideoComponents(images=made.frames, frame_rate=pictures.frame_rate(made.fps))
+    return io.NodeOutput(made.frames, InputImpl.VideoFromComponents(components), ui=previews.notice(pack, picture))
 
 
 def _model_of(motion: AdaptedMotion | None) -> VideoModel:

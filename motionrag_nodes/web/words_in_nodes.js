@@ -4,7 +4,10 @@ import { app } from "../../scripts/app.js"
 
 const OURS = "MotionRAG"
 const LINE_PIXELS = 17
+// Around the words, and around a widget.
 const ROOM_PIXELS = 12
+const MARGIN_PIXELS = 20
+const REPORT_WIDTH = 520
 const FRAMES_UNTIL_SHOWN = 5
 const LOOKS = {
   notice: "background: rgba(240, 160, 0, 0.18); border-left: 4px solid rgb(230, 149, 0);",
@@ -39,7 +42,7 @@ function heightOf(element) {
 function addPlace(node, kind) {
   const element = panel(kind)
   element.style.display = "none"
-  const height = () => (element.textContent ? heightOf(element) : 0)
+  const height = () => (element.textContent ? heightOf(element) + MARGIN_PIXELS : 0)
   const widget = node.addDOMWidget(`motionrag_${kind}`, `motionrag_${kind}`, element, {
     serialize: false, // among the node's inputs
     hideOnZoom: false,
@@ -58,6 +61,7 @@ function say(node, kind, words) {
   widget.value = words
   widget.hidden = !words
   widget.element.style.display = words ? "" : "none"
+  if (words && kind === "report") node.setSize([Math.max(node.size[0], REPORT_WIDTH), node.size[1]])
   grow(node, FRAMES_UNTIL_SHOWN)
 }
 
