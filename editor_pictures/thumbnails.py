@@ -1,34 +1,52 @@
-"""The picture on a template's card: four moments of the video that the workflow made, in reading order."""
+"""The picture on a template's card: the video that the workflow made, playing, or four videos where it makes none.
+
+The editor asks for NAME.jpg whatever is in it; browsers go by the content, so an animated WebP of that name plays.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import av
-import numpy as np
 from PIL import Image
 
-TILE_PIXELS, GAP = 189, 2
-SIDE_PIXELS = 2 * TILE_PIXELS + 3 * GAP
+SIDE_PIXELS, GAP = 384, 4
 _PAPER = (24, 24, 26)
+_QUALITY = 70
 
 
-def write_thumbnail(video: Path, path: Path) -> None:
-    """A square JPEG of SIDE_PIXELS."""
+def write_thumbnail(videos: Sequence[Path], path: Path) -> None:
+    """A square animation of SIDE_PIXELS: of one video, or of the first four side by side."""
+    grid = 1 if len(videos) < 4 else 2
+    tile = (SIDE_PIXELS - (grid - 1) * GAP) // grid
+    clips = [_frames(video, tile) for video in videos[: grid * grid]]
+    count = max(len(frames) for frames, _ in clips)
+    film = []
+    for moment in range(count):
+        sheet = Image.new("RGB", (SIDE_PIXELS, SIDE_PIXELS), _PAPER)
+        for place, (frames, _) in enumerate(clips):
+            row, column = divmod(place, grid)
+            corner = (column * (tile + GAP), row * (tile + GAP))
+            sheet.paste(frames[moment * len(frames) // count], corner)
+        film.append(sheet)
+    seconds = max(seconds for _, seconds in clips)
+    pause = round(1000 * seconds / count)
+    film[0].save(
+        path, format="WEBP", save_all=True, append_images=film[1:], duration=pause, loop=0, quality=_QUALITY, method=6
+    )
+
+
+def _frames(video: Path, side: int) -> tuple[list[Image.Image], float]:
+    """The middle of every frame as a tile, and how many seconds they last."""
     with av.open(str(video)) as container:
-        frames = [frame.to_image() for frame in container.decode(video=0)]
-    moments = np.linspace(0, len(frames) - 1, 4).round().astype(int)
-    sheet = Image.new("RGB", (SIDE_PIXELS, SIDE_PIXELS), _PAPER)
-    for place, moment in enumerate(moments):
-        row, column = divmod(place, 2)
-        corner = (GAP + column * (TILE_PIXELS + GAP), GAP + row * (TILE_PIXELS + GAP))
-        sheet.paste(_square(frames[moment]), corner)
-    sheet.save(path, quality=85, optimize=True)
+        stream = container.streams.video[0]
+        frames = [_square(frame.to_image(), side) for frame in container.decode(stream)]
+        return frames, len(frames) / float(stream.average_rate or 8)
 
 
-def _square(frame: Image.Image) -> Image.Image:
-    """The frame's middle, as a tile."""
+def _square(frame: Image.Image, tile: int) -> Image.Image:
     side = min(frame.size)
     left, top = (frame.width - side) // 2, (frame.height - side) // 2
     square = frame.crop((left, top, left + side, top + side))
-    return square.resize((TILE_PIXELS, TILE_PIXELS), Image.Resampling.BICUBIC)
+    return square.resize((tile, tile), Image.Resampling.BICUBIC)

@@ -23,14 +23,19 @@ from index_builder.database.search.reader import MotionDatabase
 from motionrag_nodes.checkpoints.find_models import PACKAGED_SAMPLES
 from motionrag_nodes.checkpoints.pack import load_pack
 from motionrag_nodes.motion_tokens.pack_encoder import PackClipEncoder
-from training.demo import DATABASE_NAME, PROMPTS
+from training.demo import DATABASE_NAME, Prompt
 from training.demo_world.write_videos import write_clips
 
 CLIPS, CLIPS_SEED = 64, 7
 OWN_CLIPS, OWN_SEED = 8, 31
-PICTURES = {"motionrag_star.png": "orbit", "motionrag_ring.png": "down", "motionrag_cross.png": "grow"}
+# Shape, colour and background, each at rest in the middle.
+PICTURES = {
+    "motionrag_circle.png": ("circle", "yellow", "navy"),
+    "motionrag_square.png": ("square", "cyan", "maroon"),
+    "motionrag_diamond.png": ("diamond", "white", "dark green"),
+}
 REFERENCE = "motionrag_reference.mp4"
-REFERENCE_SAYS = "circle"
+REFERENCE_SAYS = "left"
 
 
 def make_samples(target: Path) -> None:
@@ -41,8 +46,8 @@ def make_samples(target: Path) -> None:
         _build(clips, table, made / "databases" / DATABASE_NAME)
         inputs = made / "input"
         inputs.mkdir()
-        for name, prompt in PICTURES.items():
-            next(entry for entry in PROMPTS if entry.name == prompt).picture().save(inputs / name)
+        for name, (shape, colour, background) in PICTURES.items():
+            Prompt(name, "", shape, colour, background).picture().save(inputs / name)
         shutil.copyfile(_clip_that_says(REFERENCE_SAYS, clips, table), inputs / REFERENCE)
         _own_clips(Path(scratch) / "own", made / "motionrag_clips")
         shutil.rmtree(target, ignore_errors=True)
