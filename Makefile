@@ -93,8 +93,8 @@ bench: $(READY)  ## the short forms of all benchmarks, into bench_output/
 	for name in query open_database indexing render_cost growth pruning render_jobs; do \
 		$(BIN)/python -m benchmarks.$$name --short --json bench_output/$$name.json || exit 1; done
 
-pictures: $(READY) chromium demo  ## run every workflow in the editor for the pictures of help, templates and README
-	$(BIN)/python -m editor_pictures --demo demo_output
+pictures: $(READY) chromium  ## run every workflow in the editor for the pictures of help, templates and README
+	$(BIN)/python -m editor_pictures
 
 texts: $(READY)  ## the English texts of the nodes from their schemas
 	$(BIN)/python -m editor_pictures.texts

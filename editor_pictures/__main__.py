@@ -3,34 +3,32 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from rich.console import Console
 
 from editor_pictures import node_pictures, readme_pictures
 from editor_pictures.editor import Editor, find_chromium, open_editor
-from editor_pictures.scene import DemoMissing, Scene, demo_scene
+from editor_pictures.scene import Scene, fresh_scene
 from editor_pictures.templates import runnable_templates
 from editor_pictures.thumbnails import write_thumbnail
 from motionrag_nodes.batch_render.server.install import checkout_folder
+from motionrag_nodes.checkpoints.find_models import PACKAGED_SAMPLES
 
 console = Console()
 SIZE = {"width": 1600, "height": 1300}  # the tallest node, whole
 WORKFLOWS = checkout_folder() / "workflows"
+# On the card of a template that makes no video.
+CLIPS = PACKAGED_SAMPLES / "motionrag_clips"
 
 
 def main() -> None:
     """Parse the command line and take the pictures."""
     parser = argparse.ArgumentParser(prog="python -m editor_pictures", description=__doc__)
-    parser.add_argument("--demo", type=Path, default=Path("demo_output"), help="what `make demo` made (demo_output)")
-    demo = parser.parse_args().demo
+    parser.parse_args()
     if find_chromium() is None:
         raise SystemExit("Chromium is missing: apt-get install chromium")
-    try:
-        with demo_scene(demo) as scene, open_editor(scene.url, **SIZE) as editor:
-            take_all(editor, scene)
-    except DemoMissing as error:
-        raise SystemExit(str(error)) from None
+    with fresh_scene() as scene, open_editor(scene.url, **SIZE) as editor:
+        take_all(editor, scene)
 
 
 def take_all(editor: Editor, scene: Scene) -> None:
@@ -40,12 +38,10 @@ def take_all(editor: Editor, scene: Scene) -> None:
         console.print(f"{path.stem} ...")
         scene.clear_output()
         editor.open_template(path.stem)
-        scene.stage(editor)
         editor.run()
         wanted -= node_pictures.take_from_workflow(editor, wanted)
-        video = next((scene.base / "output").rglob("*.mp4"), None)
-        if video is not None:
-            write_thumbnail(video, path.with_suffix(".jpg"))
+        videos = sorted((scene.base / "output").rglob("*.mp4")) or sorted(CLIPS.glob("*.mp4"))
+        write_thumbnail(videos, path.with_suffix(".jpg"))
         if path.stem == readme_pictures.WORKFLOW:
             readme_pictures.take_workflow(editor)
             readme_pictures.take_help(editor)
