@@ -1,8 +1,8 @@
 """`python -m training.samples`: makes what the package brings so that every template runs at once.
 
 A motion database of the demo world, pictures to animate, a reference video, and a folder of clips to index. All are
-drawn from seeds; the database is made by the index builder, of the tiny pack: after its encoders were trained again, make
-the samples again.
+drawn from seeds, and the database is made by the index builder. It is of the tiny pack: after that pack's encoders were
+trained again, make the samples again.
 """
 
 from __future__ import annotations
