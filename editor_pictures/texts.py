@@ -27,7 +27,10 @@ def _texts_of(node: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "display_name": node["display_name"],
         "description": node["description"],
-        "inputs": {name: {"name": name, "tooltip": spec[1]["tooltip"]} for name, spec in inputs.items()},
+        "inputs": {
+            name: {"name": spec[1].get("display_name", name), "tooltip": spec[1]["tooltip"]}
+            for name, spec in inputs.items()
+        },
         "outputs": {str(slot): {"name": name, "tooltip": said} for slot, (name, said) in enumerate(outputs)},
     }
 

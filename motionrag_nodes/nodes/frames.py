@@ -8,7 +8,7 @@ from comfy_api.latest import InputImpl, Types, io
 
 from motionrag_nodes.nodes import pictures, previews
 from motionrag_nodes.nodes.errors import ChoiceNotFound
-from motionrag_nodes.nodes.setting_widgets import setting_widgets, settings_from_widgets
+from motionrag_nodes.nodes.setting_widgets import folded, setting_widgets, settings_from_widgets
 from motionrag_nodes.nodes.sockets import AdaptedMotionSocket, VideoModelSocket
 from motionrag_nodes.nodes.video_model import own_video_model
 
@@ -131,15 +131,10 @@ def _motion_widgets() -> list[io.Input]:
             step=0.05,
             tooltip="How strongly the motion is injected. 0 is the plain model, 1 is as trained.",
         ),
-        io.Float.Input(
-            "start",
-            default=0.0,
-            min=0.0,
-            max=1.0,
-            step=0.05,
-            tooltip="Inject motion from this part of the steps on.",
-        ),
-        io.Float.Input(
-            "end", default=1.0, min=0.0, max=1.0, step=0.05, tooltip="Inject motion until this part of the steps."
-        ),
+        folded(_part("start", 0.0, "Inject motion from this part of the steps on.")),
+        folded(_part("end", 1.0, "Inject motion until this part of the steps.")),
     ]
+
+
+def _part(input_id: str, default: float, tooltip: str) -> io.Input:
+    return io.Float.Input(input_id, default=default, min=0.0, max=1.0, step=0.05, tooltip=tooltip)

@@ -35,7 +35,7 @@ def to_picture(image: torch.Tensor) -> np.ndarray:
 
 def to_image(picture: np.ndarray) -> torch.Tensor:
     """uint8 [H, W, 3] -> IMAGE of one."""
-    return torch.from_numpy(np.ascontiguousarray(picture)).float().div(255).unsqueeze(0)
+    return torch.from_numpy(np.array(picture)).float().div(255).unsqueeze(0)
 
 
 def from_pil(picture: Image.Image) -> torch.Tensor:

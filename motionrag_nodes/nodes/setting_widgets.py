@@ -12,6 +12,8 @@ from motionrag_nodes.backbones.backbone import Backbone, all_backbones
 from motionrag_nodes.backbones.settings import SettingFacts, Settings, facts_of
 from motionrag_nodes.errors import GenerationSettingInvalid
 
+# Shown at once; the others when the node's advanced inputs are.
+_UNFOLDED = ("steps", "frame_count", "prompt")
 _INPUTS = {"int": io.Int.Input, "float": io.Float.Input}
 
 
@@ -22,10 +24,17 @@ def setting_widgets() -> list[io.Input]:
     changes, and what was added is optional.
     """
     first = facts_of(all_backbones()[0].settings)
-    return [
-        _widget(input_id, kind, facts, optional=name not in first)
+    made = {
+        input_id: _widget(input_id, kind, facts, optional=name not in first)
         for input_id, (name, kind, facts) in _offered().items()
-    ]
+    }
+    return [widget if input_id in _UNFOLDED else folded(widget) for input_id, widget in made.items()]
+
+
+def folded(widget: io.Input) -> io.Input:
+    """The widget among a node's advanced inputs, which are shown when they are asked for."""
+    widget.extra_dict = {**(getattr(widget, "extra_dict", None) or {}), "advanced": True}
+    return widget
 
 
 def settings_from_widgets(backbone: Backbone, defaults: Settings, chosen: Mapping[str, Any], *, seed: int) -> Settings:
@@ -48,6 +57,21 @@ def settings_from_widgets(backbone: Backbone, defaults: Settings, chosen: Mappin
     return replace(defaults, seed=seed, **values)
 
 
+def own_values(defaults: Settings) -> dict[str, float]:
+    """Of a model's own settings the numbers that have a widget, by input id: what the page shows where none is set."""
+    own = facts_of(type(defaults))
+    return {
+        input_id: getattr(defaults, name)
+        for input_id, (name, kind, _) in _offered().items()
+        if name in own and kind != "str"
+    }
+
+
+def unset_values() -> dict[str, float]:
+    """By input id, the number that stands for the model's own."""
+    return {input_id: _as(kind, facts.unset) for input_id, (_, kind, facts) in _offered().items() if kind != "str"}
+
+
 def _offered() -> dict[str, tuple[str, str, SettingFacts]]:
     """Input id -> the setting's name, type and facts, in the order of the widgets."""
     found: dict[str, tuple[str, str, SettingFacts]] = {}
@@ -66,7 +90,15 @@ def _with_widgets(settings: type[Settings]) -> Iterator[tuple[str, str, SettingF
 
 def _widget(input_id: str, kind: str, facts: SettingFacts, *, optional: bool) -> io.Input:
     if kind == "str":
-        return io.String.Input(input_id, default=facts.unset, multiline=True, optional=optional, tooltip=facts.tooltip)
+        return io.String.Input(
+            input_id,
+            display_name=f"video model's {input_id.replace('_', ' ')}",
+            default=facts.unset,
+            multiline=True,
+            optional=optional,
+            placeholder=f"{input_id.replace('_', ' ')} for models that read text (CogVideoX, Wan)",
+            tooltip=facts.tooltip,
+        )
     return _INPUTS[kind](
         input_id,
         default=_as(kind, facts.unset),
