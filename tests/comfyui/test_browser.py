@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from tests.comfyui.conftest import RunningComfyUI
 pytestmark = [pytest.mark.comfyui, pytest.mark.browser]
 
 NAMES = sorted(path.stem for path in (checkout_folder() / "workflows").glob("*.json"))
+TEXTS = json.loads((checkout_folder() / "locales" / "en" / "main.json").read_text())["motionrag"]["templates"]
 RETRIEVE = "MotionRAGRetrieveNeighbours"
 INDEXING = "index_my_videos"
 # The editor exports the frame in which a node plays a chosen video as if it were an input; the server ignores it.
@@ -42,9 +44,10 @@ def test_the_gallery_shows_every_template_with_its_thumbnail(editor: Editor, scr
     editor.page.wait_for_function(
         "() => [...document.querySelectorAll('[data-testid^=template-workflow-] img')].every(i => i.naturalWidth > 0)"
     )
-    assert sorted(shown) == NAMES
+    assert list(shown) == [*TEXTS, *(name for name in NAMES if name not in TEXTS)]
     for name, card in shown.items():
         assert card.locator("img").first.evaluate("image => image.naturalWidth") >= 256, name
+        assert name not in TEXTS or TEXTS[name]["title"] in card.inner_text()
     editor.page.keyboard.press("Escape")
 
 

@@ -1,0 +1,49 @@
+// Gives our templates in the gallery titles and descriptions in the user's language, the simple one first. The editor
+// knows of a pack's templates nothing but the names of their files, and shows those twice.
+import { api } from "../../scripts/api.js"
+import { app } from "../../scripts/app.js"
+
+const MODULE = "motionrag"
+const CARD = "[data-testid^='template-workflow-']"
+
+let texts = {}
+
+async function read() {
+  const all = await (await api.fetchApi("/i18n")).json()
+  const locale = app.extensionManager.setting.get("Comfy.Locale")
+  texts = { ...all.en?.motionrag?.templates, ...all[locale]?.motionrag?.templates }
+}
+
+function write(element, words) {
+  if (!element || element.textContent === words) return
+  element.textContent = words
+  element.title = words
+}
+
+function letter(card) {
+  const name = card.dataset.testid.slice("template-workflow-".length)
+  const said = texts[name]
+  if (!said) return
+  for (const element of card.querySelectorAll("h1, h2, h3, h4, p, span")) {
+    if (element.textContent === name) write(element, said.title)
+    if (element.textContent === name.replaceAll("_", " ")) write(element, said.description)
+  }
+}
+
+app.registerExtension({
+  name: "MotionRAG.TemplateTexts",
+  init() {
+    const ready = read()
+    const asked = api.getWorkflowTemplates
+    api.getWorkflowTemplates = async function () {
+      const found = await asked.apply(this, arguments)
+      await ready
+      const order = Object.keys(texts)
+      const place = (name) => (order.includes(name) ? order.indexOf(name) : order.length)
+      found[MODULE]?.sort((one, other) => place(one) - place(other))
+      return found
+    }
+    new MutationObserver(() => document.querySelectorAll(CARD).forEach(letter))
+      .observe(document.body, { childList: true, subtree: true })
+  },
+})
