@@ -87,6 +87,14 @@ class MotionMismatch(MotionRAGError):
     """Motion tokens, neighbours, pack and video model do not belong together."""
 
 
+class VideoModelIncomplete(MotionRAGError):
+    """A file of a video model lacks weights."""
+
+
+class PrecisionUnsupported(MotionRAGError):
+    """A device cannot compute in the precision that was asked for."""
+
+
 class GenerationFailed(MotionRAGError):
     """The video model computed something that is no picture."""
 

@@ -15,13 +15,13 @@ class AppearanceEncoder:
     """DINOv2: a first frame -> CLS and patch features (arXiv 2509.26391; published: [257, 1024])."""
 
     def __init__(self, model: torch.nn.Module, spec: EncoderSpec, device: str) -> None:
-        self.model, self.spec, self.device = model.eval().to(device), spec, device
+        self.model, self.spec = model.eval().to(device), spec
         self.fingerprint = spec.fingerprint
 
     @torch.inference_mode()
     def encode(self, frames: np.ndarray) -> torch.Tensor:
         """uint8 RGB [B, H, W, 3] -> float32 [B, N, C]."""
-        pixels = prepare_frames(frames, self.spec.pixels).to(self.device)
+        pixels = prepare_frames(frames, self.spec.pixels).to(self.model.device)
         return self.model(pixels).last_hidden_state.float()
 
 

@@ -19,21 +19,25 @@ class RetrievalEncoder:
 
     def __init__(self, model: Any, tokenizer: Any, spec: EncoderSpec, device: str) -> None:
         # A CLIP and its tokenizer, of whose types open_clip says nothing.
-        self.model, self.tokenizer, self.spec, self.device = model.eval().to(device), tokenizer, spec, device
+        self.model, self.tokenizer, self.spec = model.eval().to(device), tokenizer, spec
         self.fingerprint = spec.fingerprint
         self.dim = int(self.model.text_projection.shape[-1])
         self.description = f"{spec.kind} {Path(spec.source).name} ({self.dim})"
 
+    @property
+    def _device(self) -> torch.device:
+        return self.model.text_projection.device
+
     @torch.inference_mode()
     def encode_text(self, texts: Sequence[str]) -> np.ndarray:
         """B texts -> float32 [B, E], L2-normalised."""
-        tokens = self.tokenizer(list(texts)).to(self.device)
+        tokens = self.tokenizer(list(texts)).to(self._device)
         return self.model.encode_text(tokens, normalize=True).float().cpu().numpy()
 
     @torch.inference_mode()
     def encode_frames(self, frames: np.ndarray) -> np.ndarray:
         """uint8 RGB [B, H, W, 3] -> float32 [B, E], L2-normalised."""
-        pixels = prepare_frames(frames, self.spec.pixels).to(self.device)
+        pixels = prepare_frames(frames, self.spec.pixels).to(self._device)
         return self.model.encode_image(pixels, normalize=True).float().cpu().numpy()
 
 

@@ -44,7 +44,7 @@ class SentenceEncoder:
     """Captions in a space of their own, in which those that mean the same lie close."""
 
     def __init__(self, model: Any, spec: EncoderSpec, device: str) -> None:
-        self.model, self.spec, self.device = model.eval().to(device), spec, device
+        self.model, self.spec = model.eval().to(device), spec
         self.fingerprint = spec.fingerprint
         self.dim = int(self.encode_text(["a caption"]).shape[-1])
         self.description = f"{spec.kind} {Path(spec.source).name} ({self.dim})"

@@ -16,7 +16,7 @@ class MotionEncoder:
     """VideoMAE: a clip -> one feature per 2-frame tube of patches (arXiv 2509.26391; published: [1568, 768])."""
 
     def __init__(self, model: torch.nn.Module, spec: EncoderSpec, device: str) -> None:
-        self.model, self.spec, self.device = model.eval().to(device), spec, device
+        self.model, self.spec = model.eval().to(device), spec
         self.fingerprint = spec.fingerprint
 
     @torch.inference_mode()
@@ -27,7 +27,7 @@ class MotionEncoder:
     @torch.inference_mode()
     def encode_prepared(self, pixels: torch.Tensor) -> torch.Tensor:
         """Normalised [B, frames, C, H, W] -> float32 [B, N, C]."""
-        return self.model(pixels.to(self.device)).last_hidden_state.float()
+        return self.model(pixels.to(self.model.device)).last_hidden_state.float()
 
 
 def load_motion_encoder(spec: EncoderSpec, *, folder: Path, device: str = "cpu") -> MotionEncoder:

@@ -75,7 +75,7 @@ def adapt_motion(
 ) -> AdaptedMotion:
     """Combine the neighbours' motion tokens for `image`, uint8 RGB [H, W, 3].
 
-    fusion: a name of FUSIONS.
+    fusion: a name of FUSIONS. The pack's models leave the accelerator afterwards: generating needs its memory.
 
     Raises:
         MotionMismatch: the neighbours' tokens were made by another pack.
@@ -93,6 +93,13 @@ def adapt_motion(
             f"Pack {pack.name} expects tokens of fingerprint {pack.tokens_fingerprint}, the neighbours have "
             f"{neighbours.tokens_fingerprint}: retrieve or encode them with this pack."
         )
+    try:
+        return _adapted(pack, neighbours, image, fusion)
+    finally:
+        pack.release()
+
+
+def _adapted(pack: AdaptingModels, neighbours: Neighbours, image: np.ndarray, fusion: str) -> AdaptedMotion:
     encoder = PackClipEncoder(pack)
     # Heaviest first; sorting is stable, so equal weights leave the order as it is.
     kept = [place for place, weight in enumerate(neighbours.weights) if weight]

@@ -87,6 +87,12 @@ class Backbone:
     run(pipeline, pictures, settings, seeds): B pictures of the settings' size -> frames [B, T, H, W, 3] in [0, 1].
     denoisers(pipeline): the models that are called once or several times in a step; calls(settings): how.
     stops(pipeline): modules before which a stop is noticed. pixel_multiple(pipeline): what sizes must be divisible by.
+    denoising_bytes: what a step holds beside the weights for each pixel of the video, both branches of guidance
+    together, in a precision of 16 bits; measured by `python -m benchmarks.memory`. fit_codec(pipeline, settings, free):
+    sets the codec so that it decodes in parts that fit into `free` bytes; the settings for that, and the bytes that it
+    then needs.
+    published_sizes: for each published model of the kind what makes its pipeline without weights, its models on the
+    meta device: for measuring.
     published: what the method's authors published for it, None if nothing. convert_base(state, folder): makes a folder
     that `load` takes of the base model's own checkpoint, None where it is published in such a form. native_loader: the
     module that loads a diffusers folder as ComfyUI's own models, None where ComfyUI's own loaders must do.
@@ -110,6 +116,9 @@ class Backbone:
     calls: Callable[[Any], Calls]
     stops: Callable[[Any], list[nn.Module]]
     pixel_multiple: Callable[[Any], int]
+    denoising_bytes: float
+    fit_codec: Callable[[Any, Any, int], tuple[Any, int]]
+    published_sizes: Mapping[str, Callable[[], Any]]
     published: Published | None = None
     native_loader: str | None = None
     convert_base: Callable[[Mapping[str, torch.Tensor], Path], None] | None = None

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import warnings
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from index_builder.border import read_regular
+from index_builder.features.quiet_loading import quiet_loading
 from index_builder.model_files.diffusers_settings import Components, require_diffusers_folder
 from index_builder.model_files.hub_name import how_to_get
 from index_builder.model_files.settings_file import MAX_BYTES
 from motionrag_nodes.backbones.backbone import AttentionHost
-from motionrag_nodes.errors import UnsupportedProcessor, VideoModelNotFound
+from motionrag_nodes.errors import UnsupportedProcessor, VideoModelIncomplete, VideoModelNotFound
 
 if TYPE_CHECKING:
     import torch
 
-WEIGHTS_STEM = "diffusion_pytorch_model"
+    from motionrag_nodes.backbones.settings import Settings
+
 INDEX_FILE = "model_index.json"
 
 
@@ -53,15 +57,16 @@ def load_pipeline(
     dtype: torch.dtype,
     title: str,
     components: Components,
-    options: Sequence[str] = (),
+    own_settings: Sequence[str] = (),
 ) -> Any:
     """A pipeline of class `kind` from a local folder or, by its name (NAME or NAME@COMMIT), from the local hub cache.
 
     Nothing is downloaded, and only safetensors files are read. `components` lists the classes that each part may be of,
-    `options` the pipeline's own settings in model_index.json.
+    `own_settings` the pipeline's own in model_index.json.
 
     Raises:
         VideoModelNotFound: there is no such model on this machine, or it is of another kind.
+        VideoModelIncomplete: a file lacks weights.
         ModelFilesRefused: its folder holds code, pickles, or settings outside the table of `components`.
     """
     folder = locate(source)
@@ -72,20 +77,20 @@ def load_pipeline(
         folder,
         pipeline=kind.__name__,
         components=components,
-        options=options,
+        options=own_settings,
         in_hub_cache=not Path(source).is_dir(),
     )
     try:
-        with warnings.catch_warnings():
+        with quiet_loading(), _quiet_diffusers(), warnings.catch_warnings():
             # Newer diffusers call it dtype; the older versions that users have with ComfyUI know only this name.
             warnings.filterwarnings("ignore", message=".*torch_dtype.*")
-            pipeline = kind.from_pretrained(
-                str(folder),
-                torch_dtype=dtype,
-                local_files_only=True,
-                use_safetensors=True,
-                variant=_variant(folder),
-            )
+            options = {"torch_dtype": dtype, "local_files_only": True, "use_safetensors": True}
+            models = {
+                name: _whole_model(found, folder / name, options)
+                for name in components
+                if (found := _model_class(folder, name)) is not None
+            }
+            pipeline = kind.from_pretrained(str(folder), **models, **options)
     except (OSError, ValueError) as error:
         raise VideoModelNotFound(
             f"Expected the video model {source} as a diffusers folder with safetensors files, or in the local hub "
@@ -142,7 +147,72 @@ def pipeline_class(folder: Path, *, parts: Collection[str]) -> str | None:
     return found if isinstance(found, str) else None
 
 
+def decoding_bytes(codec: Any, settings: Settings, per_pixel: float) -> int:
+    """What a frame needs while it is decoded, of what it needs for each pixel in a precision of 16 bits."""
+    widened = codec.dtype.itemsize == 2 and codec.config.get("force_upcast") and str(codec.dtype) == "torch.float16"
+    itemsize = 4 if widened else codec.dtype.itemsize
+    return int(per_pixel * settings.width * settings.height * itemsize / 2)
+
+
+def letter_tokenizer() -> Any:
+    """T5's tokenizer with a token for each letter, where only the number of tokens matters."""
+    from tokenizers import Regex, Tokenizer, models, pre_tokenizers
+    from transformers import T5TokenizerFast
+
+    names = ["<pad>", "</s>", "<unk>", *"abcdefghijklmnopqrstuvwxyz"]
+    made = Tokenizer(models.WordLevel({name: number for number, name in enumerate(names)}, unk_token="<unk>"))
+    made.pre_tokenizer = pre_tokenizers.Split(Regex("."), "isolated")
+    return T5TokenizerFast(tokenizer_object=made, extra_ids=0)
+
+
+def _model_class(folder: Path, part: str) -> Any:
+    """The class of a part that has weights, None for schedulers and the like, and for parts that a model lacks."""
+    from torch import nn
+
+    library, name = json.loads((folder / INDEX_FILE).read_text(encoding="utf-8")).get(part) or (None, None)
+    found = getattr(importlib.import_module(library), name) if library else None
+    return found if isinstance(found, type) and issubclass(found, nn.Module) else None
+
+
+def _whole_model(model_class: Any, folder: Path, options: Mapping[str, Any]) -> nn.Module:
+    """A model with every weight from its files: diffusers and transformers draw what is missing and go on."""
+    try:
+        model, info = model_class.from_pretrained(
+            str(folder), output_loading_info=True, variant=_variant(folder), **options
+        )
+    except (RuntimeError, NotImplementedError) as error:  # of other shapes, or left without a value
+        raise _incomplete(folder, str(error).splitlines()[0][:200]) from error
+    missing = sorted(info["missing_keys"])
+    if missing:
+        raise _incomplete(folder, f"{len(missing)} are missing, the first is {missing[0]}")
+    return model
+
+
+def _incomplete(folder: Path, found: str) -> VideoModelIncomplete:
+    return VideoModelIncomplete(
+        f"Expected every weight of the model in {folder}, but {found}: a file is cut short or of another model. Fetch "
+        "the video model again."
+    )
+
+
+@contextmanager
+def _quiet_diffusers() -> Iterator[None]:
+    """Without its bars and reports, as `quiet_loading` does it for transformers."""
+    from diffusers.utils import logging as diffusers_logging
+
+    verbosity = diffusers_logging.get_verbosity()
+    shown = diffusers_logging.is_progress_bar_enabled()
+    diffusers_logging.disable_progress_bar()
+    diffusers_logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        diffusers_logging.set_verbosity(verbosity)
+        if shown:
+            diffusers_logging.enable_progress_bar()
+
+
 def _variant(folder: Path) -> str | None:
-    """ "fp16" for a folder that holds half-precision files only."""
-    halves = list(folder.glob(f"*/{WEIGHTS_STEM}.fp16*.safetensors"))
-    return "fp16" if halves and not list(folder.glob(f"*/{WEIGHTS_STEM}*[!6].safetensors")) else None
+    """ "fp16" for a model's folder that holds half-precision files only."""
+    files = {path.name for path in folder.glob("*.safetensors")}
+    return "fp16" if files and all(".fp16" in name for name in files) else None

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -44,6 +44,7 @@ from motionrag_nodes.checkpoints.pack_config import (
 )
 from motionrag_nodes.errors import PackInvalid, PackNotFound
 from motionrag_nodes.motion_tokens.resampler import Resampler
+from motionrag_nodes.residence import Residence
 from motionrag_nodes.state_check import state_problems
 
 __all__ = ["AdapterConfig", "MotionPack", "PackConfig", "load_pack", "write_calibration", "write_pack"]
@@ -52,32 +53,67 @@ PACKAGED_FOLDER = Path(__file__).resolve().parents[1] / "packs"
 APPEARANCE_PREFIX = "condition_proj."
 
 State = Mapping[str, torch.Tensor]
+Module = TypeVar("Module", bound=nn.Module)
 
 
 class MotionPack:
-    """A loaded pack: modules in evaluation mode and float32; encoders are loaded when first used."""
+    """A loaded pack: modules in evaluation mode and float32; encoders are loaded when first used.
 
-    def __init__(self, config: PackConfig, *, folder: Path, device: str = "cpu") -> None:
+    What is asked for is about to be used, so it comes to the `residence`'s device then; `release` sends all of it away.
+    The adapter stays on the CPU: a video model has a copy of its own.
+    """
+
+    def __init__(self, config: PackConfig, *, folder: Path, residence: Residence) -> None:
         self.config = config
         self.folder = folder
-        self.device = device
+        self.residence = residence
         with torch.device("meta"):  # the weights replace every parameter, so none is worth initialising
             modules = build_modules(config)
-        self.motion_resampler, self.context_transformer, self.adapter = modules
+        self._motion_resampler, self._context_transformer, self.adapter = modules
         # What the context transformer says passes through it; a pack without one has one that changes nothing.
-        self.calibration = TokenCalibration.of_sizes(config.context_transformer)
+        self._calibration = TokenCalibration.of_sizes(config.context_transformer)
+        self._encoders: dict[str, Any] = {}
+
+    @property
+    def device(self) -> str:
+        """Where its modules compute."""
+        return str(self.residence.device)
+
+    @property
+    def motion_resampler(self) -> Resampler:
+        """Motion features to motion tokens."""
+        return self._brought(self._motion_resampler)
+
+    @property
+    def context_transformer(self) -> ContextTransformer:
+        """Tokens of neighbours to those of a picture."""
+        return self._brought(self._context_transformer)
+
+    @property
+    def calibration(self) -> TokenCalibration:
+        """What the context transformer's tokens pass through."""
+        return self._brought(self._calibration)
+
+    def release(self) -> None:
+        """Encoders and the other modules leave the accelerator, until they are used again."""
+        models = [encoder.model for encoder in self._encoders.values()]
+        self.residence.release([*models, self._motion_resampler, self._context_transformer, self._calibration])
+
+    def _brought(self, module: Module) -> Module:
+        self.residence.bring(module)
+        return module
 
     @property
     def name(self) -> str:
         """The pack's name."""
         return self.config.name
 
-    @cached_property
+    @property
     def retrieval_encoder(self) -> RetrievalEncoder:
         """First frames, and captions where these have no encoder of their own. Raises EncoderNotFound, PackInvalid."""
         return self._encoder("retrieval")
 
-    @cached_property
+    @property
     def captions_encoder(self) -> SentenceEncoder | None:
         """Captions in a space of their own, if the pack has such an encoder. Raises EncoderNotFound, PackInvalid,
         EncoderCodeRefused."""
@@ -85,20 +121,23 @@ class MotionPack:
             return None
         return self._encoder("captions")
 
-    @cached_property
+    @property
     def motion_encoder(self) -> MotionEncoder:
         """Clips to motion features. Raises EncoderNotFound, PackInvalid."""
         return self._encoder("motion")
 
-    @cached_property
+    @property
     def appearance_encoder(self) -> AppearanceEncoder:
         """First frames to appearance features. Raises EncoderNotFound, PackInvalid."""
         return self._encoder("appearance")
 
     def _encoder(self, role: str) -> Any:
-        require_encoder(self.config, self.folder, role)
-        spec = self.config.encoders[role]
-        return KINDS[spec.kind].load(spec, folder=self.folder, device=self.device)
+        if role not in self._encoders:
+            require_encoder(self.config, self.folder, role)
+            spec = self.config.encoders[role]
+            self._encoders[role] = KINDS[spec.kind].load(spec, folder=self.folder)
+        self.residence.bring(self._encoders[role].model)
+        return self._encoders[role]
 
     @cached_property
     def fingerprint(self) -> str:
@@ -147,8 +186,10 @@ def build_modules(config: PackConfig) -> tuple[Resampler, ContextTransformer, Mo
     )
 
 
-def load_pack(name_or_folder: str | Path, *, device: str = "cpu") -> MotionPack:
+def load_pack(name_or_folder: str | Path, *, device: str = "cpu", residence: Residence | None = None) -> MotionPack:
     """Load a pack that comes with the package by its name ("tiny"), or any pack by its folder.
+
+    Its modules come to `device` when they are used, or as `residence` has it.
 
     Every file is checked against its sha256, every key and shape against the sizes in pack.json. Encoders and the base
     model are held to their fingerprints when they are first used.
@@ -164,24 +205,23 @@ def load_pack(name_or_folder: str | Path, *, device: str = "cpu") -> MotionPack:
     # A sentence encoder may bring code, which its loader refuses unless the user allowed this very code.
     captions = config.encoders.get("captions")
     require_plain_folder(folder, left_out=() if captions is None else (captions.source,))
-    pack = MotionPack(config, folder=folder, device=device)
+    pack = MotionPack(config, folder=folder, residence=residence or Residence(device))
     appearance = _read_file(folder, config, APPEARANCE_RESAMPLER_FILE)
     states = {
-        MOTION_RESAMPLER_FILE: (pack.motion_resampler, _read_file(folder, config, MOTION_RESAMPLER_FILE)),
+        MOTION_RESAMPLER_FILE: (pack._motion_resampler, _read_file(folder, config, MOTION_RESAMPLER_FILE)),
         CONTEXT_TRANSFORMER_FILE: (
-            pack.context_transformer,
+            pack._context_transformer,
             {APPEARANCE_PREFIX + key: value for key, value in appearance.items()}
             | _read_file(folder, config, CONTEXT_TRANSFORMER_FILE),
         ),
         ADAPTER_FILE: (pack.adapter, _read_file(folder, config, ADAPTER_FILE)),
     }
     if CALIBRATION_FILE in config.files:
-        states[CALIBRATION_FILE] = (pack.calibration, _read_file(folder, config, CALIBRATION_FILE))
+        states[CALIBRATION_FILE] = (pack._calibration, _read_file(folder, config, CALIBRATION_FILE))
     _require_fit(folder, states)
-    pack.calibration.to(device)
     for module, state in states.values():
         module.load_state_dict({key: value.float() for key, value in state.items()}, strict=True, assign=True)
-        module.requires_grad_(False).to(device)
+        module.requires_grad_(False)
     return pack
 
 

@@ -21,8 +21,10 @@ from motionrag_nodes.errors import (
     MotionMismatch,
     ShapeMismatch,
 )
+from motionrag_nodes.frames.room import make_room
 from motionrag_nodes.frames.run_control import StepClock, controlled_run
 from motionrag_nodes.frames.video_model import VideoModel
+from motionrag_nodes.residence import empty_cache
 
 
 @dataclass(frozen=True)
@@ -103,21 +105,29 @@ def generate_frames(
     fitted = [fit_picture(picture, width=settings.width, height=settings.height) for picture in pictures]
     entering = None if motion is None or motion.never else motion
     interrupted, clock = False, StepClock(model.backbone.calls(settings))
+    settings = make_room(model, settings, batch=len(pictures))
     try:
         with (
             torch.no_grad(),
             _codec_restored(model.pipeline),
             controlled_run(
-                model.backbone, model.pipeline, settings, motion=entering, on_step=on_step, should_stop=should_stop
+                model.backbone,
+                model.pipeline,
+                settings,
+                motion=entering,
+                residence=model.residence,
+                on_step=on_step,
+                should_stop=should_stop,
             ) as clock,
         ):
             frames = model.backbone.run(model.pipeline, fitted, settings, seeds).float().cpu()
     except GenerationInterrupted:
         interrupted = True
+    finally:
+        model.residence.release([] if model.adapter is None else [model.adapter])
     if interrupted:
         # Raised here, outside the handler: the first error's traceback holds the pipeline's tensors.
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        empty_cache(model.residence.device)
         raise GenerationInterrupted(
             f"The generation was stopped as asked, in step {clock.step + 1} of {settings.steps}."
         )

@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+import torch
 from torch import nn
 
 from motionrag_nodes.attention.applied_motion import AppliedMotion
 from motionrag_nodes.attention.injection import Entering, attach, require_fit
 from motionrag_nodes.backbones.backbone import Backbone, Branch, Calls
 from motionrag_nodes.errors import GenerationInterrupted
+from motionrag_nodes.residence import Residence
 
 
 class StepClock:
@@ -42,19 +44,20 @@ def controlled_run(
     settings: Any,
     *,
     motion: AppliedMotion | None,
+    residence: Residence,
     on_step: Callable[[int, int], None] | None,
     should_stop: Callable[[], bool] | None,
 ) -> Iterator[StepClock]:
     """Within the block the pipeline injects `motion` at its steps, tells each step, and stops when asked.
 
     `should_stop` is asked before every block of the models; GenerationInterrupted is then raised from inside them.
-    Everything registered here is gone afterwards.
+    Everything registered here is gone afterwards. The adapter comes by way of `residence` when it is first needed.
     """
     clock = StepClock(backbone.calls(settings))
     with ExitStack() as stack:
         for denoiser in backbone.denoisers(pipeline):
             if motion is not None:
-                _inject(stack, backbone, denoiser, pipeline, clock, motion)
+                _inject(stack, backbone, denoiser, pipeline, clock, motion, residence)
             _count(stack, denoiser, pipeline, clock, on_step)
         if should_stop is not None:
             _watch(stack, backbone.stops(pipeline), should_stop)
@@ -62,20 +65,29 @@ def controlled_run(
 
 
 def _inject(
-    stack: ExitStack, backbone: Backbone, denoiser: nn.Module, pipeline: Any, clock: StepClock, motion: AppliedMotion
+    stack: ExitStack,
+    backbone: Backbone,
+    denoiser: nn.Module,
+    pipeline: Any,
+    clock: StepClock,
+    motion: AppliedMotion,
+    residence: Residence,
 ) -> None:
     hosts = backbone.hosts(denoiser)
     require_fit(hosts, motion.adapter)
     injection = stack.enter_context(attach(hosts))
     # Keys and values of the tokens are the same in every step.
     projected: dict[tuple[Branch, ...], Entering] = {}
+    # Not its device: an adapter whose layers come one by one has none of its own.
+    like = torch.empty((), dtype=next(motion.adapter.parameters()).dtype, device=residence.device)
 
     def before_call(_module: nn.Module, _args: Any) -> None:
         if not motion.enters(clock.step, total=pipeline.num_timesteps):
             injection.enter()
             return
+        residence.bring(motion.adapter)
         if clock.branches not in projected:
-            projected[clock.branches] = motion.entering(clock.branches)
+            projected[clock.branches] = motion.entering(clock.branches, like=like)
         injection.enter(projected[clock.branches])
 
     def after_call(_module: nn.Module, _args: Any, _output: Any) -> None:

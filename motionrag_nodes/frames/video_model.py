@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -16,6 +15,8 @@ from motionrag_nodes.backbones.diffusers_models import locate, pipeline_class
 from motionrag_nodes.backbones.settings import Settings
 from motionrag_nodes.errors import VideoModelNotFound
 from motionrag_nodes.frames.base_weights import replace_base_weights
+from motionrag_nodes.frames.placement import NONE, manage, place, require_offload, require_precision
+from motionrag_nodes.residence import Residence, Resident, best_precision
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,8 +34,6 @@ class PackConfig(Protocol):
 
 class PackOfModel(Protocol):
     """A motion pack, as far as this stage needs it."""
-
-    device: str
 
     @property
     def name(self) -> str: ...
@@ -58,8 +57,9 @@ class PackOfModel(Protocol):
 class VideoModel:
     """A video model that motion can be injected into.
 
-    `adapter` is in the pipeline's precision and on its device; without a pack there is none, and only the plain model
-    runs. `defaults` are the settings that the model was trained for.
+    `adapter` is in the pipeline's precision; without a pack there is none, and only the plain model runs. `defaults`
+    are the settings that the model was trained for. `residence` moves the adapter, and the models where they have no
+    hooks of their own.
     """
 
     backbone: Backbone
@@ -68,23 +68,33 @@ class VideoModel:
     pack: PackOfModel | None
     defaults: Settings
     source: str
+    residence: Residence = field(default_factory=Resident)
 
 
 def load_video_model(
     source: str | Path | None,
     *,
     pack: PackOfModel | None = None,
-    device: str = "cpu",
-    dtype: torch.dtype = torch.float32,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype | None = None,
+    offload: str = NONE,
+    residence: Residence | None = None,
 ) -> VideoModel:
     """Load a pipeline of diffusers from a local folder or, by its name, from the local hub cache.
 
     `source` None takes the model that the pack names. Nothing is downloaded, and only safetensors files are read.
+    dtype: left out, bfloat16 where the device has it, see `best_precision`. offload: one of OFFLOADS, what waits in
+    the computer's memory while it is not used. `residence` moves the models instead of both, as ComfyUI's nodes ask.
 
     Raises:
         VideoModelNotFound: there is no such model on this machine, or it is of another kind.
         AdapterMismatch: the model lacks the attentions that the pack's adapter was trained for.
+        PrecisionUnsupported: the device cannot compute in it. InvalidSetting: there is no such level of offload.
     """
+    device = torch.device(device) if residence is None else residence.device
+    dtype = best_precision(device) if dtype is None else dtype
+    require_precision(dtype, device)
+    require_offload(offload, device)
     located = pack.base_source if source is None and pack is not None else source
     if located is None:
         raise VideoModelNotFound(
@@ -92,8 +102,11 @@ def load_video_model(
         )
     backbone = _backbone_of(located) if pack is None else get_backbone(pack.config.backbone)
     pipeline = backbone.load(located, dtype=dtype)
-    adapter = None if pack is None else _with_pack(backbone, pipeline, pack, device=device, dtype=dtype)
-    pipeline.to(device)
+    adapter = None if pack is None else _with_pack(backbone, pipeline, pack, shared=device.type == "cpu", dtype=dtype)
+    if residence is None:
+        residence = place(pipeline, adapter, device=device, offload=offload)
+    else:
+        manage(pipeline, residence, denoisers=backbone.denoisers(pipeline), adapter=adapter)
     return VideoModel(
         backbone=backbone,
         pipeline=pipeline,
@@ -101,21 +114,31 @@ def load_video_model(
         pack=pack,
         defaults=backbone.defaults(pipeline) if pack is None else pack.config.generation,
         source=str(located),
+        residence=residence,
     )
 
 
 def _with_pack(
-    backbone: Backbone, pipeline: Any, pack: PackOfModel, *, device: str, dtype: torch.dtype
+    backbone: Backbone, pipeline: Any, pack: PackOfModel, *, shared: bool, dtype: torch.dtype
 ) -> MotionAdapter:
     """The pack's adapter, after it was found to fit every denoiser; those get the pack's weights of the base."""
-    # A copy where precision or place differ: the pack's own weights stay float32 for whoever shares it.
-    same = dtype == torch.float32 and torch.device(device) == torch.device(pack.device)
-    adapter = pack.adapter if same else copy.deepcopy(pack.adapter).to(device, dtype)
+    # A copy where precision or place differ: the pack's own weights stay float32 on the CPU for whoever shares it.
+    shared = shared and dtype == torch.float32
+    adapter = pack.adapter if shared else _in_precision(pack.adapter, dtype)
     replaced = pack.base_attention_state()
     for denoiser in backbone.denoisers(pipeline):
         require_fit(backbone.hosts(denoiser), adapter)
         replace_base_weights(denoiser, replaced, root=backbone.root, sites=adapter.sites)
     return adapter
+
+
+def _in_precision(adapter: MotionAdapter, dtype: torch.dtype) -> MotionAdapter:
+    """A copy; made of the weights one by one, since the whole in float32 again may be gigabytes."""
+    with torch.device("meta"):
+        made = MotionAdapter(token_dim=adapter.token_dim, site_dims=adapter.site_dims, root=adapter.root)
+    state = {key: value.to(dtype, copy=True) for key, value in adapter.state_dict().items()}
+    made.load_state_dict(state, strict=True, assign=True)
+    return made.eval().requires_grad_(False)
 
 
 def _backbone_of(source: str | Path) -> Backbone:

@@ -47,9 +47,13 @@ class AppearanceTokens(Protocol):
 
 
 class ClipModels(Protocol):
-    """Encoders and resamplers. fingerprint: of all that the pack holds; tokens_fingerprint: of what makes tokens."""
+    """Encoders and resamplers, which come to `device` when they are asked for and leave it on `release`.
 
-    device: str
+    fingerprint: of all that the pack holds; tokens_fingerprint: of what makes tokens.
+    """
+
+    @property
+    def device(self) -> str: ...
 
     @property
     def name(self) -> str: ...
@@ -80,3 +84,5 @@ class ClipModels(Protocol):
 
     @property
     def context_transformer(self) -> AppearanceTokens: ...
+
+    def release(self) -> None: ...

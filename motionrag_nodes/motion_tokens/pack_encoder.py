@@ -96,13 +96,14 @@ class PackClipEncoder:
 
     @torch.inference_mode()
     def zero_clip_tokens(self) -> torch.Tensor:
-        """Motion tokens [1, L, D] of an all-zeros clip (pixels in [-1, 1], so mid-grey): the unconditional tokens.
+        """Motion tokens [1, L, D] of an all-zeros clip (pixels in [-1, 1], so mid-grey), on the CPU: the unconditional
+        ones.
 
         They depend on the pack alone, and are computed once for it.
         """
         if self.pack not in _zero_clip_tokens:
             features = self.pack.motion_encoder.encode_prepared(self._prepared_zero_clip())
-            _zero_clip_tokens[self.pack] = self.pack.motion_resampler(features)
+            _zero_clip_tokens[self.pack] = self.pack.motion_resampler(features).cpu()
         return _zero_clip_tokens[self.pack]
 
     def _prepared_zero_clip(self) -> torch.Tensor:

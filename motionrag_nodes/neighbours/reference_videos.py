@@ -81,12 +81,15 @@ def encode_reference_videos(
                     thumbnail=_thumbnail(in_eight_bits(frames_of(pixels))),
                 )
             )
-    return Neighbours(
-        items=tuple(items),
-        motion_tokens=encoder.motion_tokens(clips).cpu().clone(),
-        appearance_tokens=encoder.appearance_tokens([first_frame_of(clip) for clip in clips]).cpu().clone(),
-        tokens_fingerprint=encoder.tokens_fingerprint,
-    )
+    try:
+        return Neighbours(
+            items=tuple(items),
+            motion_tokens=encoder.motion_tokens(clips).cpu().clone(),
+            appearance_tokens=encoder.appearance_tokens([first_frame_of(clip) for clip in clips]).cpu().clone(),
+            tokens_fingerprint=encoder.tokens_fingerprint,
+        )
+    finally:
+        pack.release()
 
 
 def _middle(reader: ClipReader, path: Path, encoder: PackClipEncoder) -> DecodedClip:

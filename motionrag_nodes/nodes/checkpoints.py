@@ -44,9 +44,7 @@ class LoadMotionPack(io.ComfyNode):
 
     @classmethod
     def execute(cls, pack: str) -> io.NodeOutput:
-        import comfy.model_management
-
         from motionrag_nodes.checkpoints.pack import load_pack
+        from motionrag_nodes.nodes.residence import ComfyUIResidence
 
-        device = str(comfy.model_management.get_torch_device())
-        return io.NodeOutput(load_pack(model_folders.pack(pack), device=device))
+        return io.NodeOutput(load_pack(model_folders.pack(pack), residence=ComfyUIResidence()))

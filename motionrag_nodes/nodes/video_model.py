@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from motionrag_nodes.checkpoints.pack import MotionPack
     from motionrag_nodes.frames.video_model import VideoModel
 
-_PRECISIONS = ("auto", "float32", "float16", "bfloat16")
+_AUTOMATIC = "auto"
+_PRECISIONS = (_AUTOMATIC, "float32", "float16", "bfloat16")
 # The packs' own models, for as long as their packs are in use: loading one takes seconds to minutes.
 _own_models: WeakKeyDictionary[MotionPack, VideoModel] = WeakKeyDictionary()
 
@@ -22,20 +23,22 @@ _own_models: WeakKeyDictionary[MotionPack, VideoModel] = WeakKeyDictionary()
 def own_video_model(pack: MotionPack) -> VideoModel:
     """The video model that a pack names, in automatic precision, loaded once. Raises VideoModelNotFound."""
     if pack not in _own_models:
-        _own_models[pack] = _load(pack, model_folders.PACK_OWN_MODEL, "auto")
+        _own_models[pack] = _load(pack, model_folders.PACK_OWN_MODEL, _AUTOMATIC)
     return _own_models[pack]
 
 
 def _load(pack: MotionPack, model: str, precision: str) -> VideoModel:
-    import comfy.model_management
     import torch
 
     from motionrag_nodes.frames.video_model import load_video_model
+    from motionrag_nodes.nodes.residence import ComfyUIResidence
 
-    device = comfy.model_management.get_torch_device()
-    automatic = "float32" if device.type == "cpu" else "float16"
-    dtype = getattr(torch, automatic if precision == "auto" else precision)
-    return load_video_model(model_folders.base_model(model), pack=pack, device=str(device), dtype=dtype)
+    return load_video_model(
+        model_folders.base_model(model),
+        pack=pack,
+        dtype=None if precision == _AUTOMATIC else getattr(torch, precision),
+        residence=ComfyUIResidence(),
+    )
 
 
 class LoadVideoModel(io.ComfyNode):
@@ -58,8 +61,9 @@ class LoadVideoModel(io.ComfyNode):
                 io.Combo.Input(
                     "precision",
                     options=list(_PRECISIONS),
-                    default="auto",
-                    tooltip="auto: float16 on a GPU, float32 on the processor.",
+                    default=_AUTOMATIC,
+                    tooltip="auto: bfloat16 on a GPU that has it, else float16; float32 on the processor, which cannot "
+                    "compute in float16.",
                 ),
             ],
             outputs=[

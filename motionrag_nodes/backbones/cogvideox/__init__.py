@@ -3,6 +3,7 @@
 from motionrag_nodes.backbones.backbone import Backbone
 from motionrag_nodes.backbones.cogvideox import pipeline, sites
 from motionrag_nodes.backbones.cogvideox.published import PUBLISHED
+from motionrag_nodes.backbones.cogvideox.published_size import PUBLISHED_SIZES
 from motionrag_nodes.backbones.cogvideox.settings import CogVideoXSettings
 
 BACKBONE = Backbone(
@@ -22,6 +23,9 @@ BACKBONE = Backbone(
     calls=pipeline.calls,
     stops=pipeline.stops,
     pixel_multiple=pipeline.pixel_multiple,
+    denoising_bytes=pipeline.DENOISING_BYTES,
+    fit_codec=pipeline.fit_codec,
+    published_sizes=PUBLISHED_SIZES,
     published=PUBLISHED,
     native_weights=sites.native_weights,
 )

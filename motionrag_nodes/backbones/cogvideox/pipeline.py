@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from motionrag_nodes.backbones.backbone import TOGETHER, UNGUIDED, Calls
 from motionrag_nodes.backbones.cogvideox.settings import CogVideoXSettings
-from motionrag_nodes.backbones.diffusers_models import load_pipeline
+from motionrag_nodes.backbones.diffusers_models import decoding_bytes, load_pipeline
 from motionrag_nodes.errors import GenerationSettingInvalid
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ COMPONENTS = {
     "scheduler": ("diffusers.CogVideoXDDIMScheduler", "diffusers.CogVideoXDPMScheduler"),
 }
 PARTS = tuple(COMPONENTS)
+# Measured, see `Backbone.denoising_bytes`; and for each pixel of the video while it is decoded by tiles.
+DENOISING_BYTES, TILED_BYTES = 330, 680
 
 
 def load(source: str | Path, *, dtype: torch.dtype) -> CogVideoXImageToVideoPipeline:
@@ -104,6 +106,15 @@ def calls(settings: CogVideoXSettings) -> Calls:
 def pixel_multiple(pipeline: CogVideoXImageToVideoPipeline) -> int:
     """The codec's scale times the transformer's patches."""
     return pipeline.vae_scale_factor_spatial * pipeline.transformer.config.patch_size
+
+
+def fit_codec(
+    pipeline: CogVideoXImageToVideoPipeline, settings: CogVideoXSettings, _free_bytes: int
+) -> tuple[CogVideoXSettings, int]:
+    """See `Backbone.fit_codec`: by slices and tiles always, as published; tiles leave seams of their own."""
+    pipeline.vae.enable_slicing()
+    pipeline.vae.enable_tiling()
+    return settings, settings.frames * decoding_bytes(pipeline.vae, settings, TILED_BYTES)
 
 
 def stops(pipeline: CogVideoXImageToVideoPipeline) -> list[nn.Module]:

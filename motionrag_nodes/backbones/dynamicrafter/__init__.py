@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from motionrag_nodes.backbones.backbone import Backbone
 from motionrag_nodes.backbones.dynamicrafter import pipeline, sites
 from motionrag_nodes.backbones.dynamicrafter.published import PUBLISHED, ROOT
+from motionrag_nodes.backbones.dynamicrafter.published_size import PUBLISHED_SIZES
 from motionrag_nodes.backbones.dynamicrafter.settings import DynamiCrafterSettings
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ BACKBONE = Backbone(
     calls=pipeline.calls,
     stops=pipeline.stops,
     pixel_multiple=pipeline.pixel_multiple,
+    denoising_bytes=pipeline.DENOISING_BYTES,
+    fit_codec=pipeline.fit_codec,
+    published_sizes=PUBLISHED_SIZES,
     published=PUBLISHED,
     convert_base=convert_base,
 )

@@ -18,7 +18,7 @@ class DynamiCrafterPipeline(DiffusionPipeline):
     """Xing et al. 2023 (arXiv 2310.12190), without text or picture dropped one at a time.
 
     `text_tokens` and `picture_tokens` are the modules of conditions.py. `num_timesteps` is the number of steps of the
-    run under way.
+    run under way, `decoded_frames` how many frames are decoded at once.
     """
 
     model_cpu_offload_seq = "text_tokens->picture_tokens->unet->vae"
@@ -37,6 +37,7 @@ class DynamiCrafterPipeline(DiffusionPipeline):
             unet=unet, vae=vae, text_tokens=text_tokens, picture_tokens=picture_tokens, scheduler=scheduler
         )
         self.num_timesteps = 0
+        self.decoded_frames = 1
 
     @property
     def vae_scale_factor(self) -> int:
@@ -93,7 +94,7 @@ class DynamiCrafterPipeline(DiffusionPipeline):
         return self.vae.encode(pictures).latent_dist.mode() * self.vae.config.scaling_factor
 
     def _decode(self, latents: Tensor) -> Tensor:
-        """Frame by frame, which bounds memory: latents [B, C, T, h, w] -> [B, T, 3, H, W] in [0, 1]"""
+        """Some frames at a time, which bounds memory: latents [B, C, T, h, w] -> [B, T, 3, H, W] in [0, 1]"""
         scaled = latents.transpose(1, 2).flatten(0, 1) / self.vae.config.scaling_factor
-        frames = torch.cat([self.vae.decode(latent[None]).sample for latent in scaled])
+        frames = torch.cat([self.vae.decode(some).sample for some in scaled.split(self.decoded_frames)])
         return (frames.float() / 2 + 0.5).clamp(0, 1).unflatten(0, (len(latents), -1))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from motionrag_nodes.backbones.backbone import TOGETHER, UNGUIDED, Calls
-from motionrag_nodes.backbones.diffusers_models import locate, pipeline_class
+from motionrag_nodes.backbones.diffusers_models import decoding_bytes, locate, pipeline_class
 from motionrag_nodes.backbones.dynamicrafter.settings import DynamiCrafterSettings
 from motionrag_nodes.errors import VideoModelNotFound
 
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from motionrag_nodes.backbones.dynamicrafter.model import DynamiCrafterPipeline
 
 PIPELINE = "DynamiCrafterPipeline"
+# Measured, see `Backbone.denoising_bytes`; and for each pixel of the frames that are decoded at once.
+DENOISING_BYTES, DECODING_BYTES = 630, 1540
+# As many as the authors decode at once; more are no faster.
+DECODED_FRAMES = 8
 PARTS = ("unet", "vae", "clip", "image_resampler")
 
 
@@ -87,6 +91,19 @@ def calls(settings: DynamiCrafterSettings) -> Calls:
 def pixel_multiple(pipeline: DynamiCrafterPipeline) -> int:
     """The codec's scale, times two for each level below the UNet's first."""
     return pipeline.vae_scale_factor * 2 ** (len(pipeline.unet.config.channel_mult) - 1)
+
+
+def fit_codec(
+    pipeline: DynamiCrafterPipeline, settings: DynamiCrafterSettings, free_bytes: int
+) -> tuple[DynamiCrafterSettings, int]:
+    """See `Backbone.fit_codec`: as many frames at once as fit, and tiles of a frame where not even one does."""
+    frame = decoding_bytes(pipeline.vae, settings, DECODING_BYTES)
+    pipeline.decoded_frames = max(1, min(DECODED_FRAMES, settings.frames, free_bytes // frame))
+    if frame > free_bytes:
+        pipeline.vae.enable_tiling()
+    else:
+        pipeline.vae.disable_tiling()
+    return settings, pipeline.decoded_frames * frame
 
 
 def stops(pipeline: DynamiCrafterPipeline) -> list[nn.Module]:

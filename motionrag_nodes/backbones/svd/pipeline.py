@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from motionrag_nodes.backbones.backbone import TOGETHER, UNGUIDED, Calls
-from motionrag_nodes.backbones.diffusers_models import load_pipeline
+from motionrag_nodes.backbones.diffusers_models import decoding_bytes, load_pipeline
 from motionrag_nodes.backbones.svd.settings import SVDSettings
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ COMPONENTS = {
     "feature_extractor": ("transformers.CLIPImageProcessor", "transformers.CLIPFeatureExtractor"),
 }
 PARTS = tuple(COMPONENTS)
+# Measured, see `Backbone.denoising_bytes`; and for each pixel of the frames that are decoded at once.
+DENOISING_BYTES, DECODING_BYTES = 570, 2050
 
 
 def load(source: str | Path, *, dtype: torch.dtype) -> StableVideoDiffusionPipeline:
@@ -99,6 +102,15 @@ def calls(settings: SVDSettings) -> Calls:
 def pixel_multiple(pipeline: StableVideoDiffusionPipeline) -> int:
     """See `Backbone.pixel_multiple`."""
     return max(8, pipeline.vae_scale_factor)
+
+
+def fit_codec(
+    pipeline: StableVideoDiffusionPipeline, settings: SVDSettings, free_bytes: int
+) -> tuple[SVDSettings, int]:
+    """See `Backbone.fit_codec`: as many frames at once as fit, at most those of the settings."""
+    frame = decoding_bytes(pipeline.vae, settings, DECODING_BYTES)
+    fitting = max(1, min(settings.decode_chunk_size, settings.frames, free_bytes // frame))
+    return replace(settings, decode_chunk_size=fitting), fitting * frame
 
 
 def stops(pipeline: StableVideoDiffusionPipeline) -> list[nn.Module]:

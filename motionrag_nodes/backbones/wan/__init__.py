@@ -5,6 +5,7 @@ There are no published MotionRAG weights for it: an adapter has to be trained.
 
 from motionrag_nodes.backbones.backbone import Backbone
 from motionrag_nodes.backbones.wan import pipeline, sites
+from motionrag_nodes.backbones.wan.published_size import PUBLISHED_SIZES
 from motionrag_nodes.backbones.wan.settings import WanSettings
 
 BACKBONE = Backbone(
@@ -24,4 +25,7 @@ BACKBONE = Backbone(
     calls=pipeline.calls,
     stops=pipeline.stops,
     pixel_multiple=pipeline.pixel_multiple,
+    denoising_bytes=pipeline.DENOISING_BYTES,
+    fit_codec=pipeline.fit_codec,
+    published_sizes=PUBLISHED_SIZES,
 )

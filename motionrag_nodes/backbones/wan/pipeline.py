@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from motionrag_nodes.backbones.backbone import UNGUIDED, Branch, Calls
-from motionrag_nodes.backbones.diffusers_models import load_pipeline
+from motionrag_nodes.backbones.diffusers_models import decoding_bytes, load_pipeline
 from motionrag_nodes.backbones.wan.settings import WanSettings
 from motionrag_nodes.errors import GenerationSettingInvalid
 
@@ -28,6 +28,9 @@ COMPONENTS = {
     "image_processor": ("transformers.CLIPImageProcessor",),
 }
 PARTS = ("transformer", "vae", "text_encoder", "tokenizer", "scheduler")
+# Measured, see `Backbone.denoising_bytes`, of the two published models the larger; the codec works frame by frame and
+# holds beside it the whole video.
+DENOISING_BYTES, FRAME_BYTES, VIDEO_BYTES = 190, 7000, 20
 # The conditional branch first, the other in a call of its own.
 IN_TURN: Calls = ((Branch.CONDITIONAL,), (Branch.UNCONDITIONAL,))
 
@@ -42,7 +45,7 @@ def load(source: str | Path, *, dtype: torch.dtype) -> WanImageToVideoPipeline:
         dtype=dtype,
         title="Wan image-to-video",
         components=COMPONENTS,
-        options=("boundary_ratio", "expand_timesteps"),
+        own_settings=("boundary_ratio", "expand_timesteps"),
     )
 
 
@@ -97,6 +100,19 @@ def pixel_multiple(pipeline: WanImageToVideoPipeline) -> int:
     """The codec's scale times the transformer's patches."""
     first: Any = denoisers(pipeline)[0]
     return pipeline.vae_scale_factor_spatial * first.config.patch_size[-1]
+
+
+def fit_codec(
+    pipeline: WanImageToVideoPipeline, settings: WanSettings, free_bytes: int
+) -> tuple[WanSettings, int]:
+    """See `Backbone.fit_codec`: by tiles where whole frames do not fit."""
+    frame = decoding_bytes(pipeline.vae, settings, FRAME_BYTES)
+    video = settings.frames * decoding_bytes(pipeline.vae, settings, VIDEO_BYTES)
+    if frame + video <= free_bytes:
+        pipeline.vae.disable_tiling()
+    else:
+        pipeline.vae.enable_tiling()
+    return settings, min(frame + video, free_bytes)
 
 
 def stops(pipeline: WanImageToVideoPipeline) -> list[nn.Module]:

@@ -1,13 +1,15 @@
 """Loading a diffusers folder: the whole way, and what may be wrong with it."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from motionrag_nodes.checkpoints.pack import load_pack
-from motionrag_nodes.errors import AdapterMismatch, VideoModelNotFound
+from motionrag_nodes.errors import AdapterMismatch, VideoModelIncomplete, VideoModelNotFound
 from motionrag_nodes.frames.video_model import load_video_model
 
 
@@ -39,7 +41,7 @@ def test_a_folder_with_half_precision_files_only_is_loaded(tiny_pipeline_folder,
 
     pipeline = StableVideoDiffusionPipeline.from_pretrained(tiny_pipeline_folder, torch_dtype=torch.float16)
     pipeline.save_pretrained(tmp_path / "half", variant="fp16")
-    assert load_video_model(tmp_path / "half", dtype=torch.float16).pipeline.unet.dtype == torch.float16
+    assert load_video_model(tmp_path / "half", dtype=torch.bfloat16).pipeline.unet.dtype == torch.bfloat16
 
 
 def test_models_that_are_not_there_are_refused(tmp_path, monkeypatch):
@@ -71,3 +73,22 @@ def test_a_pack_for_another_model_is_refused(tiny_pipeline_folder, write_tiny_pa
     pack.config = replace(config, backbone="cogvideox")
     with pytest.raises(VideoModelNotFound, match=r"Expected a CogVideoXImage.* found StableVideo.*choose a CogVideoX"):
         load_video_model(tiny_pipeline_folder, pack=pack)
+
+
+@pytest.mark.parametrize("part", ["unet", "vae", "image_encoder"])
+def test_a_file_that_lacks_weights_is_an_error(tiny_pipeline_folder, tmp_path, part):
+    folder = tmp_path / "base"
+    shutil.copytree(tiny_pipeline_folder, folder)
+    path = next((folder / part).glob("*.safetensors"))
+    state = load_file(path)
+    lost = sorted(state)[0]
+    del state[lost]
+    save_file(state, path, metadata={"format": "pt"})
+    with pytest.raises(VideoModelIncomplete, match=rf"Expected every weight of the model in .*{part}, but .*{lost}"):
+        load_video_model(folder)
+
+
+def test_loading_prints_nothing(tiny_pipeline_folder, capfd):
+    load_video_model(tiny_pipeline_folder)
+    told = capfd.readouterr()
+    assert told.out == told.err == ""
