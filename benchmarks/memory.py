@@ -1,11 +1,13 @@
-"""What each video model needs of an accelerator's memory at its published size, for each level of offload, counted
-without an accelerator; see fake_memory.py. Libraries' own workspaces and fragments come on top: a tenth, or half a GB.
+"""What each video model needs of an accelerator's memory at its published size, at each level of offload.
+
+Counted without an accelerator, see fake_memory.py: weights in bfloat16, motion injected, both branches of guidance, and
+the codec decoding in the smallest parts that it can. Workspaces of libraries and fragments come on top.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,77 +27,101 @@ from motionrag_nodes.frames.placement import MODEL, NONE, OFFLOADS
 from motionrag_nodes.frames.video_model import VideoModel
 from motionrag_nodes.residence import Resident
 
-GIGABYTE = 1e9
-ACCELERATORS_GB = (12, 16, 24)
-# Of a graphics card's memory: the driver, the screen and fragments take the rest.
-USABLE = 0.92
+CARDS_GB = (12, 16, 24)
+# Of a graphics card's memory: driver, screen, workspaces and fragments take the rest.
+USABLE = 0.9
 
 
-class Sized(Resident):
-    """A stand-in for an accelerator with so much memory free."""
-
-    def __init__(self, free_bytes: int) -> None:
-        super().__init__()
-        self._free = free_bytes
+class Full(Resident):
+    """An accelerator without free memory, so that all is done in the smallest parts."""
 
     def free_bytes(self) -> int:
-        """As it was said."""
-        return self._free
+        """None."""
+        return 0
 
 
-def measure(
-    backbone: Backbone, variant: str, *, free_bytes: int, changed: Mapping[str, int]
-) -> tuple[dict[str, ModelMemory], Any]:
-    """Memory of each model of a published pipeline, the adapter's among them, and the settings that were used."""
-    pipeline = backbone.published_sizes[variant]().to(torch.bfloat16)
+@dataclass(frozen=True)
+class PipelineMemory:
+    """Of each model by name, of the adapter its weights and its largest layer, and which models it goes with."""
+
+    models: Mapping[str, ModelMemory]
+    adapter: int
+    adapter_layer: int
+    denoisers: frozenset[str]
+
+    def peak(self, offload: str) -> int:
+        """The most bytes at any time at a level of offload."""
+        if offload == NONE:
+            weights = sum(memory.weights for memory in self.models.values())
+            return weights + self.adapter + max(memory.most for memory in self.models.values())
+        adapter = self.adapter if offload == MODEL else self.adapter_layer
+        return max(
+            (memory.weights if offload == MODEL else memory.largest_layer)
+            + memory.most
+            + adapter * (name in self.denoisers)
+            for name, memory in self.models.items()
+        )
+
+
+def measure(backbone: Backbone, pipeline: Any, changed: Mapping[str, int]) -> tuple[PipelineMemory, Any]:
+    """Run a pipeline of a published size, and the settings that it was run with."""
+    pipeline = pipeline.to(torch.bfloat16)
     mode = FakeTensorMode(allow_non_fake_inputs=True)
     defaults = backbone.published.settings if backbone.published else backbone.defaults(pipeline)
-    settings = replace(defaults, steps=2, **changed)
+    settings = replace(defaults, **{"steps": 2, **changed})
+    denoisers = backbone.denoisers(pipeline)
     with torch.device("meta"):
-        hosts = backbone.hosts(backbone.denoisers(pipeline)[0])
-        sites = {site: host.width for site, host in hosts.items()}
+        sites = {site: host.width for site, host in backbone.hosts(denoisers[0]).items()}
         adapter = MotionAdapter(token_dim=TOKEN_DIM, site_dims=sites, root=backbone.root).to(torch.bfloat16)
     as_fake(adapter, mode)
     tokens = torch.zeros(1, TOKENS_PER_CLIP, TOKEN_DIM)
     with counted_models(pipeline, mode) as found:
-        model = VideoModel(backbone, pipeline, adapter, None, settings, variant, Sized(free_bytes))
         generate_frames(
-            model,
+            VideoModel(backbone, pipeline, adapter, None, settings, backbone.name, Full()),
             pictures=[np.zeros((settings.height, settings.width, 3), np.uint8)],
             motion=AppliedMotion(adapter, tokens, tokens),
             settings=settings,
             seeds=[0],
         )
-    names = {id(part): name for name, part in pipeline.components.items()}
-    denoisers = {names[id(part)] for part in backbone.denoisers(pipeline)}
-    beside = bytes_of(adapter)
-    return {
-        name: replace(memory, beside=beside if name in denoisers else 0, layer_beside=largest_layer(adapter))
-        for name, memory in found.items()
-    }, settings
-
-
-def peak(found: Mapping[str, ModelMemory], offload: str) -> int:
-    """The most bytes at any time at a level of offload; the adapter comes and goes with the denoiser."""
-    if offload == NONE:
-        weights = sum(memory.weights for memory in found.values())
-        return weights + max(memory.beside for memory in found.values()) + max(m.most for m in found.values())
-    if offload == MODEL:
-        return max(memory.weights + memory.beside + memory.most for memory in found.values())
-    return max(memory.largest_layer + memory.layer_beside + memory.most for memory in found.values())
+    names = frozenset(name for name, part in pipeline.components.items() if any(part is model for model in denoisers))
+    return PipelineMemory(found, bytes_of(adapter), largest_layer(adapter), names), settings
 
 
 def lines_of(backbone: Backbone, changed: Mapping[str, int]) -> list[dict[str, Any]]:
-    """For each published pipeline, accelerator and level of offload the peak; what decodes is fitted to what is free."""
+    """One for each published model and level of offload; memory in GB of 10^9 bytes, cards in GB of 2^30."""
     lines = []
-    for variant in backbone.published_sizes:
-        for size in ACCELERATORS_GB:
-            usable = int(size * 2**30 * USABLE)
-            found, settings = measure(backbone, variant, free_bytes=usable, changed=changed)
-            for offload in OFFLOADS:
-                free = usable - (sum(m.weights + m.beside for m in found.values()) if offload == NONE else 0)
-                del free
-                needed = peak(found, offload)
-                lines.append({"model": variant, "card_GB": size, "offload": offload, "peak_GB": needed / GIGABYTE,
-                              "fits": "yes" if needed <= usable else "no"})  # fmt: skip
+    for name, make in backbone.published_sizes.items():
+        found, settings = measure(backbone, make(), changed)
+        busiest = max(found.models.items(), key=lambda entry: entry[1].most)
+        for offload in OFFLOADS:
+            peak = found.peak(offload)
+            lines.append(
+                {
+                    "model": name,
+                    "video": f"{settings.frames} of {settings.width} x {settings.height}",
+                    "offload": offload,
+                    "peak_GB": round(peak / 1e9, 1),
+                    "weights_GB": round(sum(m.weights for m in found.models.values()) / 1e9 + found.adapter / 1e9, 1),
+                    "most_beside_GB": f"{busiest[1].most / 1e9:.1f} ({busiest[0]})",
+                    **{f"fits_{card}_GB": "yes" if peak <= USABLE * card * 2**30 else "no" for card in CARDS_GB},
+                }
+            )
     return lines
+
+
+def main(
+    backbone: Annotated[str, typer.Option("--backbone", help=f"One of {', '.join(backbone_names())}.")],
+    width: Annotated[int, typer.Option("--width", help="0 for the published.")] = 0,
+    height: Annotated[int, typer.Option("--height", help="0 for the published.")] = 0,
+    frames: Annotated[int, typer.Option("--frames", help="0 for the published.")] = 0,
+    json_path: Annotated[Path | None, typer.Option("--json", help="Write the results here.")] = None,
+) -> None:
+    """Measure and publish."""
+    wanted = {"width": width, "height": height, "frames": frames}
+    lines = lines_of(get_backbone(backbone), {name: value for name, value in wanted.items() if value})
+    conditions = {"precision": "bfloat16", "usable share of a card": USABLE}
+    publish(Result(title="Memory of an accelerator", conditions=conditions, lines=lines), json_path)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -46,10 +47,19 @@ def write_hub_cache(backbone: Backbone, hub: Hub) -> int:
 
 def random_tensor(key: str, shape: Sequence[int], dtype: torch.dtype) -> torch.Tensor:
     """As layers are initialised: matrices keep the size of what they multiply, norms are 1, biases 0."""
-    if len(shape) > 1:
-        inputs = math.prod(shape[1:])
-        return torch.empty(*shape, dtype=dtype).uniform_(-1, 1).mul_(math.sqrt(3 / inputs) / 2)
-    return torch.full(tuple(shape), float(key.endswith(("weight", "gamma"))), dtype=dtype)
+    if len(shape) < 2:
+        return torch.full(tuple(shape), float(key.endswith(("weight", "gamma"))), dtype=dtype)
+    scale = math.sqrt(3 / math.prod(shape[1:])) / 2
+    drawn, made = _block() * scale, torch.empty(math.prod(shape), dtype=dtype)
+    for part in made.split(len(drawn)):
+        part.copy_(drawn[: len(part)])
+    return made.view(*shape)
+
+
+@cache
+def _block() -> torch.Tensor:
+    """Drawn once and repeated: ten thousand million numbers take minutes, and no layer minds."""
+    return torch.empty((1 << 22) - 3).uniform_(-1, 1)
 
 
 def _folder(hub: Hub, source: HubSource) -> Path:

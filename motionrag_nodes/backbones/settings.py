@@ -6,10 +6,13 @@ A setting is declared once, with its checks and with how the node Generate Video
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
-from typing import Any
+from dataclasses import MISSING, dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any
 
 from motionrag_nodes.errors import GenerationSettingInvalid
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 _FACTS = "setting"
 # Of a video that a pack makes unasked: 256 frames of 2048x2048.
@@ -64,6 +67,10 @@ class Settings:
     def upgraded(cls, stored: Mapping[str, Any]) -> dict[str, Any]:
         """What pack.json holds, as this version names it; a subclass knows what its own settings were once called."""
         return dict(stored)
+
+    def changed(self, **values: Any) -> Self:
+        """With other values; a subclass says what follows from them."""
+        return replace(self, **values)
 
     def to_stored(self) -> dict[str, Any]:
         """What pack.json holds of it."""

@@ -85,6 +85,10 @@ def _replace_base_weights(patched: ModelPatcher, backbone: Backbone, pack: Motio
             f"Expected a {backbone.title} MODEL whose attention weights the pack replaces, received one without "
             f"{missing[0]} and {len(missing) - 1} others: load the model that the pack is for."
         )
+    for key in taken:
+        # First, whatever came before: a LoRA is added to the weights that the pack brings, not lost under them.
+        *others, ours = patched.patches[key]
+        patched.patches[key] = [ours, *others]
 
 
 def _add(patched: ModelPatcher, backbone: Backbone, applied: AppliedMotion, adapter: ModelPatcher) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any
 
 from comfy_api.latest import io
@@ -54,7 +54,7 @@ def settings_from_widgets(backbone: Backbone, defaults: Settings, chosen: Mappin
     if listed:
         raise GenerationSettingInvalid(f"Expected settings of {backbone.title}, which has no {listed}.")
     values = {offered[input_id][0]: value for input_id, value in changed.items() if input_id not in foreign}
-    return replace(defaults, seed=seed, **values)
+    return defaults.changed(seed=seed, **values)
 
 
 def own_values(defaults: Settings) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from motionrag_nodes.backbones.settings import Settings, setting
@@ -43,6 +43,12 @@ class SVDSettings(Settings):
     decode_chunk_size: int = setting(
         "Frames decoded at once: fewer save memory.", default=DECODE_CHUNK_FRAMES, least=1, most=256, stored=False
     )
+
+    def changed(self, **values: Any) -> SVDSettings:
+        """As its parent's: another rate of the video changes what SVD is told of it in the same proportion."""
+        if self.condition_fps and "fps" in values and "condition_fps" not in values:
+            values["condition_fps"] = max(1, round(self.condition_fps * values["fps"] / self.fps))
+        return replace(self, **values)
 
     def to_stored(self) -> dict[str, Any]:
         """As its parent's; a condition that is the video's own rate is not written, as it never was."""

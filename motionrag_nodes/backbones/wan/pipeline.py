@@ -30,7 +30,7 @@ COMPONENTS = {
 PARTS = ("transformer", "vae", "text_encoder", "tokenizer", "scheduler")
 # Measured, see `Backbone.denoising_bytes`, of the two published models the larger; the codec works frame by frame and
 # holds beside it the whole video.
-DENOISING_BYTES, FRAME_BYTES, VIDEO_BYTES = 190, 7000, 20
+DENOISING_BYTES, FRAME_BYTES, VIDEO_BYTES = 190, 9100, 20
 # The conditional branch first, the other in a call of its own.
 IN_TURN: Calls = ((Branch.CONDITIONAL,), (Branch.UNCONDITIONAL,))
 
@@ -102,9 +102,7 @@ def pixel_multiple(pipeline: WanImageToVideoPipeline) -> int:
     return pipeline.vae_scale_factor_spatial * first.config.patch_size[-1]
 
 
-def fit_codec(
-    pipeline: WanImageToVideoPipeline, settings: WanSettings, free_bytes: int
-) -> tuple[WanSettings, int]:
+def fit_codec(pipeline: WanImageToVideoPipeline, settings: WanSettings, free_bytes: int) -> tuple[WanSettings, int]:
     """See `Backbone.fit_codec`: by tiles where whole frames do not fit."""
     frame = decoding_bytes(pipeline.vae, settings, FRAME_BYTES)
     video = settings.frames * decoding_bytes(pipeline.vae, settings, VIDEO_BYTES)

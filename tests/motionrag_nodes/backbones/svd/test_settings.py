@@ -18,3 +18,12 @@ def test_packs_that_tell_the_rate_they_play_at_are_written_as_before() -> None:
     as_played = replace(PUBLISHED.settings, condition_fps=0)
     assert "condition_fps" not in as_played.to_stored() and SVDSettings(**as_played.to_stored()) == as_played
     assert any("condition_fps" in problem for problem in replace(as_played, condition_fps=-1).problems())
+
+
+def test_what_svd_is_told_follows_the_rate_that_is_chosen() -> None:
+    assert PUBLISHED.settings.changed(fps=16).condition_fps == 14
+    assert PUBLISHED.settings.changed(fps=1).condition_fps == 1
+    assert PUBLISHED.settings.changed(fps=16, condition_fps=7).condition_fps == 7
+    assert PUBLISHED.settings.changed(steps=3).condition_fps == 7
+    as_played = PUBLISHED.settings.changed(condition_fps=0)
+    assert as_played.changed(fps=16).condition_fps == 0 and as_played.changed(fps=16).fps == 16
