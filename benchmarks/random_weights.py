@@ -4,6 +4,7 @@ sizes, in the same formats and precisions, so that the whole way from them can b
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,7 +25,7 @@ from motionrag_nodes.fetch.hub import Hub
 from motionrag_nodes.fetch.make_pack import sources_of
 
 Shapes = Mapping[str, tuple[int, ...]]
-INDEX = ".safetensors.index.json"
+INDEX, SENTENCE_PIECES = ".safetensors.index.json", "spiece.model"
 
 
 def write_hub_cache(backbone: Backbone, hub: Hub) -> int:
@@ -89,7 +90,33 @@ def _base_model(backbone: Backbone, source: HubSource, folder: Path) -> None:
         files = [file for file in source.files if file.startswith(f"{name}/") and file.endswith(".safetensors")]
         if files:
             _weights(_shapes(part), files, folder)
+        if f"{name}/{SENTENCE_PIECES}" in source.files:
+            _tokenizer(folder / name)
     pipeline.save_config(folder)
+    missing = [file for file in source.files if not (folder / file).is_file()]
+    if missing:
+        raise FileNotFoundError(f"{source.repo} was published with {', '.join(missing)} too: have them written here.")
+
+
+def _tokenizer(folder: Path) -> None:
+    """A small one in T5's published form, instead of the library's own that stands there."""
+    import sentencepiece
+
+    for path in folder.iterdir():
+        path.unlink()
+    model, words = io.BytesIO(), ("a ball rolls over the grass", "the quick brown fox jumps over the lazy dog")
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(words), model_writer=model, vocab_size=32, pad_id=0, eos_id=1, unk_id=2, bos_id=-1,
+        minloglevel=2,
+    )  # fmt: skip
+    (folder / SENTENCE_PIECES).write_bytes(model.getvalue())
+    special = {"eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"}
+    for name, values in {
+        "added_tokens.json": {},
+        "special_tokens_map.json": special,
+        "tokenizer_config.json": {**special, "tokenizer_class": "T5Tokenizer", "extra_ids": 0},
+    }.items():
+        (folder / name).write_text(json.dumps(values), encoding="utf-8")
 
 
 def _weights(shapes: Shapes, files: Sequence[str], folder: Path) -> None:

@@ -14,6 +14,7 @@ from types import TracebackType
 
 import av
 
+from index_builder.content_hash import add_content
 from index_builder.errors import ClipUnreadable
 
 # libav writes its own complaints about damaged files to stderr; ours carry the path and reason instead.
@@ -50,11 +51,7 @@ class ContentHash:
 
     def finish(self, path: Path, progress: Progress) -> str:
         """Reads what is left, and returns 64 hex digits."""
-        with path.open("rb", buffering=0) as stream:
-            stream.seek(self._done)
-            while block := stream.read(1 << 20):
-                self._take(block)
-                progress()
+        add_content(self._digest, path, start=self._done, progress=progress)
         return self._digest.hexdigest()
 
     def _take(self, block: bytes | memoryview) -> None:

@@ -166,8 +166,24 @@ class MotionPack:
         return "@".join(filter(None, (self.config.base, self.config.base_revision)))
 
     def base_attention_state(self) -> dict[str, torch.Tensor]:
-        """Weights that replace attentions of the base model, as some backbones need; empty if the pack has none."""
-        return _read_file(self.folder, self.config, BASE_ATTENTION_FILE) if self._has(BASE_ATTENTION_FILE) else {}
+        """Weights that replace attentions of the base model, as some backbones need; empty if the pack has none.
+
+        Raises PackInvalid where some of them are missing, or of other shapes.
+        """
+        if not self._has(BASE_ATTENTION_FILE):
+            return {}
+        state = _read_file(self.folder, self.config, BASE_ATTENTION_FILE)
+        published = get_backbone(self.config.backbone).published
+        if published is not None and published.base_weights_shapes is not None:
+            shapes = published.base_weights_shapes(self.config.adapter.sites)
+            found = {key: tuple(value.shape) for key, value in state.items()}
+            wrong = sorted(key for key in shapes.keys() | found.keys() if shapes.get(key) != found.get(key))
+            if wrong:
+                raise PackInvalid(
+                    f"Expected {len(shapes)} weights of the base model in {self.folder / BASE_ATTENTION_FILE}, found "
+                    f"{len(wrong)} missing, unknown or of other shapes, the first is {wrong[0]}: convert it again."
+                )
+        return state
 
     def _has(self, name: str) -> bool:
         return name in self.config.files

@@ -5,6 +5,7 @@ Zhu et al., "MotionRAG: Motion Retrieval-Augmented Image-to-Video Generation", N
 
 from __future__ import annotations
 
+from index_builder.features.encoder_kinds import KINDS
 from index_builder.features.encoders import EncoderSpec, fingerprint_encoder
 from index_builder.features.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 from index_builder.features.sentence_encoder import DEFAULT_MODEL
@@ -53,23 +54,24 @@ SENTENCE_ENCODER = HubSource(
 )
 # The pinned commit of the motion encoder holds its weights as a pickle only: fetching converts them.
 PICKLED_WEIGHTS = "pytorch_model.bin"
-ENCODER_SOURCES = {
-    "captions": SENTENCE_ENCODER,
-    "retrieval": HubSource(
+# By kind: which role each has is said in `encoder_kinds.py`.
+_PUBLISHED_KINDS = {
+    "sentence": SENTENCE_ENCODER,
+    "open_clip": HubSource(
         repo="laion/CLIP-ViT-B-32-laion2B-s34B-b79K",
         revision="1a25a446712ba5ee05982a381eed697ef9b435cf",
         purpose="encoder of first frames",
         licence="mit",
         files=("open_clip_config.json", "open_clip_model.safetensors"),
     ),
-    "motion": HubSource(
+    "videomae": HubSource(
         repo="MCG-NJU/videomae-base-finetuned-ssv2",
         revision="873e7dfcd91479c8e10d75f7e402573dbdb6f98e",
         purpose="motion encoder",
         licence="cc-by-nc-4.0",
         files=("config.json", PICKLED_WEIGHTS),
     ),
-    "appearance": HubSource(
+    "dinov2": HubSource(
         repo="facebook/dinov2-large",
         revision="47b73eefe95e8d44ec3623f8890bd894b6ea2d6c",
         purpose="appearance encoder",
@@ -77,7 +79,7 @@ ENCODER_SOURCES = {
         files=("config.json", "model.safetensors"),
     ),
 }
-ENCODER_KINDS = {"captions": "sentence", "retrieval": "open_clip", "motion": "videomae", "appearance": "dinov2"}
+ENCODER_SOURCES = {KINDS[kind].role: source for kind, source in _PUBLISHED_KINDS.items()}
 
 SHARED_RULES = (
     KeyRule(MOTION_PROJ, "", MOTION_RESAMPLER, ""),
@@ -114,7 +116,8 @@ def preprocessing_of(role: str, published: Published) -> Preprocessing | None:
 
 def encoder_spec(role: str, published: Published) -> EncoderSpec:
     """The encoder for a role, by its name and commit on the hub."""
-    source, kind, pixels = ENCODER_SOURCES[role], ENCODER_KINDS[role], preprocessing_of(role, published)
+    kind, source = next((kind, source) for kind, source in _PUBLISHED_KINDS.items() if KINDS[kind].role == role)
+    pixels = preprocessing_of(role, published)
     fingerprint = fingerprint_encoder(kind, f"{source.repo}@{source.revision}", pixels)
     return EncoderSpec(kind, source.repo, pixels, fingerprint, revision=source.revision)
 

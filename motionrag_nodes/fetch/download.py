@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from index_builder.content_hash import BLOCK_BYTES, add_content
 from motionrag_nodes.errors import DownloadDamaged, HubUnreachable
 from motionrag_nodes.fetch.hub import Hub, asking
 from motionrag_nodes.fetch.plan import FetchPlan, PlannedRepository
 
-BLOCK_BYTES = 1 << 20
 PARTIAL = ".motionrag-part"
 # Pauses between attempts that bring nothing; one that brings bytes starts the row again.
 PAUSES_SEC = (1.0, 3.0, 10.0, 30.0)
@@ -116,9 +116,7 @@ def _append(url: str, location: str, partial: Path, progress: Callable[[int], No
 def _require_hash(path: Path, etag: str, what: str) -> None:
     """The hub names large files by their sha256 and small ones as git does. Raises DownloadDamaged."""
     digest = hashlib.sha256() if len(etag) == 64 else hashlib.sha1(f"blob {path.stat().st_size}\0".encode())
-    with path.open("rb") as file:
-        while block := file.read(BLOCK_BYTES):
-            digest.update(block)
+    add_content(digest, path)
     if digest.hexdigest() != etag:
         path.unlink()
         raise DownloadDamaged(

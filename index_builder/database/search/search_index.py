@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from index_builder.content_hash import BLOCK_BYTES
+from index_builder.content_hash import add_content
 from index_builder.database.format.manifest import IndexFile, Manifest, check_size
 from index_builder.database.format.manifest_check import is_count
 from index_builder.database.format.mapped_file import MappedFile
@@ -119,11 +119,8 @@ def _stored_hash(path: Path, facts: Mapping[str, Any]) -> str:
     if "structure_sha256" in facts and is_count(start, 0, size) and is_count(length, 0, size - start):
         parts = [(0, start), (start + length, size)]
     digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        for first, end in parts:
-            stream.seek(first)
-            while block := stream.read(min(BLOCK_BYTES, end - stream.tell())):
-                digest.update(block)
+    for first, end in parts:
+        add_content(digest, path, start=first, end=end)
     return digest.hexdigest()
 
 

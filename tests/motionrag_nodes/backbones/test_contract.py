@@ -7,6 +7,7 @@ native, inputs, call and call_native.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -26,7 +27,7 @@ from motionrag_nodes.backbones.backbone import Backbone, Branch, all_backbones, 
 from motionrag_nodes.backbones.settings import facts_of
 from motionrag_nodes.checkpoints.pack import build_modules, load_pack, write_pack
 from motionrag_nodes.checkpoints.pack_config import AdapterConfig
-from motionrag_nodes.errors import BackboneUnknown, GenerationInterrupted
+from motionrag_nodes.errors import BackboneUnknown, GenerationInterrupted, PackInvalid
 from motionrag_nodes.frames.generate import generate_video
 from motionrag_nodes.frames.video_model import VideoModel, load_video_model
 
@@ -204,6 +205,61 @@ def test_a_pack_s_round_trip_keeps_settings_and_adapter(model, tiny, backbone) -
     assert model.pack.config.generation == replace(tiny.SETTINGS, **_not_stored(tiny.SETTINGS))
     assert isinstance(model.pack.adapter, MotionAdapter) and model.pack.adapter.root == backbone.root
     assert all(key.startswith(f"{backbone.root}.") for key in model.pack.adapter.state_dict())
+
+
+def test_weights_of_the_base_are_put_into_every_denoiser_and_come_back(
+    model, tiny, motion, backbone, folder, tmp_path, tiny_modules
+) -> None:
+    shapes_of = backbone.published.base_weights_shapes if backbone.published else None
+    if shapes_of is None:
+        assert backbone.native_weights is None and model.pack.base_attention_state() == {}
+        return
+    draw, config = torch.Generator().manual_seed(5), model.pack.config
+    shapes = shapes_of(config.adapter.sites)
+    state = {key: torch.randn(*shape, generator=draw) for key, shape in shapes.items()}
+
+    def pack_with(name: str, weights: dict[str, torch.Tensor]) -> Any:
+        resampler, transformer, _ = tiny_modules
+        write_pack(
+            tmp_path / name,
+            config=replace(config, files={}),
+            motion_resampler_state=resampler.state_dict(),
+            context_transformer_state=transformer.state_dict(),
+            adapter_state=model.adapter.state_dict(),
+            base_attention_state=weights,
+            dtype=torch.float32,
+        )
+        return load_pack(tmp_path / name)
+
+    pack = pack_with("whole", state)
+    assert all(torch.equal(value, state[key]) for key, value in pack.base_attention_state().items())
+    changed = load_video_model(folder, pack=pack)
+    for denoiser in backbone.denoisers(changed.pipeline):
+        own = dict(denoiser.named_parameters())
+        assert all(torch.equal(own[key.removeprefix(f"{backbone.root}.")], value) for key, value in state.items())
+    assert not torch.equal(run(changed, tiny, None), run(model, tiny, None))
+    assert backbone.native_weights is not None and len(backbone.native_weights(state)) == len(state)
+    lost = sorted(state)[0]
+    broken = pack_with("broken", {key: value for key, value in state.items() if key != lost})
+    with pytest.raises(PackInvalid, match=f"Expected {len(state)} weights of the base model.*the first is {lost}"):
+        load_video_model(folder, pack=broken)
+
+
+def test_the_codec_makes_do_with_any_memory(model, tiny, backbone) -> None:
+    plenty, _ = backbone.fit_codec(model.pipeline, tiny.SETTINGS, 1 << 50)
+    whole = run(model, tiny, None)
+    scarce, needed = backbone.fit_codec(model.pipeline, tiny.SETTINGS, 0)
+    assert type(plenty) is type(scarce) is backbone.settings and needed >= 0 and backbone.denoising_bytes > 0
+    model.residence.free_bytes = lambda: 0  # type: ignore[method-assign]
+    assert run(model, tiny, None).shape == whole.shape
+
+
+def test_what_is_said_of_a_backbone_is_there(backbone) -> None:
+    assert backbone.pipelines and backbone.parts and backbone.published_sizes and backbone.title
+    if backbone.native_loader is not None:
+        assert importlib.util.find_spec(backbone.native_loader) is not None
+    if backbone.published is not None:
+        assert isinstance(backbone.published.settings, backbone.settings) and not backbone.published.settings.problems()
 
 
 def _not_stored(settings: Any) -> dict[str, Any]:
