@@ -28,10 +28,11 @@ def calibrate(
     from index_builder.database.search.reader import MotionDatabase
     from motionrag_nodes.adapted_tokens.calibrate import calibrate as fit
     from motionrag_nodes.checkpoints.pack import load_pack, write_calibration
+    from motionrag_nodes.cli.devices import AUTO, chosen_device
     from motionrag_nodes.cli.terminal import Console
 
     console = Console()
-    loaded, opened = load_pack(pack), MotionDatabase.open(database)
+    loaded, opened = load_pack(pack, device=chosen_device(AUTO)), MotionDatabase.open(database)
     with console.status("Adapting ...") as status:
         found = fit(
             loaded, opened, clips=clips, on_clip=lambda done, total: status.update(f"Adapting: {done}/{total} clips")

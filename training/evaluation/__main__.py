@@ -12,8 +12,11 @@ from rich.logging import RichHandler
 from rich.markup import escape
 
 from index_builder.errors import MotionRAGError
+from motionrag_nodes.cli.devices import chosen_device
+from motionrag_nodes.frames.placement import NONE, OFFLOADS
 from training.evaluation.errors import EvaluationInvalid
 from training.evaluation.protocol.rows import ROW_NAMES, ROWS
+from training.evaluation.videos.loading import AUTO, PRECISIONS, Machine
 
 console = Console()
 
@@ -32,7 +35,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--output", type=Path, default=Path("evaluation_output"), help="folder for everything")
     parser.add_argument("--steps", type=int, help="denoising steps (default: the pack's)")
     parser.add_argument(
-        "--workers", type=int, default=os.cpu_count() or 1, help="processes that generate (default: one a processor)"
+        "--workers", type=int, help="processes that generate (default: one a processor; on an accelerator one)"
+    )
+    parser.add_argument("--device", default=AUTO, help="cpu, cuda, mps (default: the accelerator where there is one)")
+    parser.add_argument("--precision", choices=PRECISIONS, default=AUTO, help="of the video model (default auto)")
+    parser.add_argument(
+        "--offload",
+        choices=OFFLOADS,
+        default=NONE,
+        help="what waits off the accelerator: nothing, models that are not at work, or each layer (default none)",
     )
     folders = parser.add_argument_group("folders", "compare videos that are there, matched by name")
     folders.add_argument("--real", type=Path, help="folder of real videos")
@@ -50,11 +61,18 @@ def main() -> None:
     try:
         if (arguments.real is None) != (arguments.generated is None):
             raise EvaluationInvalid("expected --real and --generated together, received one of them: name both folders")
+        machine = Machine(chosen_device(arguments.device), arguments.precision, arguments.offload)
+        machine.check()
+        if arguments.workers is None:
+            arguments.workers = (os.cpu_count() or 1) if machine.device == "cpu" else 1
         if min(arguments.workers, 1 if arguments.steps is None else arguments.steps) < 1:
             raise EvaluationInvalid(
                 f"expected at least 1 step and 1 worker, received {arguments.steps} and {arguments.workers}: raise them"
             )
-        (_evaluate if arguments.real is None else _compare)(arguments)
+        if arguments.real is None:
+            _evaluate(arguments, machine)
+        else:
+            _compare(arguments)
     except MotionRAGError as error:
         Console(stderr=True).print(f"[bold red]Error:[/] {escape(str(error))}", soft_wrap=True)
         raise SystemExit(2) from None
@@ -63,7 +81,7 @@ def main() -> None:
         raise SystemExit(130) from None
 
 
-def _evaluate(arguments: argparse.Namespace) -> None:
+def _evaluate(arguments: argparse.Namespace, machine: Machine) -> None:
     from training.evaluation.evaluate import evaluate_pack
     from training.evaluation.tables.markdown import write_markdown
     from training.evaluation.tables.plot import write_plot
@@ -77,6 +95,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
         rows=rows,
         steps=arguments.steps,
         workers=arguments.workers,
+        machine=machine,
     )
     title = (
         f"Pack {done.pack}: {done.clips} clips a row, {done.settings.steps} steps; actions named by {done.classifier}"

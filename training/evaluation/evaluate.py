@@ -20,6 +20,7 @@ from training.evaluation.scores.judge import Judge
 from training.evaluation.scores.order import retrieval_right
 from training.evaluation.scores.scores import score_row
 from training.evaluation.scores.targets import Target, check_targets
+from training.evaluation.videos.loading import CPU, Machine
 from training.evaluation.videos.timing import Timing, measure_timing
 from training.evaluation.videos.videos import Videos, make_videos
 
@@ -50,8 +51,9 @@ def evaluate_pack(
     steps: int | None = None,
     workers: int = 1,
     console: Console | None = None,
+    machine: Machine = CPU,
 ) -> Evaluation:
-    """Generate `clips` videos of each row with a pack and measure them.
+    """Generate `clips` videos of each row with a pack on a machine, and measure them.
 
     Raises:
         EvaluationInvalid: too few clips, an unknown row, or a pack that the demo world does not fit.
@@ -63,7 +65,9 @@ def evaluate_pack(
         raise EvaluationInvalid(f"expected at least {FEWEST_CLIPS} clips, received {clips}: fewer measure nothing")
     pack = load_pack(name)
     judge = Judge(pack)
-    videos = make_videos(pack, chosen, output=output, clips=clips, steps=steps, workers=workers, console=console)
+    videos = make_videos(
+        pack, chosen, output=output, clips=clips, steps=steps, workers=workers, console=console, machine=machine
+    )
     with console.status("Measuring ...") as status:
         figures = {}
         for row in chosen:
@@ -77,6 +81,7 @@ def evaluate_pack(
                 encoder=PackClipEncoder(pack),
                 database=videos.databases[WORLD],
                 settings=videos.settings,
+                machine=machine,
             )
     return Evaluation(
         pack=pack.name,

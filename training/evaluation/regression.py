@@ -20,7 +20,7 @@ from training.evaluation.held_frames.small import CLIPS_PER_MOTION, Chain, measu
 from training.evaluation.protocol.databases import WORLD, open_databases
 from training.evaluation.scores.judge import Judge
 from training.evaluation.tables.report import write_atomically
-from training.evaluation.videos.loading import load_quietly
+from training.evaluation.videos.loading import CPU
 
 FOLDER = Path(__file__).resolve().parents[2] / "tests" / "training" / "evaluation" / "golden"
 FRAMES = FOLDER / "frames.png"
@@ -33,7 +33,7 @@ def load_chain(name: str, *, work: Path) -> Chain:
     """A pack with everything around it; its small database is built in `work`."""
     pack = load_pack(name)
     databases = open_databases([WORLD], folder=work, encoder=PackClipEncoder(pack), clips_per_motion=CLIPS_PER_MOTION)
-    return Chain(pack=pack, model=load_quietly(pack), judge=Judge(pack), database=databases[WORLD])
+    return Chain(pack=pack, model=CPU.load(pack), judge=Judge(pack), database=databases[WORLD])
 
 
 def floors_below(measured: dict[str, float]) -> dict[str, float]:

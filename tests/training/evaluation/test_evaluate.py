@@ -200,3 +200,18 @@ def test_comparison_is_written_as_a_still_and_an_animation(tmp_path: Path) -> No
     assert moving.n_frames == 8
     assert still.width > moving.width
     assert still.height == moving.height
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--offload", "model"], "Expected the offload none on a CPU, .*received model"),
+        (["--precision", "float16"], "Expected float32 or bfloat16 on a CPU, received float16"),
+        (["--device", "cuda:77"], "expected --device auto or one of cpu.*received cuda:77"),
+    ],
+)
+def test_a_machine_that_cannot_do_it_is_refused_at_once(options, message, monkeypatch, capsys) -> None:
+    monkeypatch.setattr("sys.argv", ["evaluate", "--device", "cpu", *options])
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    assert re.search(message, capsys.readouterr().err)

@@ -19,7 +19,7 @@ from motionrag_nodes.backbones.settings import Settings
 from motionrag_nodes.checkpoints.pack import load_pack
 from motionrag_nodes.frames.video_model import VideoModel
 from training.evaluation.videos.batched import generate_videos
-from training.evaluation.videos.loading import load_quietly
+from training.evaluation.videos.loading import CPU, Machine
 from training.evaluation.videos.store import VideoStore
 
 BATCH = 4
@@ -64,10 +64,10 @@ class _Worker:
     store: VideoStore
 
     @classmethod
-    def start(cls, pack: Path, folder: Path, settings: Settings, threads: int | None) -> None:
+    def start(cls, pack: Path, folder: Path, settings: Settings, machine: Machine, threads: int | None) -> None:
         if threads is not None:
             torch.set_num_threads(threads)
-        cls.model = load_quietly(load_pack(pack))
+        cls.model = machine.load(load_pack(pack))
         cls.settings, cls.store = settings, VideoStore(folder)
 
     @classmethod
@@ -104,6 +104,7 @@ def generate_batches(
     folder: Path,
     settings: Settings,
     workers: int,
+    machine: Machine = CPU,
     on_videos: Callable[[int], None] = lambda count: None,
 ) -> None:
     """Generate every batch into the store at `folder`; one worker works in this process, with all its threads.
@@ -113,13 +114,13 @@ def generate_batches(
     if not batches:
         return
     if workers == 1:
-        _Worker.start(pack, folder, settings, None)
+        _Worker.start(pack, folder, settings, machine, None)
         for batch in batches:
             on_videos(_Worker.run(batch))
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(
-        workers, mp_context=context, initializer=_start_process, initargs=(pack, folder, settings, 1)
+        workers, mp_context=context, initializer=_start_process, initargs=(pack, folder, settings, machine, 1)
     ) as pool:
         try:
             for done in as_completed([pool.submit(_Worker.run, batch) for batch in batches]):

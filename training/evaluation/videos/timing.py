@@ -14,7 +14,7 @@ from motionrag_nodes.frames.generate import generate_video
 from motionrag_nodes.motion_tokens.pack_encoder import PackClipEncoder
 from motionrag_nodes.neighbours.retrieve import retrieve_neighbours
 from training.evaluation.protocol.cases import Case
-from training.evaluation.videos.loading import load_quietly
+from training.evaluation.videos.loading import CPU, Machine
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,15 @@ class Timing:
 
 
 def measure_timing(
-    cases: Sequence[Case], *, encoder: PackClipEncoder, database: MotionDatabase, settings: Settings
+    cases: Sequence[Case],
+    *,
+    encoder: PackClipEncoder,
+    database: MotionDatabase,
+    settings: Settings,
+    machine: Machine = CPU,
 ) -> Timing:
     """Each part in turn for each case; the first case warms up and does not count."""
-    model = load_quietly(encoder.pack)
+    model = machine.load(encoder.pack)
     taken: dict[str, list[float]] = {"retrieval": [], "adaptation": [], "with": [], "without": []}
 
     def timed(name: str, work: Callable):

@@ -24,7 +24,7 @@ from training.evaluation.protocol.references import row_tokens
 from training.evaluation.protocol.rows import Row
 from training.evaluation.videos.codec_alone import through_codec
 from training.evaluation.videos.generation import Batch, generate_batches, in_batches
-from training.evaluation.videos.loading import load_quietly
+from training.evaluation.videos.loading import CPU, Machine
 from training.evaluation.videos.store import VideoStore
 
 # So many cases stand for the world in the fingerprint.
@@ -53,7 +53,7 @@ class Videos:
 
 def make_videos(
     pack: MotionPack, rows: Sequence[Row], *, output: Path, clips: int, steps: int | None, workers: int,
-    console: Console,
+    console: Console, machine: Machine = CPU,
 ) -> Videos:  # fmt: skip
     """Generate the first `clips` cases of every row that are not below `output` yet.
 
@@ -79,7 +79,7 @@ def make_videos(
     with console.status("Codec ..."):
         _code([row for row in rows if row.references == "codec"], pack, videos)
     generated = sum(row.references != "codec" for row in rows)
-    _generate(batches, pack, videos, workers, console, total=clips * generated)
+    _generate(batches, pack, videos, workers, console, machine=machine, total=clips * generated)
     return videos
 
 
@@ -120,7 +120,7 @@ def _code(rows: Sequence[Row], pack: MotionPack, videos: Videos) -> None:
     left = [(row, case) for row in rows for case in _left(row, videos)]
     if not left:
         return
-    model, settings = load_quietly(pack), videos.settings
+    model, settings = CPU.load(pack), videos.settings
     for row, case in left:
         began = time.perf_counter()
         coded = through_codec(model, case.real(size=settings.width, frames=settings.frames))
@@ -146,7 +146,14 @@ def _missing(row: Row, videos: Videos, encoder: PackClipEncoder) -> list[Batch]:
 
 
 def _generate(
-    batches: Sequence[Batch], pack: MotionPack, videos: Videos, workers: int, console: Console, *, total: int
+    batches: Sequence[Batch],
+    pack: MotionPack,
+    videos: Videos,
+    workers: int,
+    console: Console,
+    *,
+    machine: Machine,
+    total: int,
 ) -> None:
     left = sum(len(batch.numbers) for batch in batches)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -158,5 +165,6 @@ def _generate(
             folder=videos.store.folder,
             settings=videos.settings,
             workers=workers,
+            machine=machine,
             on_videos=lambda count: progress.advance(task, count),
         )
