@@ -127,11 +127,15 @@ def test_too_many_neighbours_are_refused(tiny_pack):
 
 
 def test_impossible_inputs_are_refused(tiny_pack, neighbours):
-    with pytest.raises(
-        InvalidSetting, match="Expected a fusion of context transformer, mean, top-1, received 'median'"
-    ):
-        adapt_motion(tiny_pack, neighbours, image=IMAGE, fusion="median")
+    with pytest.raises(InvalidSetting, match=f"Expected a fusion of {', '.join(FUSIONS)}, received 'vote'"):
+        adapt_motion(tiny_pack, neighbours, image=IMAGE, fusion="vote")
     with pytest.raises(ShapeMismatch, match=r"Expected an image as uint8 RGB \[H, W, 3\], received float64"):
         adapt_motion(tiny_pack, neighbours, image=IMAGE / 255)
     with pytest.raises(ShapeMismatch, match=r"one shape \[1, L, D\], received \[2, 3, 4\]"):
         AdaptedMotion(torch.zeros(2, 3, 4), torch.zeros(2, 3, 4), "p", "mean")
+
+
+def test_a_fusion_is_an_entry_of_the_table_and_nothing_more(tiny_pack, neighbours, monkeypatch):
+    monkeypatch.setitem(FUSIONS, "last", lambda given: given.motion[:, -1])
+    made = adapt_motion(tiny_pack, neighbours, image=IMAGE, fusion="last")
+    assert made.fusion == "last" and torch.equal(made.tokens[0], neighbours.motion_tokens[-1].float())
