@@ -20,6 +20,7 @@ from motionrag_nodes.errors import UnsupportedProcessor, VideoModelIncomplete, V
 
 if TYPE_CHECKING:
     import torch
+    from torch import nn
 
     from motionrag_nodes.backbones.settings import Settings
 

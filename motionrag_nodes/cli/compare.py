@@ -16,9 +16,7 @@ from motionrag_nodes.cli.terminal import Console, escape, print_json
 
 if TYPE_CHECKING:
     import numpy as np
-    import torch
 
-    from motionrag_nodes.checkpoints.pack import MotionPack
     from motionrag_nodes.frames.compare import Compared, Way
     from motionrag_nodes.frames.video_model import VideoModel
 
@@ -39,6 +37,13 @@ def compare(
     steps: Annotated[int, typer.Option("--steps", help="Denoising steps; 0 takes the model's own.")] = 0,
     pack: Annotated[str, typer.Option("--pack", help="Motion pack: a name, or a folder.")] = "tiny",
     device: Annotated[str, typer.Option("--device", help="Where to compute: auto, cpu, cuda, mps.")] = "auto",
+    offload: Annotated[
+        str,
+        typer.Option(
+            "--offload",
+            help="What waits off the accelerator: none, model (those not at work), sequential (each layer).",
+        ),
+    ] = "none",
     allow_source: Annotated[
         list[Path] | None,
         typer.Option("--allow-source", help="Folder whose videos may be read too (for --backwards). Repeatable."),
@@ -78,19 +83,13 @@ def compare(
         backwards=backwards,
         sources=sources,
     )
-    model = load_video_model(None, pack=loaded, device=loaded.device, dtype=_precision(loaded))
+    model = load_video_model(None, pack=loaded, device=loaded.device, offload=offload)
     compared = _generate(model, image, ways, seed=seed, steps=steps)
     _write(compared, output)
     if as_json:
         print_json(_report(compared))
     else:
         _show(compared, output, Console())
-
-
-def _precision(pack: MotionPack) -> torch.dtype:
-    import torch
-
-    return torch.float32 if pack.device == "cpu" else torch.float16
 
 
 def _generate(model: VideoModel, image: np.ndarray, ways: list[Way], *, seed: int, steps: int) -> Compared:
