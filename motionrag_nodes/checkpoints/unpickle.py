@@ -20,6 +20,8 @@ from motionrag_nodes.errors import CheckpointInvalid, CheckpointRefused
 SAFE_TORCH = "2.6"
 # Modules whose names stand in every honest checkpoint: torch rebuilds tensors and ordered dictionaries with them.
 _HARMLESS_MODULES = ("torch", "collections")
+# Of torch's DistributedDataParallel and of torch.compile.
+_WRAPPERS = ("module.", "_orig_mod.")
 _REFUSED_GLOBAL = re.compile(r"GLOBAL ([\w.]+)")
 
 
@@ -76,7 +78,15 @@ def _tensors(path: Path, values: Any) -> dict[str, torch.Tensor]:
             f"Expected tensors only in {path}, found other values at {', '.join(sorted(others)[:10])}: "
             "choose the file of weights, not the training state."
         )
-    return {str(key): value for key, value in state.items()}
+    return _unwrapped({str(key): value for key, value in state.items()})
+
+
+def _unwrapped(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Without what training in parallel or compiled puts before every key of a state."""
+    for wrapper in _WRAPPERS:
+        if all(key.startswith(wrapper) for key in state):
+            return _unwrapped({key.removeprefix(wrapper): value for key, value in state.items()})
+    return state
 
 
 def _names_called(path: Path) -> Iterator[str]:

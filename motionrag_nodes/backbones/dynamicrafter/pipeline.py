@@ -25,6 +25,7 @@ PIPELINE = "DynamiCrafterPipeline"
 DENOISING_BYTES, DECODING_BYTES = 630, 1540
 # As many as the authors decode at once; more are no faster.
 DECODED_FRAMES = 8
+TILE_PIXELS = 512
 PARTS = ("unet", "vae", "clip", "image_resampler")
 
 
@@ -100,6 +101,9 @@ def fit_codec(
     frame = decoding_bytes(pipeline.vae, settings, DECODING_BYTES)
     pipeline.decoded_frames = max(1, min(DECODED_FRAMES, settings.frames, free_bytes // frame))
     if frame > free_bytes:
+        # Its configuration names no size, and the library's own would be 32 pixels.
+        pipeline.vae.tile_sample_min_size = TILE_PIXELS
+        pipeline.vae.tile_latent_min_size = TILE_PIXELS // pipeline.vae_scale_factor
         pipeline.vae.enable_tiling()
     else:
         pipeline.vae.disable_tiling()

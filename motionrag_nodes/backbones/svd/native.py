@@ -212,10 +212,13 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _read_weights(folder: Path, stem: str) -> dict[str, torch.Tensor]:
-    """The full-precision file if there is one, else the half-precision one."""
-    for path in (folder / f"{stem}.safetensors", folder / f"{stem}.fp16.safetensors"):
-        if path.is_file():
-            return load_file(path)
+    """The full-precision file if there is one, else the half-precision one; either may be split into several."""
+    for name in (stem, f"{stem}.fp16"):
+        whole, parts = folder / f"{name}.safetensors", sorted(folder.glob(f"{name}-*-of-*.safetensors"))
+        if whole.is_file():
+            return load_file(whole)
+        if parts:
+            return {key: value for path in parts for key, value in load_file(path).items()}
     raise VideoModelNotFound(
         f"Expected {stem}.safetensors or {stem}.fp16.safetensors in {folder}, found neither: download the model's "
         "safetensors files."

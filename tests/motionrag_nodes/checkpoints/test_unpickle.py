@@ -37,6 +37,27 @@ def test_flat_and_wrapped_dictionaries_are_read(tmp_path, wrapped):
 
 
 @old_torch
+@pytest.mark.parametrize("before", ["module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module."])
+def test_what_parallel_and_compiled_training_put_before_every_key_is_taken_off(tmp_path, before):
+    torch.save({"state_dict": {f"{before}a.weight": torch.ones(2), f"{before}b": torch.ones(1)}}, tmp_path / "a.ckpt")
+    assert list(read_checkpoint(tmp_path / "a.ckpt")) == ["a.weight", "b"]
+    torch.save({f"{before}a.weight": torch.ones(2), "module_b": torch.ones(1)}, tmp_path / "b.ckpt")
+    assert list(read_checkpoint(tmp_path / "b.ckpt")) == [f"{before}a.weight", "module_b"]
+
+
+@old_torch
+def test_lightning_s_own_entries_beside_the_weights_are_left_alone(tmp_path):
+    state = {"transformer.a": torch.ones(2, dtype=torch.bfloat16)}
+    values = {
+        "state_dict": state, "epoch": 3, "global_step": 9, "pytorch-lightning_version": "2.4.0", "loops": {"fit": {}},
+        "optimizer_states": [{"state": {0: {"exp_avg": torch.zeros(2)}}, "param_groups": [{"lr": 1e-4}]}],
+        "lr_schedulers": [{"last_epoch": 3}], "hyper_parameters": {"lr": 1e-4}, "ema_state_dict": {"a": torch.zeros(2)},
+    }  # fmt: skip
+    torch.save(values, tmp_path / "last.ckpt")
+    assert list(read_checkpoint(tmp_path / "last.ckpt")) == ["transformer.a"]
+
+
+@old_torch
 def test_a_hostile_checkpoint_is_refused_by_name_and_not_run(tmp_path):
     values = {"state_dict": {"a": Hostile(tmp_path / "owned")}}
     torch.save(values, tmp_path / "zip.ckpt")

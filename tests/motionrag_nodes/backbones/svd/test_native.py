@@ -112,6 +112,19 @@ def test_half_precision_files_and_keys_without_the_tower_s_name(load, copied: Pa
     }
 
 
+@pytest.mark.parametrize("variant", ["", ".fp16"])
+def test_weights_split_into_several_files_are_read(load, copied: Path, variant: str) -> None:
+    whole, _, _ = load(copied)
+    expected = whole.model.diffusion_model.state_dict()
+    path = copied / "unet" / "diffusion_pytorch_model.safetensors"
+    weights = list(load_file(path).items())
+    path.unlink()
+    for number, part in enumerate((weights[::2], weights[1::2]), start=1):
+        save_file(dict(part), copied / "unet" / f"diffusion_pytorch_model{variant}-0000{number}-of-00002.safetensors")
+    split, _, _ = load(copied)
+    assert all(torch.equal(value, expected[key]) for key, value in split.model.diffusion_model.state_dict().items())
+
+
 @pytest.mark.parametrize(
     ("part", "message"),
     [
