@@ -9,7 +9,7 @@ export HF_HUB_OFFLINE ?= 1
 export OMP_WAIT_POLICY ?= PASSIVE
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help setup demo editor samples test test-editor test-oldest test-newest bench chromium ffmpeg postgresql pictures texts lint train-tiny clean
+.PHONY: help setup demo editor samples test test-editor test-oldest test-newest bench chromium ffmpeg postgresql pictures texts architecture lint train-tiny clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 14
@@ -98,6 +98,9 @@ pictures: $(READY) chromium  ## run every workflow in the editor for the picture
 
 texts: $(READY)  ## the English texts of the nodes from their schemas
 	$(BIN)/python -m editor_pictures.texts
+
+architecture: $(READY)  ## draw docs/architecture.svg from the imports
+	$(BIN)/python -m editor_pictures.architecture
 
 lint: $(READY)  ## ruff, and the types of all that is installed
 	$(BIN)/ruff check .
