@@ -62,10 +62,6 @@ _WATCH_PROGRESS = """() => {
     new MutationObserver(() => window.titlesSeen.push(document.title))
         .observe(document.querySelector('title'), {childList: true, characterData: true, subtree: true})
 }"""
-_PICTURES_SHOWN = """type => window.app.graph.nodes.filter(node => node.type === type).flatMap(node => [
-    ...(node.imgs ?? []),
-    ...(node.widgets ?? []).flatMap(widget => [...(widget.element?.querySelectorAll?.('img') ?? [])]),
-]).filter(image => image.complete).map(image => [image.naturalWidth, image.naturalHeight])"""
 # The workflow in the foremost tab; undefined where none is open.
 _ACTIVE_PATH = "window.app.extensionManager.workflow.activeWorkflow?.path"
 _ACTIVE_NAME = "window.app.extensionManager.workflow.activeWorkflow?.filename"
@@ -277,11 +273,6 @@ class Editor:
         self.page.evaluate(
             "async ([name, value]) => { await window.app.extensionManager.setting.set(name, value) }", [name, value]
         )
-
-    def pictures_shown(self, node_type: str) -> list[tuple[int, int]]:
-        """(width, height) in pixels of the pictures that nodes of this type show."""
-        sizes: list[tuple[int, int]] = self.page.evaluate(_PICTURES_SHOWN, node_type)
-        return sizes
 
     def exported(self) -> dict[str, Any]:
         """The API form of the graph, as the file that Workflow > Export (API) saves."""

@@ -23,7 +23,7 @@ _OUTLINE = 3
 
 def playing_sheet(neighbours: Neighbours) -> np.ndarray:
     """Neighbours -> uint8 RGB [8, H, W, 3], row by row in their order: eight moments of every clip at once."""
-    columns = min(MAX_COLUMNS, math.ceil(math.sqrt(len(neighbours))))
+    columns = columns_of(neighbours)
     size = (columns * CELL_WIDTH + MARGIN, math.ceil(len(neighbours) / columns) * CELL_HEIGHT + MARGIN)
     still = Image.new("RGB", size, BACKGROUND)
     corners = [
@@ -40,6 +40,11 @@ def playing_sheet(neighbours: Neighbours) -> np.ndarray:
             frame.paste(clip[moment], (left, top + LINE))
         film.append(np.asarray(frame))
     return np.stack(film)
+
+
+def columns_of(neighbours: Neighbours) -> int:
+    """How many clips stand side by side."""
+    return min(MAX_COLUMNS, math.ceil(math.sqrt(len(neighbours))))
 
 
 def seconds_of(neighbours: Neighbours) -> float:

@@ -16,7 +16,13 @@ from index_builder.plain_text import plain_logger
 from motionrag_nodes.errors import NeighboursNotFound
 from motionrag_nodes.neighbours.diversity import most_diverse
 from motionrag_nodes.neighbours.neighbours import Neighbour, Neighbours
-from motionrag_nodes.neighbours.steering import Steering, pinned_ids, weights_of
+from motionrag_nodes.neighbours.steering import (
+    Steering,
+    pinned_ids,
+    weights_of,
+    without_named_zeros,
+    without_ranked_zeros,
+)
 from motionrag_nodes.neighbours.tokens_of_rows import tokens_of_rows
 
 if TYPE_CHECKING:
@@ -71,17 +77,25 @@ def retrieve_neighbours(
     above, clips that resemble chosen ones lose as much (maximal marginal relevance). exclude: row ids, video paths,
     file names or stems, e.g. of the target itself, which must never be its own reference; a file by another name than
     the one that was indexed is known by its content. pin: such names of clips that come first, whatever they score.
-    weights: by name or "#rank", how much a neighbour counts beside the others.
+    weights: by name or "#rank", how much a neighbour counts beside the others; one of 0 makes room for the next clip.
     sources and progress: where the database does not store this encoder's tokens, clips are read from their videos (see
     `tokens_of_rows`); those that cannot be are left out, and `left_out` of the result says why.
     Raises InvalidSetting, DatabaseMismatch when the encoder's space is not the database's, NeighboursNotFound.
     """
     _check(prompt, image, mode, top_k, min_score, diversity)
     check_encoder(database, encoder, mode=mode)
-    steering = Steering(left_out_by(database, exclude), tuple(pin), dict(weights or {}))
+    steering = without_named_zeros(Steering(left_out_by(database, exclude), tuple(pin), dict(weights or {})), database)
     query = _Query.of(encoder, mode, prompt, image)
-    pinned = query.scored(database, pinned_ids(database, steering, top_k=top_k), pinned=True)
-    found = _found(database, query, steering, pinned, top_k=top_k, min_score=min_score, diversity=diversity)
+
+    def found_by(steering: Steering) -> tuple[list[_Candidate], list[_Candidate]]:
+        pinned = query.scored(database, pinned_ids(database, steering, top_k=top_k), pinned=True)
+        return pinned, _found(database, query, steering, pinned, top_k=top_k, min_score=min_score, diversity=diversity)
+
+    pinned, found = found_by(steering)
+    ranked = [candidate.row_id for candidate in (*pinned, *found)]
+    steering, again = without_ranked_zeros(steering, ranked)
+    if again:
+        pinned, found = found_by(steering)
     rows = database.rows([candidate.row_id for candidate in (*pinned, *found)])
     tokens = tokens_of_rows(database, rows, encoder=encoder, sources=sources, progress=progress)
     readable = [pair for pair in zip((*pinned, *found), rows, strict=True) if pair[1].id in tokens.ids]

@@ -95,6 +95,41 @@ def pinned_ids(database: MotionDatabase, steering: Steering, *, top_k: int) -> l
     return list(ids)
 
 
+def without_named_zeros(steering: Steering, database: MotionDatabase) -> Steering:
+    """Clips whose name has weight 0 are excluded, so that they take no neighbour's place. Raises InvalidSetting for a
+    name that means nothing."""
+    zeros = [name for name, weight in steering.weights.items() if weight == 0 and not _RANK.fullmatch(name)]
+    for name in zeros:
+        if not database.has_source(name) and not database.ids_called(name):
+            raise InvalidSetting(
+                f"expected the weight of a clip, received {name}: names are ids, file names or stems of "
+                f"{database.path.name}"
+            )
+    kept = {name: weight for name, weight in steering.weights.items() if name not in zeros}
+    pinned = tuple(name for name in steering.pin if name not in zeros)
+    return Steering((*steering.exclude, *zeros), pinned, kept)
+
+
+def without_ranked_zeros(steering: Steering, ranked: Sequence[str]) -> tuple[Steering, bool]:
+    """Ranks of weight 0 among `ranked`, the ids found, are excluded, and the other ranks' weights given to their ids.
+    With it comes whether there were any, so that what takes their places is to be found."""
+    places = {
+        name: int(rank[1]) - 1
+        for name in steering.weights
+        if (rank := _RANK.fullmatch(name)) and 0 < int(rank[1]) <= len(ranked)
+    }
+    zeros = {ranked[place] for name, place in places.items() if steering.weights[name] == 0}
+    if not zeros:
+        return steering, False
+    by_id = {ranked[place]: steering.weights[name] for name, place in places.items() if steering.weights[name]}
+    rest = {name: weight for name, weight in steering.weights.items() if name not in places}
+    return Steering((*steering.exclude, *zeros), _unpinned(steering, zeros), {**by_id, **rest}), True
+
+
+def _unpinned(steering: Steering, ids: set[str]) -> tuple[str, ...]:
+    return tuple(name for name in steering.pin if name not in ids)
+
+
 def weights_of(items: Sequence[Neighbour], steering: Steering, database: MotionDatabase) -> tuple[float, ...]:
     """The weight of each neighbour. A clip that is in the database but not among the neighbours may have one, so that
     weights may stay when the prompt changes. Raises InvalidSetting for a name or rank that means nothing."""

@@ -12,6 +12,8 @@ from comfy_api.latest import io
 
 from motionrag_nodes.adapted_tokens.fusions import DEFAULT_FUSION
 from motionrag_nodes.nodes import model_folders
+from motionrag_nodes.nodes.neighbours import pin_input, weights_input
+from motionrag_nodes.nodes.setting_widgets import folded
 from motionrag_nodes.nodes.sockets import AdaptedMotionSocket, MotionPackSocket, NeighboursSocket
 
 _DEFAULT_PACK = "tiny"
@@ -54,7 +56,15 @@ class FindMotion(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, image: list[Any], prompt: str, database: str, pack: str, clips: int, exclude: str = ""
+        cls,
+        image: list[Any],
+        prompt: str,
+        database: str,
+        pack: str,
+        clips: int,
+        exclude: str = "",
+        pin: str = "",
+        weights: str = "",
     ) -> io.NodeOutput:
         from comfy_execution.graph_utils import GraphBuilder
 
@@ -71,6 +81,8 @@ class FindMotion(io.ComfyNode):
             min_score=-1.0,
             diversity=0.0,
             exclude=exclude,
+            pin=pin,
+            weights=weights,
         ).out(0)
         adapted = graph.node("MotionRAGAdaptMotion", pack=loaded, neighbours=found, image=image, fusion=DEFAULT_FUSION)
         return io.NodeOutput(adapted.out(0), loaded, found, expand=graph.finalize())
@@ -106,7 +118,7 @@ def _inputs() -> list[io.Input]:
             default="",
             optional=True,
             placeholder="clip ids or file names",
-            tooltip="Clips never to use: ids or file names as the sheet shows them, separated by commas. "
-            "To pin clips or have them count more, use Retrieve Neighbours.",
+            tooltip="Clips never to use: ids or file names as the sheet shows them, separated by commas.",
         ),
+        *(folded(entry) for entry in (pin_input(), weights_input())),
     ]

@@ -105,7 +105,8 @@ class RetrieveNeighbours(io.ComfyNode):
             progress=shown_progress(),
         )
         frames = playing_sheet(found)
-        shown = {**previews.film(frames, fps=len(frames) / seconds_of(found)), **_listed(found)}
+        film = previews.film(frames, fps=len(frames) / seconds_of(found))
+        shown = {"motionrag_clips": film["images"], "motionrag_cells": [_cells(found)], **_listed(found)}
         shown |= previews.notice(pack, picture)
         return io.NodeOutput(found, pictures.to_image(contact_sheet(found)), ui=shown)
 
@@ -168,23 +169,40 @@ def _choice_inputs() -> list[io.Input]:
             placeholder="clip ids or file names",
             tooltip="Clips never to use: their ids or file names, separated by commas.",
         ),
-        io.String.Input(
-            "pin",
-            default="",
-            optional=True,
-            placeholder="clip ids or file names",
-            tooltip="Clips always to use, before all others: their ids or file names, separated by commas.",
-        ),
-        io.String.Input(
-            "weights",
-            multiline=True,
-            default="",
-            optional=True,
-            placeholder="#2: 1.5\n0012_skier.mp4: 0",
-            tooltip="How much single clips count, one a line. '#2: 1.5': the clip of rank 2 counts half as much "
-            "again. '0012_skier.mp4: 0': this clip is left out. Clips not named count 1.",
-        ),
+        pin_input(),
+        weights_input(),
     ]
+
+
+def pin_input() -> io.Input:
+    """Which clips always are neighbours; what a click on a clip writes."""
+    return io.String.Input(
+        "pin",
+        default="",
+        optional=True,
+        placeholder="clip ids or file names",
+        tooltip="Clips always to use, before all others: their ids or file names, separated by commas.",
+    )
+
+
+def weights_input() -> io.Input:
+    """How much clips count; what a click on a clip writes."""
+    return io.String.Input(
+        "weights",
+        multiline=True,
+        default="",
+        optional=True,
+        placeholder="#2: 1.5\n0012_skier.mp4: 0",
+        tooltip="How much single clips count, one a line. '#2: 1.5': the clip of rank 2 counts half as much "
+        "again. '0012_skier.mp4: 0': the next clip takes this one's place. Clips not named count 1.",
+    )
+
+
+def _cells(neighbours: Neighbours) -> dict[str, int]:
+    """Where on the playing sheet each clip is, for the page, which shows them one by one."""
+    from motionrag_nodes.neighbours.playing_sheet import CELL_HEIGHT, CELL_WIDTH, MARGIN, columns_of
+
+    return {"columns": columns_of(neighbours), "width": CELL_WIDTH, "height": CELL_HEIGHT, "margin": MARGIN}
 
 
 def _listed(neighbours: Neighbours) -> dict[str, object]:

@@ -2,6 +2,7 @@
 // knows of a pack's templates nothing but the names of their files, and shows those twice.
 import { api } from "../../scripts/api.js"
 import { app } from "../../scripts/app.js"
+import { said } from "./said.js"
 
 const MODULE = "motionrag"
 const CARD = "[data-testid^='template-workflow-']"
@@ -9,9 +10,7 @@ const CARD = "[data-testid^='template-workflow-']"
 let texts = {}
 
 async function read() {
-  const all = await (await api.fetchApi("/i18n")).json()
-  const locale = app.extensionManager.setting.get("Comfy.Locale")
-  texts = { ...all.en?.motionrag?.templates, ...all[locale]?.motionrag?.templates }
+  texts = (await said()).templates ?? {}
 }
 
 function write(element, words) {

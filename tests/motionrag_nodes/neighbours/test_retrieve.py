@@ -111,6 +111,20 @@ def test_a_pinned_clip_counts_for_diversity(database: MotionDatabase, encoder: P
     assert "clip_1" not in names(retrieve_neighbours(database, diversity=0.7, **query))
 
 
+def test_a_clip_of_weight_0_makes_room_for_the_next(database: MotionDatabase, encoder: ProjectionEncoder) -> None:
+    query = {"encoder": encoder, "prompt": "a dog runs away", "top_k": 3}
+    four = names(retrieve_neighbours(database, **{**query, "top_k": 4}))
+    by_name = retrieve_neighbours(database, weights={four[1]: 0.0}, **query)
+    assert names(by_name) == [four[0], *four[2:]] and by_name.weights == (1.0, 1.0, 1.0)
+    # Ranks are those of the clips as they were found, the one that goes included.
+    by_rank = retrieve_neighbours(database, weights={"#2": 0.0, "#3": 2.0}, **query)
+    assert names(by_rank) == [four[0], *four[2:]] and by_rank.weights == (1.0, 2.0, 1.0)
+    unpinned = retrieve_neighbours(database, pin=[four[3]], weights={four[3]: 0.0}, **query)
+    assert names(unpinned) == four[:3]
+    with pytest.raises(InvalidSetting, match="expected the weight of a clip, received typo"):
+        retrieve_neighbours(database, weights={"typo": 0.0}, **query)
+
+
 def test_weights_go_to_the_clips_named_or_ranked(database: MotionDatabase, encoder: ProjectionEncoder) -> None:
     query = {"encoder": encoder, "prompt": "a dog runs away", "top_k": 3}
     found = retrieve_neighbours(database, weights={"clip_3": 2.0, "#2": 0.5}, **query)
