@@ -113,10 +113,11 @@ class _Features:
 
     def __init__(self, opened: MotionDatabase, ids: Sequence[str]) -> None:
         # Captions beside each other where there are any; clips without one are compared by their pictures.
-        self.text = _centred(opened.embeddings(ids, "text"))
-        self.motion = _centred(_motions(opened, ids))
-        frame = _centred(opened.embeddings(ids, "frame"))
-        self.joint = _normalised(np.concatenate([self.text, frame, self.motion], axis=1))
+        text, motion = opened.embeddings(ids, "text"), _motions(opened, ids)
+        self.text, self.motion = _centred(text), _centred(motion)
+        # Not centred: where one motion is frequent, its clips lie at the centre, and only noise would tell them apart.
+        fields = (text, opened.embeddings(ids, "frame"), motion)
+        self.joint = _normalised(np.concatenate([_evenly_spread(field) for field in fields], axis=1))
         self.queries = np.unique(np.linspace(0, len(ids) - 1, min(QUERIES, len(ids))).astype(int))
 
     def quality(self, share: float, kept: np.ndarray) -> KeptQuality:
@@ -156,6 +157,12 @@ def _motions(opened: MotionDatabase, ids: Sequence[str]) -> np.ndarray:
 def _centred(vectors: np.ndarray) -> np.ndarray:
     """What all have in common tells none apart."""
     return _normalised(vectors - vectors.mean(axis=0))
+
+
+def _evenly_spread(vectors: np.ndarray) -> np.ndarray:
+    """Scaled so that the rows lie one apart from their mean, on average; as they are where all are the same."""
+    spread = float(np.square(vectors - vectors.mean(axis=0)).sum(axis=1).mean()) ** 0.5
+    return vectors / spread if spread > 1e-6 else vectors
 
 
 def _normalised(vectors: np.ndarray) -> np.ndarray:

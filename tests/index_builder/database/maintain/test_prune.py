@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from index_builder.database.format.tokens import StoredTokens
+from index_builder.database.maintain import coverage
 from index_builder.database.maintain.coverage import CELL_ROWS, cover
 from index_builder.database.maintain.prune import PruneReport, prune_database
 from index_builder.database.maintain.remove import restore_rows
@@ -85,3 +86,14 @@ def test_impossible_shares(database: Path, keep: float) -> None:
 def test_too_few_to_find_neighbours_among(database: Path) -> None:
     with pytest.raises(InvalidSetting, match=r"at least 9 clips, 0\.03 of 260 are 8: keep more"):
         prune_database(database, keep=0.03)
+
+
+@pytest.mark.parametrize("cell_rows", [CELL_ROWS, 64])
+def test_a_rare_kind_counts_as_much_as_a_frequent_one(cell_rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also in a set that is so large that it is parted and weighed by a sample."""
+    monkeypatch.setattr(coverage, "CELL_ROWS", cell_rows)
+    kinds, rng = np.repeat(np.arange(3), (1200, 60, 40)), np.random.default_rng(0)
+    points = np.eye(3, 16)[kinds] + 0.1 * rng.normal(size=(len(kinds), 16))
+    points = (points / np.linalg.norm(points, axis=1, keepdims=True)).astype(np.float32)
+    kept = np.bincount(kinds[cover(points, 45)], minlength=3)
+    assert kept.sum() == 45 and kept.min() >= 8, kept
