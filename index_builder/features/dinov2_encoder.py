@@ -21,7 +21,7 @@ class AppearanceEncoder:
     @torch.inference_mode()
     def encode(self, frames: np.ndarray) -> torch.Tensor:
         """uint8 RGB [B, H, W, 3] -> float32 [B, N, C]."""
-        pixels = prepare_frames(frames, self.spec.pixels).to(self.model.device)
+        pixels = prepare_frames(frames, self.spec.pixels).to(next(self.model.parameters()).device)
         return self.model(pixels).last_hidden_state.float()
 
 

@@ -27,7 +27,7 @@ class MotionEncoder:
     @torch.inference_mode()
     def encode_prepared(self, pixels: torch.Tensor) -> torch.Tensor:
         """Normalised [B, frames, C, H, W] -> float32 [B, N, C]."""
-        return self.model(pixels.to(self.model.device)).last_hidden_state.float()
+        return self.model(pixels.to(next(self.model.parameters()).device)).last_hidden_state.float()
 
 
 def load_motion_encoder(spec: EncoderSpec, *, folder: Path, device: str = "cpu") -> MotionEncoder:

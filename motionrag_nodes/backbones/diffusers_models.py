@@ -171,7 +171,7 @@ def _model_class(folder: Path, part: str) -> Any:
     from torch import nn
 
     library, name = json.loads((folder / INDEX_FILE).read_text(encoding="utf-8")).get(part) or (None, None)
-    found = getattr(importlib.import_module(library), name) if library else None
+    found = getattr(importlib.import_module(library), str(name)) if library else None
     return found if isinstance(found, type) and issubclass(found, nn.Module) else None
 
 

@@ -19,7 +19,7 @@ def make_room(model: VideoModel, settings: Settings, *, batch: int) -> Settings:
     pixels = settings.width * settings.height * settings.frames * batch
     denoisers = backbone.denoisers(pipeline)
     for denoiser in denoisers:
-        itemsize = denoiser.dtype.itemsize
+        itemsize = next(denoiser.parameters()).dtype.itemsize
         residence.expect(denoiser, int(backbone.denoising_bytes * pixels * itemsize / 2))
     fitted, needed = backbone.fit_codec(pipeline, settings, int(USABLE_SHARE * residence.free_bytes()))
     residence.expect(pipeline.vae, needed)

@@ -25,10 +25,11 @@ def pipeline_of_published_size() -> DynamiCrafterPipeline:
     with torch.device("meta"):
         unet, codec, clip = DynamiCrafterUNet(UNET), AutoencoderKL(**CODEC), open_clip.CLIP(**CLIP)
         resampler = Resampler(IMAGE_RESAMPLER)
+    length = clip.context_length
     return DynamiCrafterPipeline(
         unet=unet,
         vae=codec,
-        text_tokens=TextTokens(clip, open_clip.SimpleTokenizer(context_length=CLIP["text_cfg"]["context_length"])),
+        text_tokens=TextTokens(clip, open_clip.SimpleTokenizer(context_length=length)),
         picture_tokens=PictureTokens(clip.visual, resampler),
         scheduler=make_scheduler(),
     )
