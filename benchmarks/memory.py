@@ -48,6 +48,8 @@ class PipelineMemory:
     adapter: int
     adapter_layer: int
     denoisers: frozenset[str]
+    # What layer by layer cannot come, so that it stays.
+    staying: frozenset[str] = frozenset()
 
     def peak(self, offload: str) -> int:
         """The most bytes at any time at a level of offload."""
@@ -55,7 +57,8 @@ class PipelineMemory:
             weights = sum(memory.weights for memory in self.models.values())
             return weights + self.adapter + max(memory.most for memory in self.models.values())
         adapter = self.adapter if offload == MODEL else self.adapter_layer
-        return max(
+        staying = 0 if offload == MODEL else sum(self.models[name].weights for name in self.staying)
+        return staying + max(
             (memory.weights if offload == MODEL else memory.largest_layer)
             + memory.most
             + adapter * (name in self.denoisers)
@@ -84,7 +87,8 @@ def measure(backbone: Backbone, pipeline: Any, changed: Mapping[str, int]) -> tu
             seeds=[0],
         )
     names = frozenset(name for name, part in pipeline.components.items() if any(part is model for model in denoisers))
-    return PipelineMemory(found, bytes_of(adapter), largest_layer(adapter), names), settings
+    staying = frozenset(pipeline._exclude_from_cpu_offload)
+    return PipelineMemory(found, bytes_of(adapter), largest_layer(adapter), names, staying), settings
 
 
 def lines_of(backbone: Backbone, changed: Mapping[str, int]) -> list[dict[str, Any]]:

@@ -47,6 +47,8 @@ def test_each_level_of_offload_keeps_less() -> None:
     assert memory.peak("none") == 190 + 12 + 60
     assert memory.peak("model") == 80 + 12 + 30
     assert memory.peak("sequential") == 60 + 2
+    staying = PipelineMemory(models, adapter=12, adapter_layer=3, denoisers=frozenset(), staying=frozenset({"text"}))
+    assert (staying.peak("sequential"), staying.peak("model")) == (100 + 60 + 2, 80 + 30)
 
 
 @pytest.mark.parametrize("backbone", all_backbones(), ids=lambda backbone: backbone.name)

@@ -22,6 +22,9 @@ class DynamiCrafterPipeline(DiffusionPipeline):
     """
 
     model_cpu_offload_seq = "text_tokens->picture_tokens->unet->vae"
+    # Layer by layer they cannot come: torch's own attention, which open_clip uses, reads weights of layers that it does
+    # not call.
+    _exclude_from_cpu_offload = ("text_tokens", "picture_tokens")
 
     def __init__(
         self,

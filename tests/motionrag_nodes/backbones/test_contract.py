@@ -6,6 +6,7 @@ native, inputs, call and call_native.
 
 from __future__ import annotations
 
+import copy
 import importlib
 import importlib.util
 from dataclasses import replace
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from accelerate import cpu_offload
 
 from motionrag_nodes.adapted_tokens.adapt import AdaptedMotion
 from motionrag_nodes.attention.adapter import MotionAdapter
@@ -252,6 +254,20 @@ def test_the_codec_makes_do_with_any_memory(model, tiny, backbone) -> None:
     assert type(plenty) is type(scarce) is backbone.settings and needed >= 0 and backbone.denoising_bytes > 0
     model.residence.free_bytes = lambda: 0  # type: ignore[method-assign]
     assert run(model, tiny, None).shape == whole.shape
+
+
+def test_layers_that_come_one_by_one_compute_the_same(model, tiny, motion, folder) -> None:
+    """accelerate's hooks as diffusers sets them for an accelerator, which is the CPU here."""
+    expected = run(model, tiny, motion)
+    pipeline, device = load_video_model(folder, dtype=torch.float32).pipeline, torch.device("cpu")
+    for name, part in pipeline.components.items():
+        if isinstance(part, torch.nn.Module) and name not in pipeline._exclude_from_cpu_offload:
+            cpu_offload(part, device, offload_buffers=len(part._parameters) > 0)
+    adapter = copy.deepcopy(model.adapter)
+    cpu_offload(adapter, device)
+    assert all(parameter.is_meta for parameter in adapter.parameters())
+    offloaded = replace(model, pipeline=pipeline, adapter=adapter)
+    assert torch.equal(run(offloaded, tiny, motion), expected)
 
 
 def test_what_is_said_of_a_backbone_is_there(backbone) -> None:
