@@ -10,6 +10,7 @@ from motionrag_nodes.nodes.adapted_tokens import AdaptMotion
 from motionrag_nodes.nodes.attention import ApplyMotion
 from motionrag_nodes.nodes.checkpoints import LoadMotionPack
 from motionrag_nodes.nodes.compare import CompareMotions
+from motionrag_nodes.nodes.control_clip import MotionWithoutLooks
 from motionrag_nodes.nodes.database import LoadMotionDatabase
 from motionrag_nodes.nodes.database_info import DatabaseInfo
 from motionrag_nodes.nodes.doctor import Doctor
@@ -42,6 +43,7 @@ class MotionRAGExtension(ComfyExtension):
             DatabaseInfo,
             RetrieveNeighbours,
             NeighbourClips,
+            MotionWithoutLooks,
             EncodeReferenceVideos,
             AdaptMotion,
             LoadNativeVideoModel,
