@@ -46,6 +46,10 @@ def search(
     top_k: Annotated[int, typer.Option("--top-k", "-k", help="How many clips.")] = 9,
     min_score: Annotated[float, typer.Option("--min-score", help="Least similarity, -1 to 1.")] = -1.0,
     diversity: Annotated[float, typer.Option("--diversity", help="0 most similar, towards 1 more varied.")] = 0.0,
+    ignore_looks: Annotated[
+        float,
+        typer.Option("--ignore-looks", help="How much of what captions say of looks is left out, 0 to 1."),
+    ] = 0.0,
     exclude: Annotated[
         list[str] | None,
         typer.Option("--exclude", help="Row id, path, name or copy of a video to leave out. Repeatable."),
@@ -80,8 +84,10 @@ def search(
 
     if prompt is None and image is None and like is None:
         raise InvalidSetting("expected --prompt, --image or --like, received none: say what to look for")
-    if like is not None and (mode is not None or diversity):
-        raise InvalidSetting("expected no --mode and no --diversity beside --like, which ranks by all that is given")
+    if like is not None and (mode is not None or diversity or ignore_looks):
+        raise InvalidSetting(
+            "expected no --mode, --diversity or --ignore-looks beside --like, which ranks by all that is given"
+        )
     check_picture_file(sheet, "--sheet")
     where = row_filter(sources, None, caption_words, min_seconds, max_seconds)
     opened = MotionDatabase.open(database).narrowed(where)
@@ -104,6 +110,7 @@ def search(
             opened,
             mode=(mode or given).value,
             diversity=diversity,
+            ignore_looks=ignore_looks,
             exclude=exclude or (),
             **asked,
         )

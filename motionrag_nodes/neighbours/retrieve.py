@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
 from index_builder.content_hash import sha256_of
+from index_builder.database.search.appearance import AppearancePart, appearance_of
 from index_builder.errors import DatabaseMismatch, InvalidSetting
 from index_builder.plain_text import plain_logger
 from motionrag_nodes.errors import NeighboursNotFound
@@ -41,6 +42,8 @@ _FIELDS: dict[str, tuple[str, ...]] = {"text": ("text",), "image": ("frame",), "
 TEXT_CANDIDATES = 20
 # MMR chooses among this many times top_k.
 DIVERSITY_POOL = 4
+# Without looks captions are ranked again, among this many times top_k and at least so many.
+LOOKS_POOL, LEAST_LOOKS_POOL = 20, 1000
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ def retrieve_neighbours(
     exclude: Sequence[str] = (),
     pin: Sequence[str] = (),
     weights: Mapping[str, float] | None = None,
+    ignore_looks: float = 0.0,
     sources: AllowedFolders | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Neighbours:
@@ -78,14 +82,17 @@ def retrieve_neighbours(
     file names or stems, e.g. of the target itself, which must never be its own reference; a file by another name than
     the one that was indexed is known by its content. pin: such names of clips that come first, whatever they score.
     weights: by name or "#rank", how much a neighbour counts beside the others; one of 0 makes room for the next clip.
+    ignore_looks in [0, 1]: how much of what captions say of looks is left out where texts are compared (see
+    `index_builder.database.search.appearance`), so that the nearest caption is of the same motion, not the same object.
     sources and progress: where the database does not store this encoder's tokens, clips are read from their videos (see
     `tokens_of_rows`); those that cannot be are left out, and `left_out` of the result says why.
     Raises InvalidSetting, DatabaseMismatch when the encoder's space is not the database's, NeighboursNotFound.
     """
-    _check(prompt, image, mode, top_k, min_score, diversity)
+    _check(prompt, image, mode, top_k, min_score, diversity, ignore_looks)
     check_encoder(database, encoder, mode=mode)
     steering = without_named_zeros(Steering(left_out_by(database, exclude), tuple(pin), dict(weights or {})), database)
-    query = _Query.of(encoder, mode, prompt, image)
+    looks = Looks(appearance_of(database), ignore_looks) if ignore_looks and mode != "image" else None
+    query = _Query.of(encoder, mode, prompt, image, looks)
 
     def found_by(steering: Steering) -> tuple[list[_Candidate], list[_Candidate]]:
         pinned = query.scored(database, pinned_ids(database, steering, top_k=top_k), pinned=True)
@@ -141,7 +148,13 @@ def check_encoder(database: MotionDatabase, encoder: ClipEncoder, *, mode: Mode)
 
 
 def _check(
-    prompt: str | None, image: np.ndarray | None, mode: str, top_k: int, min_score: float, diversity: float
+    prompt: str | None,
+    image: np.ndarray | None,
+    mode: str,
+    top_k: int,
+    min_score: float,
+    diversity: float,
+    ignore_looks: float,
 ) -> None:
     if mode not in MODES:
         raise InvalidSetting(f"expected a mode of {', '.join(MODES)}, received {mode!r}: choose one of them")
@@ -157,33 +170,59 @@ def _check(
         raise InvalidSetting(f"expected top_k of at least 1, received {top_k}: raise it")
     if not -1 <= min_score <= 1:
         raise InvalidSetting(f"expected min_score in [-1, 1], received {min_score}: it is a cosine similarity")
+    if not 0 <= ignore_looks <= 1:
+        raise InvalidSetting(f"expected ignore_looks in [0, 1], received {ignore_looks}: 0 compares whole captions")
     if not 0 <= diversity <= 1:
         raise InvalidSetting(f"expected diversity in [0, 1], received {diversity}: 0 takes the most similar clips")
 
 
 @dataclass(frozen=True)
+class Looks:
+    """How captions are compared without what first frames foretell of them."""
+
+    part: AppearancePart
+    strength: float
+
+    def removed(self, text: np.ndarray) -> np.ndarray:
+        """float32 [k, E], normalised."""
+        return self.part.removed(text, self.strength)
+
+
+@dataclass(frozen=True)
 class _Query:
-    """What is asked, encoded: `text` and `frame` are float32 [E], those that the mode compares."""
+    """What is asked, encoded: `text` and `frame` are float32 [E], those that the mode compares; `looks` are left out of
+    texts."""
 
     mode: Mode
     text: np.ndarray | None
     frame: np.ndarray | None
+    looks: Looks | None = None
 
     @classmethod
-    def of(cls, encoder: ClipEncoder, mode: Mode, prompt: str | None, image: np.ndarray | None) -> _Query:
+    def of(
+        cls, encoder: ClipEncoder, mode: Mode, prompt: str | None, image: np.ndarray | None, looks: Looks | None
+    ) -> _Query:
         text = None if mode == "image" or prompt is None else encoder.encode_text([prompt])[0]
-        return cls(mode, text, None if mode == "text" or image is None else encoder.encode_frames(image[None])[0])
+        if text is not None and looks is not None:
+            text = looks.removed(text[None])[0]
+        frame = None if mode == "text" or image is None else encoder.encode_frames(image[None])[0]
+        return cls(mode, text, frame, looks)
 
     @property
     def ranks_by(self) -> Field:
         """What the ranking score compares."""
         return "text" if self.frame is None else "frame"
 
+    def embeddings(self, database: MotionDatabase, ids: Sequence[str], field: Field) -> np.ndarray:
+        """float32 [k, E] of rows, as they are compared."""
+        found = database.embeddings(ids, field)
+        return self.looks.removed(found) if field == "text" and self.looks is not None and len(found) else found
+
     def scored(self, database: MotionDatabase, ids: Sequence[str], *, pinned: bool = False) -> list[_Candidate]:
         """These rows with their similarities, best first."""
         asked: dict[Field, np.ndarray | None] = {"text": self.text, "frame": self.frame}
         parts = {
-            field: [None] * len(ids) if query is None else (database.embeddings(ids, field) @ query).tolist()
+            field: [None] * len(ids) if query is None else (self.embeddings(database, ids, field) @ query).tolist()
             for field, query in asked.items()
         }
         ranked_by = parts[self.ranks_by]
@@ -196,8 +235,20 @@ class _Query:
         query = self.frame if self.text is None else self.text
         assert query is not None  # as `_check` made sure
         k = max(count, TEXT_CANDIDATES) if self.text is not None and self.frame is not None else count
+        if self.looks is not None:
+            return self._without_looks(database, self.looks, query, k, exclude)
         hits = database.search(query, field=field, k=k, exclude_ids=exclude, exclude_sources=exclude)
         return self.scored(database, [hit.row_id for hit in hits])
+
+    def _without_looks(
+        self, database: MotionDatabase, looks: Looks, text: np.ndarray, count: int, exclude: Sequence[str]
+    ) -> list[_Candidate]:
+        """The index holds whole captions: more of them are looked up than wanted, and these ranked without looks."""
+        asked = looks.part.asked_for(text[None], looks.strength)[0]
+        pool = max(LOOKS_POOL * count, LEAST_LOOKS_POOL)
+        hits = database.search(asked, field="text", k=pool, exclude_ids=exclude, exclude_sources=exclude)
+        by_text = replace(self, frame=None).scored(database, [hit.row_id for hit in hits])[:count]
+        return self.scored(database, [candidate.row_id for candidate in by_text])
 
 
 def _found(
@@ -226,9 +277,9 @@ def _found(
             "min_score, exclude less, or index more videos"
         )
     if diversity > 0 and candidates:
-        vectors = database.embeddings([candidate.row_id for candidate in candidates], query.ranks_by)
+        vectors = query.embeddings(database, [candidate.row_id for candidate in candidates], query.ranks_by)
         scores = np.array([candidate.score for candidate in candidates], dtype=np.float32)
-        near = database.embeddings(pinned_rows, query.ranks_by)
+        near = query.embeddings(database, pinned_rows, query.ranks_by)
         picked = sorted(most_diverse(scores, vectors, count=wanted, diversity=diversity, taken=near))
         candidates = [candidates[place] for place in picked]
     return candidates[:wanted]

@@ -75,6 +75,7 @@ class RetrieveNeighbours(io.ComfyNode):
         exclude: str,
         pin: str = "",
         weights: str = "",
+        ignore_looks: float = 0.0,
         image: torch.Tensor | None = None,
     ) -> io.NodeOutput:
         from index_builder.clips.allowed_folders import AllowedFolders
@@ -101,6 +102,7 @@ class RetrieveNeighbours(io.ComfyNode):
             exclude=parse_names(exclude),
             pin=parse_names(pin),
             weights=parse_weights(weights),
+            ignore_looks=ignore_looks,
             sources=AllowedFolders.of_user(video_folders.roots()),
             progress=shown_progress(),
         )
@@ -171,6 +173,16 @@ def _choice_inputs() -> list[io.Input]:
         ),
         pin_input(),
         weights_input(),
+        io.Float.Input(
+            "ignore_looks",
+            default=0.0,
+            min=0.0,
+            max=1.0,
+            step=0.05,
+            optional=True,
+            tooltip="Compare what captions say of the movement, not of the things that move: 1 leaves out all that "
+            "the clips' first frames foretell. Needs 64 captions.",
+        ),
     ]
 
 

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 import av
+import numpy as np
 import pytest
 
 from motionrag_nodes.neighbours.clip_format import PRESETS
 from tests.comfyui.conftest import FPS, FRAMES, SIZE, RunningComfyUI
-from tests.comfyui.runs import Graph, Reported, queue
+from tests.comfyui.runs import Graph, Reported, frames_before_encoding, queue
 
 pytestmark = pytest.mark.comfyui
 
@@ -83,3 +84,20 @@ def test_a_rank_behind_the_last_says_so(comfyui: RunningComfyUI, graph: Callable
 def test_an_unknown_preset_is_refused(comfyui: RunningComfyUI, graph: Callable[..., Graph]) -> None:
     status, answer = comfyui.post("/prompt", {"prompt": graph(preset="Sora")})
     assert status == 400 and "preset is 'Sora'; choose one of: any model" in json.dumps(answer)
+
+
+def test_the_motion_of_a_clip_without_its_looks(comfyui: RunningComfyUI, graph: Callable[..., Graph]) -> None:
+    plain = graph()
+    plain["alone"] = {
+        "class_type": "MotionRAGMotionWithoutLooks",
+        "inputs": {"clip": ["clips", 0], "kind": "silhouette", "whose": "all motion", "strength": 1.0, "seed": 0},
+    }
+    frames = frames_before_encoding(comfyui, plain, ["alone", 0])
+    assert frames.shape == (FRAMES, SIZE, SIZE, 3)
+    # A red square that goes down: grey, in one place of every frame.
+    assert np.ptp(frames, axis=-1).max() == 0 and 0.01 < (frames[8] > 100).mean() < 0.4
+    plain["alone"]["inputs"]["kind"] = "depth"
+    plain["kept"] = {"class_type": "PreviewImage", "inputs": {"images": ["alone", 0]}}
+    # The graph's other outputs can run, so that ComfyUI takes it and names this one's fault.
+    _, answer = comfyui.post("/prompt", {"prompt": plain})
+    assert "kind is 'depth'; choose one of: silhouette" in json.dumps(answer)

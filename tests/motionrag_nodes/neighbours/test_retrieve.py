@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from index_builder.database.search.appearance import appearance_of
 from index_builder.database.search.reader import MotionDatabase
 from index_builder.errors import DatabaseMismatch, InvalidSetting
 from motionrag_nodes.errors import NeighboursNotFound
@@ -170,3 +171,31 @@ def test_a_foreign_encoder_is_refused_with_the_remedy(database: MotionDatabase) 
 def test_bad_questions_say_what_is_wrong(database, encoder, arguments: dict, message: str) -> None:
     with pytest.raises(InvalidSetting, match=message):
         retrieve_neighbours(database, encoder=encoder, **arguments)
+
+
+def test_without_looks_captions_are_ranked_by_what_is_left(
+    database: MotionDatabase, encoder: ProjectionEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Against the plain computation over all rows."""
+    monkeypatch.setattr("index_builder.database.search.appearance.FEWEST_CAPTIONS", 3)
+    asked = {"encoder": encoder, "prompt": "a red ball jumps", "top_k": 6}
+    found = retrieve_neighbours(database, ignore_looks=0.7, **asked)
+    part = appearance_of(database)
+    ids = [item.row_id for item in found.items]
+    query = part.removed(encoder.encode_text(["a red ball jumps"]), 0.7)[0]
+    expected = part.removed(database.embeddings(ids, "text"), 0.7) @ query
+    np.testing.assert_allclose([item.score for item in found.items], expected, atol=1e-5)
+    assert (np.diff(expected) < 1e-5).all() and len(found) == 6
+    whole = retrieve_neighbours(database, **asked)
+    assert [item.score for item in whole.items] != [item.score for item in found.items]
+    image = picture(0, size=(64, 48), seed=1)
+    both = retrieve_neighbours(database, ignore_looks=1.0, image=image, mode="text_then_image", **asked)
+    assert both.items[0].score == both.items[0].frame_score
+
+
+def test_too_few_captions_cannot_tell_looks_from_motion(database: MotionDatabase, encoder: ProjectionEncoder) -> None:
+    fresh = MotionDatabase.open(database.path)
+    with pytest.raises(InvalidSetting, match="expected at least 64 clips with captions to tell looks from motion"):
+        retrieve_neighbours(fresh, encoder=encoder, prompt="a ball", ignore_looks=1.0)
+    with pytest.raises(InvalidSetting, match=r"expected ignore_looks in \[0, 1\], received 2"):
+        retrieve_neighbours(fresh, encoder=encoder, prompt="a ball", ignore_looks=2)
