@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,7 +41,8 @@ def played_backwards(
         for item in neighbours.items:
             tell()
             try:
-                clips.append(_backwards(reader, item, encoder, sources))
+                path = sources.checked(item.source, roots=neighbours.roots)
+                clips.append(_backwards(reader, item, path, encoder))
             except ClipUnreadable as error:
                 raise NeighbourClipMissing(
                     f"expected the video of neighbour #{item.rank} at {item.source} to play it backwards, but {error}: "
@@ -54,10 +56,7 @@ def played_backwards(
     )
 
 
-def _backwards(
-    reader: ClipReader, item: Neighbour, encoder: PackClipEncoder, sources: AllowedFolders
-) -> np.ndarray | ClipPixels:
-    path = sources.checked(item.source)
+def _backwards(reader: ClipReader, item: Neighbour, path: Path, encoder: PackClipEncoder) -> np.ndarray | ClipPixels:
     # A clip of the user's own has its path for an id, and no content that it must have.
     own = item.row_id == item.source
     inspected = reader.inspect(path) if own else inspect_indexed(reader, path, item.row_id)

@@ -79,7 +79,7 @@ def neighbour_clips(
         for item in items:
             tell()
             try:
-                found.append(_clip(reader, item, sources, wanted))
+                found.append(_clip(reader, item, _path(item, neighbours, sources), wanted))
             except ClipUnreadable as error:
                 raise _missing(item, error) from error
         tell()
@@ -94,12 +94,15 @@ def _missing(item: Neighbour, why: ClipUnreadable) -> NeighbourClipMissing:
     )
 
 
-def _clip(reader: ClipReader, item: Neighbour, sources: AllowedFolders, wanted: ClipFormat) -> NeighbourClip:
+def _path(item: Neighbour, neighbours: Neighbours, sources: AllowedFolders) -> Path:
     if not Path(item.source).is_absolute() and item.source == item.row_id:
         raise ClipUnreadable("it was given as frames, which are in no file: connect those frames instead")
-    path = sources.checked(item.source)
+    return sources.checked(item.source, roots=neighbours.roots)
+
+
+def _clip(reader: ClipReader, item: Neighbour, path: Path, wanted: ClipFormat) -> NeighbourClip:
     size_bytes, mtime_ns = stamp(path.stat())
-    key = (item.source, item.row_id, size_bytes, mtime_ns, item.start_sec, item.end_sec, wanted)
+    key = (str(path), item.row_id, size_bytes, mtime_ns, item.start_sec, item.end_sec, wanted)
     if key not in _read:
         # A clip of the user's own has its path for an id, and no content that it must have.
         own = item.row_id == item.source

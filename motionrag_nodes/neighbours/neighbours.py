@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from index_builder.errors import InvalidSetting
@@ -39,7 +40,7 @@ class Neighbours:
     """K neighbours: the pinned ones, then the most similar first. motion_tokens and appearance_tokens: float32
     [K, L, D]; `tokens_fingerprint` names the encoders and resamplers that made them; `weights` say how much each counts
     beside the others, 0 not at all: only their ratios matter, and left out they are all 1. `left_out` says which clips
-    were found but could not be read, and why.
+    were found but could not be read, and why. Relative sources begin at one of `roots`.
 
     Raises ShapeMismatch when made of parts that do not fit, InvalidSetting for weights that leave nothing."""
 
@@ -49,6 +50,7 @@ class Neighbours:
     tokens_fingerprint: str
     weights: tuple[float, ...] = ()
     left_out: tuple[str, ...] = ()
+    roots: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         import torch

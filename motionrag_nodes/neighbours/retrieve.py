@@ -114,6 +114,7 @@ def retrieve_neighbours(
         encoder.tokens_fingerprint,
         weights_of(items, steering, database),
         tokens.left_out,
+        tuple(database.roots),
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.comfyui.conftest import RunningComfyUI
+from tests.comfyui.conftest import DATABASE_NAME, RunningComfyUI
 from tests.comfyui.runs import Graph, queue
 
 pytestmark = pytest.mark.comfyui
@@ -18,6 +18,7 @@ def graph(comfyui: RunningComfyUI, api_graph: Callable[[str], Graph], picture) -
     (comfyui.server.base / "input" / picture.name).write_bytes(picture.read_bytes())
     graph = api_graph("compare_motions")
     graph["1"]["inputs"]["image"] = picture.name
+    graph["3"]["inputs"]["database"] = DATABASE_NAME
     graph["6"]["inputs"] |= {"steps": 1, "strengths": "0, 1"}
     return graph
 

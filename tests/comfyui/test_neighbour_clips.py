@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from motionrag_nodes.neighbours.clip_format import PRESETS
-from tests.comfyui.conftest import FPS, FRAMES, SIZE, RunningComfyUI
+from tests.comfyui.conftest import DATABASE_NAME, FPS, FRAMES, SIZE, RunningComfyUI
 from tests.comfyui.runs import Graph, Reported, frames_before_encoding, queue
 
 pytestmark = pytest.mark.comfyui
@@ -30,6 +30,7 @@ def graph(api_graph: Callable[[str], Graph]) -> Callable[..., Graph]:
     saved = api_graph("image_to_video_with_motion")
     kept = {number: node for number, node in saved.items() if number in "234"}
     kept["4"]["inputs"] = {k: v for k, v in kept["4"]["inputs"].items() if k != "image"} | {"mode": "prompt"}
+    kept["3"]["inputs"]["database"] = DATABASE_NAME
     kept["4"]["inputs"]["prompt"] = "a red square moves down"
 
     def build(**chosen: Any) -> Graph:

@@ -125,3 +125,12 @@ def test_own_clips_have_no_content_that_they_must_have(clips: Path, sources: All
 def test_a_rank_that_there_is_none_of(found: Neighbours, sources: AllowedFolders) -> None:
     with pytest.raises(InvalidSetting, match=r"expected a rank from 1 to 2 .* received rank 3"):
         neighbour_clips(found, wanted=ClipFormat(), rank=3, sources=sources)
+
+
+def test_a_relative_source_begins_at_a_root_of_its_database(found: Neighbours, sources: AllowedFolders) -> None:
+    folder = sources.folders[0]
+    named = replace(found.items[0], source="loud.mp4")
+    moved = replace(found, items=(named, found.items[1]), roots=(folder,))
+    assert len(neighbour_clips(moved, wanted=ClipFormat(), sources=sources)[0].frames) == 30
+    with pytest.raises(NeighbourClipMissing, match="no plain one below a declared root"):
+        neighbour_clips(replace(moved, roots=()), wanted=ClipFormat(), sources=sources)
