@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import os
+import re
+import shutil
 import time
 import urllib.error
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from index_builder.content_hash import BLOCK_BYTES, add_content
-from motionrag_nodes.errors import DownloadDamaged, HubUnreachable
+from motionrag_nodes.errors import DownloadDamaged, HubRefused, HubUnreachable
+from motionrag_nodes.fetch.addresses import open_address
 from motionrag_nodes.fetch.hub import Hub, asking
 from motionrag_nodes.fetch.plan import FetchPlan, PlannedRepository
 
 PARTIAL = ".motionrag-part"
 # Pauses between attempts that bring nothing; one that brings bytes starts the row again.
 PAUSES_SEC = (1.0, 3.0, 10.0, 30.0)
-TIMEOUT_SEC = 60.0
+# Names of files are made of it, so it holds nothing else: a sha256 of large files, git's sha1 of small ones.
+_DIGEST = re.compile(r"[0-9a-f]{64}|[0-9a-f]{40}")
 
 Progress = Callable[[str, int], None]
 
@@ -33,7 +37,7 @@ def download(plan: FetchPlan, hub: Hub, *, progress: Progress | None = None) -> 
 
     Raises:
         HubUnreachable: the connection failed for good. What came stays; the next call goes on with it.
-        HubRefused: a file may not be read.
+        HubRefused: a file may not be read, or the hub names it or its address as no hub does.
         DownloadDamaged: a file is not of the hash that the hub states.
     """
     for repository in plan.repositories:
@@ -43,16 +47,16 @@ def download(plan: FetchPlan, hub: Hub, *, progress: Progress | None = None) -> 
 
 
 def _download(repository: PlannedRepository, name: str, hub: Hub, progress: Progress) -> None:
-    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
     from huggingface_hub.utils import WeakFileLock
 
     repo, commit = repository.source.repo, repository.commit
     url = hf_hub_url(repo, name, revision=commit, endpoint=hub.endpoint)
     with asking(repo):
         facts = get_hf_file_metadata(url)
-        blobs = hub.cache_folder / f"models--{repo.replace('/', '--')}" / "blobs"
+        etag = _digest(facts.etag, f"{name} of {repo}")
+        blobs = hub.snapshot(repo, commit).parents[1] / "blobs"
         blobs.mkdir(parents=True, exist_ok=True)
-        etag = str(facts.etag)  # of a file at a commit there always is one
         blob, partial = blobs / etag, blobs / f"{etag}{PARTIAL}"
         with WeakFileLock(f"{partial}.lock"):
             if not blob.exists():
@@ -60,8 +64,30 @@ def _download(repository: PlannedRepository, name: str, hub: Hub, progress: Prog
                 _require_hash(partial, etag, f"{name} of {repo}")
                 partial.replace(blob)
         Path(f"{partial}.lock").unlink(missing_ok=True)
-        # The bytes are there: this only gives them their name at this commit.
-        hf_hub_download(repo, name, revision=commit, cache_dir=hub.cache_folder, endpoint=hub.endpoint)
+        _name_at_commit(blob, hub.snapshot(repo, commit) / name)
+
+
+def _digest(etag: Any, what: str) -> str:
+    """An etag that is a hash and nothing else. Raises HubRefused."""
+    if not isinstance(etag, str) or not _DIGEST.fullmatch(etag):
+        raise HubRefused(
+            f"Expected the hub to state a hash of {what}, received {str(etag)[:100]!r}: check HF_ENDPOINT and the "
+            "network's proxies, and run this again."
+        )
+    return etag
+
+
+def _name_at_commit(blob: Path, named: Path) -> None:
+    """The name by which a file of a commit is found in the hub's cache: a link, or a copy where there are no links.
+
+    huggingface_hub would ask the server again, and take names of files from that answer.
+    """
+    named.parent.mkdir(parents=True, exist_ok=True)
+    named.unlink(missing_ok=True)
+    try:
+        named.symlink_to(os.path.relpath(blob, named.parent))
+    except OSError:
+        shutil.copyfile(blob, named)
 
 
 def _bring(url: str, facts: Any, partial: Path, progress: Callable[[int], None]) -> None:
@@ -97,13 +123,11 @@ def _append(url: str, location: str, partial: Path, progress: Callable[[int], No
     from huggingface_hub.utils import build_hf_headers
 
     headers = build_hf_headers()
-    if urlsplit(location).netloc != urlsplit(url).netloc:
-        headers.pop("authorization", None)  # a token is the hub's business, not that of the store behind it
     start = partial.stat().st_size if partial.exists() else 0
     if start:
         headers["Range"] = f"bytes={start}-"
-    request = urllib.request.Request(location, headers=headers)
-    with urllib.request.urlopen(request, timeout=TIMEOUT_SEC) as answer:
+    # A token is the hub's business, not that of the store behind it.
+    with open_address(location, headers, asked=url) as answer:
         resumed = answer.status == 206
         if start and not resumed:
             progress(-start)

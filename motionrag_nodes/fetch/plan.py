@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from motionrag_nodes.fetch.hub import Hub
 
 # What converting writes, and what a file system needs to stay usable.
 SPARE_BYTES = 2 << 30
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,11 @@ def _planned(source: HubSource, hub: Hub, latest: bool) -> PlannedRepository:
             files = tuple(PlannedFile(name, size, True) for name, size in zip(source.files, sizes, strict=True))
             return PlannedRepository(source, source.revision, source.licence, False, files)
     info = hub.repository(source.repo, None if latest else source.revision)
+    if not _COMMIT.fullmatch(str(info.sha)):  # it becomes the name of a folder
+        raise HubRefused(
+            f"Expected a commit of {source.repo} from the hub, received {str(info.sha)[:100]!r}: check "
+            "HF_ENDPOINT, and run this again."
+        )
     known = {entry.rfilename: entry.size for entry in info.siblings}
     absent = [name for name in source.files if name not in known]
     if absent:

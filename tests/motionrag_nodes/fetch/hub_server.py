@@ -35,10 +35,17 @@ class HubServer:
     # name of a file -> how many bytes of each answer are sent before the connection is cut
     cut_after: dict[str, int] = field(default_factory=dict)
     corrupt: set[str] = field(default_factory=set)
+    # name of a file -> what the hub states in place of its hash, or names as the address of its bytes
+    etags: dict[str, str] = field(default_factory=dict)
+    locations: dict[str, str] = field(default_factory=dict)
+    # name of a file -> where the store behind the hub leads on to
+    led_on: dict[str, str] = field(default_factory=dict)
     asked: Counter[str] = field(default_factory=Counter)
     ranges: list[str] = field(default_factory=list)
     sent_bytes: Counter[str] = field(default_factory=Counter)
     tokens: set[str] = field(default_factory=set)
+    # (host that the store was asked as, whether a token came)
+    told: list[tuple[str, bool]] = field(default_factory=list)
 
 
 def etag(content: bytes) -> str:
@@ -88,6 +95,8 @@ class _Handler(BaseHTTPRequestHandler):
         if parts[:2] == ["api", "models"]:
             self._facts(parts[2:])
         elif parts[0] == "store":
+            host = self.headers.get("host", "").partition(":")[0]
+            self.hub.told.append((host, bool(self.headers.get("authorization"))))
             self._content("/".join(parts[1:3]), "/".join(parts[3:]), body)
         elif len(parts) > 4 and parts[2] == "resolve":
             self._resolve("/".join(parts[:2]), parts[3], "/".join(parts[4:]), body)
@@ -117,15 +126,18 @@ class _Handler(BaseHTTPRequestHandler):
         if found.gated:
             return self._refuse(403, "GatedRepo")
         content = found.files[name]
-        headers = {"X-Repo-Commit": commit, "ETag": f'"{etag(content)}"'}
+        stated = self.hub.etags.get(name, etag(content))
+        headers = {"X-Repo-Commit": commit, "ETag": f'"{stated}"'}
         if len(content) > LARGE_BYTES:
-            headers |= {"X-Linked-Etag": f'"{etag(content)}"', "X-Linked-Size": str(len(content))}
+            headers |= {"X-Linked-Etag": f'"{stated}"', "X-Linked-Size": str(len(content))}
             # Another host name, as the hub's store has.
             location = self.hub.url.replace("127.0.0.1", "localhost") + f"/store/{repo}/{name}"
-            return self._send(302, b"", headers | {"Location": location})
+            return self._send(302, b"", headers | {"Location": self.hub.locations.get(name, location)})
         return self._send(200, content if body else b"", headers | {"Content-Length": str(len(content))})
 
     def _content(self, repo: str, name: str, body: bool) -> None:
+        if name in self.hub.led_on:
+            return self._send(302, b"", {"Location": self.hub.led_on[name]})
         content = self.hub.repositories[repo].files[name]
         if name in self.hub.corrupt:
             content = content[:-1] + bytes([content[-1] ^ 1])

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from motionrag_nodes.errors import DownloadDamaged, HubRefused, HubUnreachable
+from motionrag_nodes.fetch.addresses import open_address, require_address
 from motionrag_nodes.fetch.download import PARTIAL, download
 from motionrag_nodes.fetch.plan import plan_fetch
 from tests.motionrag_nodes.fetch.conftest import COMMIT, LARGE
@@ -90,6 +91,57 @@ def test_the_token_is_not_given_to_the_store(server, hub, source, monkeypatch) -
     monkeypatch.setenv("HF_TOKEN", "hf_test")
     download(plan_fetch([source], hub), hub)
     assert "store" not in server.tokens and "someone" in server.tokens
+
+
+@pytest.mark.parametrize("stated", ["../../../../evil", "/etc/evil", "a" * 40 + "/x", "A" * 64, "a" * 39, "x\\y", ".."])
+def test_a_hash_that_is_none_names_no_file(server, hub, source, stated: str) -> None:
+    for name in source.files:
+        server.etags = {name: stated}
+        with pytest.raises(HubRefused, match=r"Expected the hub to state a hash of .* of someone/model, received"):
+            download(plan_fetch([source], hub), hub)
+    assert not [path for path in hub.cache_folder.parent.rglob("*evil*")] and not partials(hub)
+
+
+ADDRESSES = ["file:///etc/passwd", "ftp://127.0.0.1/x", "data:,x", "http://192.0.2.1/x", "http:///x", "http://[x/", "x"]
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_no_answer_leads_to_any_other_address(server, hub, source, address: str) -> None:
+    plan = plan_fetch([source], hub)
+    server.locations[WEIGHTS] = address
+    if "://" in address[5:] or address.startswith(("file", "data")):
+        with pytest.raises(HubRefused, match="lead on to an https address"):
+            download(plan, hub)
+    with pytest.raises(HubRefused, match="lead on to an https address"):
+        require_address(address, "https://huggingface.co/a/b")
+    assert not server.sent_bytes
+
+
+def test_the_store_leads_on_as_the_hub_does(server, hub, source) -> None:
+    plan = plan_fetch([source], hub)
+    server.led_on[WEIGHTS] = "http://192.0.2.1/x"
+    with pytest.raises(HubRefused, match="lead on to an https address"):
+        download(plan, hub)
+    # Where the hub sends its bytes itself and leads on from there, the token stays.
+    server.led_on[WEIGHTS] = f"{server.url.replace('127.0.0.1', 'localhost')}/store/someone/model/weights/again.bin"
+    own = f"{server.url}/store/someone/model/{WEIGHTS}"
+    server.told.clear()
+    with open_address(own, {"authorization": "x"}, asked=server.url) as answer:
+        assert answer.read() == LARGE[::-1]
+    assert server.told == [("127.0.0.1", True), ("localhost", False)]
+
+
+def test_an_unencrypted_hub_that_was_asked_for_is_used() -> None:
+    require_address("http://mirror.example/x", "http://mirror.example:8000/a/b")
+    require_address("https://store.example/x", "http://mirror.example/a/b")
+    with pytest.raises(HubRefused, match="lead on to an https address"):
+        require_address("http://store.example/x", "http://mirror.example/a/b")
+
+
+def test_a_commit_that_is_none_names_no_folder(server, hub, source) -> None:
+    server.repositories["someone/model"].commit = "../../x"
+    with pytest.raises(HubRefused, match="Expected a commit of someone/model"):
+        plan_fetch([source], hub, latest=True)
 
 
 def test_a_killed_download_goes_on_where_it_was(server, hub, source, tmp_path: Path) -> None:
