@@ -12,6 +12,7 @@ from typing import Any
 
 from index_builder.errors import ModelFilesRefused
 from index_builder.model_files.settings_file import read_settings, require_keys, require_layers
+from index_builder.model_files.tokenizer_patterns import require_known_patterns
 
 SETTINGS_FILE = "config.json"
 
@@ -79,13 +80,15 @@ def require_tokenizer_settings(folder: Path) -> None:
     """Check a tokenizer's tokenizer_config.json, special_tokens_map.json and tokenizer.json, where they are.
 
     Raises:
-        ModelFilesRefused: a key or class outside the tables here.
+        ModelFilesRefused: a key or class outside the tables here, or a regular expression that no published one has.
     """
     for name in ("tokenizer_config.json", "special_tokens_map.json"):
         if (folder / name).exists():
             _require(folder / name, _TOKENIZER_KEYS, "tokenizer_class", _TOKENIZER_CLASSES)
     if (folder / "tokenizer.json").exists():
-        require_keys(folder / "tokenizer.json", read_settings(folder / "tokenizer.json"), _TOKENIZER_PARTS)
+        values = read_settings(folder / "tokenizer.json")
+        require_keys(folder / "tokenizer.json", values, _TOKENIZER_PARTS)
+        require_known_patterns(folder / "tokenizer.json", values)
 
 
 def require_image_processor_settings(folder: Path) -> None:
