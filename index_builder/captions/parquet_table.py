@@ -7,34 +7,36 @@ from pathlib import Path
 from typing import Any
 
 from index_builder.errors import CaptionTableInvalid
-
-BATCH_ROWS = 65_536
+from index_builder.parquet_rows import ParquetRows, ParquetTooLarge
 
 
 def read_parquet(path: Path, wanted: Sequence[str]) -> tuple[list[str], Iterator[tuple[str, Mapping[str, Any]]]]:
     """All names of columns, and the rows with their numbers. Raises CaptionTableInvalid."""
     import pyarrow
-    import pyarrow.parquet
 
     lowered = {name.strip().lower() for name in wanted}
     try:
-        file = pyarrow.parquet.ParquetFile(path)
-        names = file.schema_arrow.names
-        columns = [name for name in names if name.strip().lower() in lowered]
+        file = ParquetRows(path)
+    except ParquetTooLarge as error:
+        raise _too_large(path, error) from error
     except (pyarrow.ArrowException, OSError) as error:
         raise _unreadable(path, error) from error
 
     def rows() -> Iterator[tuple[str, Mapping[str, Any]]]:
-        number = 0
+        columns = [name for name in file.names if name.strip().lower() in lowered]
         try:
-            for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=columns):
-                for row in batch.to_pylist():
-                    number += 1
-                    yield f"row {number}", row
+            for number, row in enumerate(file.read(columns), start=1):
+                yield f"row {number}", row
+        except ParquetTooLarge as error:
+            raise _too_large(path, error) from error
         except (pyarrow.ArrowException, OSError) as error:
             raise _unreadable(path, error) from error
 
-    return names, rows()
+    return file.names, rows()
+
+
+def _too_large(path: Path, error: Exception) -> CaptionTableInvalid:
+    return CaptionTableInvalid(f"{path.name} unfolds to too much: {error}: keep only paths and captions, or split it")
 
 
 def _unreadable(path: Path, error: Exception) -> CaptionTableInvalid:

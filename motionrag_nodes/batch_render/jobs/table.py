@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from index_builder.parquet_rows import ParquetRows, ParquetTooLarge
 from motionrag_nodes.batch_render.errors import JobTableError
 from motionrag_nodes.batch_render.jobs.table_text import decoded, separator
 
@@ -107,19 +108,21 @@ def _read_json_lines(path: Path) -> list[TableRow]:
 
 def _read_parquet(path: Path) -> list[TableRow]:
     import pyarrow
-    from pyarrow import parquet
 
+    rows = []
     try:
-        table = parquet.read_table(path)
+        file = ParquetRows(path)
+        _check_columns(path, [str(name).strip() for name in file.names])
+        for number, cells in enumerate(file.read(), start=1):
+            row = _row(path, number, ((name.strip(), _as_text(value)) for name, value in cells.items()))
+            if row is not None:
+                rows.append(row)
+    except ParquetTooLarge as error:
+        raise JobTableError(
+            f"{path} unfolds to too much: {error}. Split it, or name files in place of texts."
+        ) from error
     except pyarrow.ArrowException as error:
         raise JobTableError(f"{path} is not a Parquet file ({error}). Write it again.") from error
-    columns = [str(name).strip() for name in table.column_names]
-    _check_columns(path, columns)
-    rows = []
-    for number, cells in enumerate(zip(*(column.to_pylist() for column in table.columns), strict=True), start=1):
-        row = _row(path, number, ((n, _as_text(c)) for n, c in zip(columns, cells, strict=True)))
-        if row is not None:
-            rows.append(row)
     return rows
 
 
