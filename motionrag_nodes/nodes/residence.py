@@ -47,8 +47,9 @@ class ComfyUIResidence(Residence):
         free = comfy.model_management.get_free_memory(self.device)
         if self.device.type == "cpu":  # a model that leaves stays in the same memory
             return int(free)
-        loaded = comfy.model_management.current_loaded_models
-        return int(free + sum(entry.model_loaded_memory() for entry in loaded if entry.device == self.device))
+        # A model that is gone stays listed for a while.
+        listed = [entry for entry in comfy.model_management.current_loaded_models if entry.model is not None]
+        return int(free + sum(entry.model_loaded_memory() for entry in listed if entry.device == self.device))
 
 
 class _Held(nn.Module):

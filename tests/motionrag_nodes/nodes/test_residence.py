@@ -35,7 +35,9 @@ def residence(management: Any) -> Any:
 
 
 def loaded(management: Any) -> list[nn.Module]:
-    return [patcher.model.held for patcher in management.loaded_models() if hasattr(patcher.model, "held")]
+    """Those that came this way; what other tests loaded may be listed too, even after it is gone."""
+    patchers = [patcher for patcher in management.loaded_models() if patcher is not None]
+    return [patcher.model.held for patcher in patchers if hasattr(patcher.model, "held")]
 
 
 def test_what_is_brought_is_listed_once_with_what_it_needs(management, residence, monkeypatch) -> None:
