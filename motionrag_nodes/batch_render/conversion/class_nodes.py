@@ -18,6 +18,7 @@ from motionrag_nodes.batch_render.conversion.node_definitions import (
     declarations,
 )
 from motionrag_nodes.batch_render.conversion.nodes import InputSlot, Node, OutputSlot, saved_input, saved_output
+from motionrag_nodes.batch_render.conversion.pack_fields import present_values
 from motionrag_nodes.batch_render.conversion.saved_graph import SavedNode
 from motionrag_nodes.batch_render.conversion.widgets import (
     DYNAMIC_CHOICE,
@@ -99,6 +100,7 @@ class ClassNode(Node):
 
     def _take_slots(self, saved: SavedNode) -> None:
         """Declared inputs keep their order and get their saved links by name; undeclared ones follow."""
+        self._show_widgets_of_page(saved)
         by_name = {slot["name"]: slot for slot in saved.inputs}
         declared = {slot.name for slot in self.inputs}
         for slot in self.inputs:
@@ -111,7 +113,43 @@ class ClassNode(Node):
             output.links = saved_output(item).links
         self.outputs += [saved_output(item) for item in saved.outputs[len(self.outputs) :]]
 
+    def _show_widgets_of_page(self, saved: SavedNode) -> None:
+        """Inputs of types that only a pack's own page knows are fields where that page has made them so.
+
+        The file shows it: there is no socket of that name, and there is a value more.
+        """
+        assert self.definition is not None
+        sockets = {slot["name"] for slot in saved.inputs if slot.get("widget") is None}
+        made = [
+            declared
+            for declared in self.definition.build_order
+            if declared.name not in sockets
+            and not is_widget_type(widget_type(declared))
+            and not declared.type.startswith("COMFY_")
+            and not declared.forced_to_socket
+        ]
+        if isinstance(saved.values, dict):
+            made = [declared for declared in made if declared.name in saved.values]
+        elif len(saved.values or []) - sum(widget.saved for widget in self.widgets) != len(made):
+            return
+        for declared in made if self.definition.of_pack else []:
+            value = declared.options.get("default", UNDEFINED)
+            self.widgets.insert(self._place_of(declared), Widget(declared.name, "field of a pack", value))
+            slot = self.input(declared.name)
+            if slot is not None:
+                slot.widget = declared.name
+
+    def _place_of(self, declared: InputDeclaration) -> int:
+        """Where the field of an input stands among those of the others: behind those declared before it."""
+        assert self.definition is not None
+        order = self.definition.build_order
+        before = {other.name for other in order[: order.index(declared)]}
+        after = {other.name for other in order} - before
+        own = [index for index, widget in enumerate(self.widgets) if widget.name in after]
+        return own[0] if own else len(self.widgets)
+
     def take_values(self, values: list[Any] | dict[str, Any] | None) -> None:
+        values = present_values(self.type, values)
         super().take_values(self._without_sockets(values) if isinstance(values, list) else values)
         assert self.definition is not None
         if isinstance(values, list) and self.active:

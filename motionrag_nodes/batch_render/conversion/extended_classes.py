@@ -8,6 +8,7 @@ from typing import Any
 from motionrag_nodes.batch_render.conversion.js_values import js_text, truthy
 from motionrag_nodes.batch_render.conversion.node_definitions import NodeDefinition, declaration
 from motionrag_nodes.batch_render.conversion.nodes import Node
+from motionrag_nodes.batch_render.conversion.pack_fields import ADDED, MADE_BY_PAGE, NOT_SENT
 from motionrag_nodes.batch_render.conversion.widgets import Widget, is_widget_type, make_widgets
 from motionrag_nodes.batch_render.errors import ConversionError
 
@@ -17,9 +18,23 @@ _LORA_LIST = "Power Lora Loader (rgthree)"
 
 
 def extend(node: Node, class_name: str) -> None:
-    """Adds what the editor adds when it makes a node of this class."""
+    """Adds what the editor, or its pack's page, adds when it makes a node of this class.
+
+    Raises ConversionError: what the node sends stands in no file.
+    """
     if class_name == _OWN_LIST and node.widgets:
         _add_own_list(node)
+    if class_name in MADE_BY_PAGE:
+        raise ConversionError(
+            f"it sends {MADE_BY_PAGE[class_name]}; no saved file holds that. "
+            'Use "Export (API)" in ComfyUI and render that.'
+        )
+    for name, value in ADDED.get(class_name, ()):
+        node.widgets.append(Widget(name, "field of a pack", value))
+    for name in NOT_SENT.get(class_name, ()):
+        widget = node.widget(name)
+        if widget is not None:
+            widget.sent = False
 
 
 def add_format_widgets(node: Node, values: Mapping[str, Any], formats: Mapping[str, Mapping[str, Any]]) -> None:
@@ -39,6 +54,9 @@ def add_format_widgets(node: Node, values: Mapping[str, Any], formats: Mapping[s
                 if added.name in values:
                     added.set(values[added.name])
                 node.widgets.append(added)
+                slot = node.input(declared.name)
+                if slot is not None:  # it is fed: a primitive takes its kind from what is declared here
+                    slot.declared = declared
 
 
 def take_foreign_values(node: Node, definition: NodeDefinition, values: list[Any]) -> None:

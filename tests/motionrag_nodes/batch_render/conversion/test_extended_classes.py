@@ -20,12 +20,20 @@ CLASSES = {
         declared("Combine", {"rate": ["FLOAT", {"default": 8}], "format": [list(_FORMATS), {"formats": _FORMATS}]}),
         declared(_LORAS, {}, {"model": ["MODEL"]}, gives=("MODEL",)),
         declared("Pages", {"text": ["STRING", {}]}, gives=("STRING",)),
+        declared("Styles", {"a": ["INT", {}], "styles": ["PACK_STYLES", {}], "b": ["INT", {}], "model": ["MODEL"]}),
+        declared("Times", {"start": ["FLOAT", {"widgetType": "PACKTIME"}], "rate": ["INT", {}]}),
+        declared("Power Primitive (rgthree)", {}, gives=("*",)),
+        declared("Power Prompt (rgthree)", {"prompt": ["STRING", {}], "insert_lora": choice("CHOOSE")}),
+        declared("ImageBatchMulti", {"inputcount": ["INT", {"default": 2}]}, gives=("IMAGE",)),
+        declared("VHS_LoadVideoPath", {name: ["INT", {}] for name in ("force_rate", "custom_width", "custom_height")}),
+        declared("VHS_VideoCombine", {"frame_rate": ["FLOAT", {}], "save_output": ["BOOLEAN", {"default": True}]}),
+        declared("VHS_SelectLatest", {"filename_prefix": ["STRING", {}]}),
     )
 }
 
 
 def _inputs(kind: str, values: Any, **more: Any) -> dict[str, Any]:
-    prompt = convert_workflow({"nodes": [ui_node(1, kind, widgets=values, **more)], "links": []}, CLASSES)
+    prompt = convert_workflow({"nodes": [{**ui_node(1, kind, widgets=values), **more}], "links": []}, CLASSES)
     inputs: dict[str, Any] = prompt["1"]["inputs"]
     return inputs
 
@@ -74,3 +82,42 @@ def test_what_a_page_of_a_pack_has_made_is_refused_by_name() -> None:
         _inputs("Pages", ["kept", {"page": 3}])
     with pytest.raises(ConversionError, match="lacks: Other"):
         _inputs("Other", [{"page": 3}])
+
+
+def test_inputs_that_a_packs_page_shows_as_fields_are_found_by_the_file() -> None:
+    """There is no socket of theirs, and there is a value more; else they are sockets."""
+    field = {"name": "styles", "type": "PACK_STYLES", "link": None, "widget": {"name": "styles"}}
+    sockets = [{"name": "model", "type": "MODEL", "link": None}]
+    for inputs in (sockets, [field, *sockets]):
+        assert _inputs("Styles", [1, "noir", 2], inputs=inputs) == {"a": 1, "styles": "noir", "b": 2}
+    assert _inputs("Styles", [1, 2], inputs=[{**field, "widget": None}, *sockets]) == {"a": 1, "b": 2}
+    assert _inputs("Times", {"start": 1.5, "rate": 8, "preview": {}}) == {"start": 1.5, "rate": 8}
+    assert _inputs("Times", {"rate": 8}) == {"rate": 8}
+
+
+def test_fields_and_buttons_of_packs_are_sent_as_their_pages_send_them() -> None:
+    assert _inputs("Power Primitive (rgthree)", ["INT", 7]) == {"type": "INT", "value": 7}
+    assert _inputs("Power Prompt (rgthree)", ["a boat", "CHOOSE"]) == {"prompt": "a boat"}
+    assert _inputs("ImageBatchMulti", [3, None]) == {"inputcount": 3, "Update inputs": None}
+    with pytest.raises(ConversionError, match="the newest file of the server's folder"):
+        _inputs("VHS_SelectLatest", {"filename_prefix": "x"})
+
+
+@pytest.mark.parametrize(
+    ("saved", "size"),
+    [
+        ({"force_size": "Disabled", "custom_width": 512, "custom_height": 312}, (0, 0)),
+        ({"force_size": "Custom Height", "custom_width": 512, "custom_height": 312}, (0, 312)),
+        ({"force_size": "256x?", "custom_width": 512}, (256, 0)),
+        ({"custom_width": 512, "custom_height": 312}, (512, 312)),
+        (["a.mp4", 8, "640x480", 0, 0, 1], (640, 480)),
+    ],
+)
+def test_sizes_of_older_files_are_read_as_their_pack_reads_them(saved: Any, size: tuple[int, int]) -> None:
+    inputs = _inputs("VHS_LoadVideoPath", saved)
+    assert (inputs["custom_width"], inputs["custom_height"]) == size
+
+
+def test_a_former_name_gives_its_value() -> None:
+    assert _inputs("VHS_VideoCombine", {"save_image": False})["save_output"] is False
+    assert _inputs("VHS_VideoCombine", [8, 0, "x", "image/gif", False, False])["save_output"] is False
