@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import torch
 from comfy_api.latest import InputImpl, Types, io
 
-from index_builder.errors import InvalidSetting
 from motionrag_nodes.adapted_tokens.fusions import DEFAULT_FUSION, FUSIONS
 from motionrag_nodes.frames.strengths import parse_strengths
 from motionrag_nodes.nodes import pictures, previews, video_folders
+from motionrag_nodes.nodes.checks import chosen, faults, refused
 from motionrag_nodes.nodes.progress import shown_progress
 from motionrag_nodes.nodes.setting_widgets import settings_from_widgets
 from motionrag_nodes.nodes.sockets import MotionPackSocket, NeighboursSocket, VideoModelSocket
@@ -49,13 +49,7 @@ class CompareMotions(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, fusion: str | None = None, strengths: str | None = None) -> bool | str:
-        if fusion is not None and fusion not in FUSIONS:
-            return f"fusion is {fusion!r}; choose one of: {', '.join(FUSIONS)}"
-        try:
-            parse_strengths(strengths if strengths is not None else "1")
-        except InvalidSetting as error:
-            return str(error)
-        return True
+        return faults(fusion=chosen("fusion", fusion, FUSIONS), strengths=refused(parse_strengths, strengths))
 
     @classmethod
     def execute(

@@ -12,6 +12,7 @@ from comfy_api.latest import io
 
 from motionrag_nodes.adapted_tokens.fusions import DEFAULT_FUSION
 from motionrag_nodes.nodes import model_folders
+from motionrag_nodes.nodes.checks import faults, refused
 from motionrag_nodes.nodes.neighbours import pin_input, weights_input
 from motionrag_nodes.nodes.setting_widgets import folded
 from motionrag_nodes.nodes.sockets import AdaptedMotionSocket, MotionPackSocket, NeighboursSocket
@@ -45,9 +46,16 @@ class FindMotion(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, database: str | None = None, pack: str | None = None) -> bool | str:
-        found = model_folders.problem(model_folders.database, database)
-        return found if found is not True else model_folders.problem(model_folders.pack, pack)
+    def validate_inputs(
+        cls, database: str | None = None, pack: str | None = None, weights: str | None = None
+    ) -> bool | str:
+        from motionrag_nodes.neighbours.steering import parse_weights
+
+        return faults(
+            database=model_folders.problem(model_folders.database, database),
+            pack=model_folders.problem(model_folders.pack, pack),
+            weights=refused(parse_weights, weights),
+        )
 
     @classmethod
     def fingerprint_inputs(cls, database: str, pack: str, **_: Any) -> str:

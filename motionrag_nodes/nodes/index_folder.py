@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from comfy_api.latest import io
 
 from index_builder.captions.counts import caption_lines
-from index_builder.errors import InputNotFound, MotionRAGError
+from index_builder.errors import InputNotFound
 from motionrag_nodes.nodes import model_folders, pictures, previews, video_folders
+from motionrag_nodes.nodes.checks import faults, refused
 from motionrag_nodes.nodes.sockets import MotionDatabaseSocket, MotionPackSocket
 
 if TYPE_CHECKING:
@@ -47,15 +48,11 @@ class IndexFolder(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, folder: str | None = None, captions: str | None = None, name: str | None = None) -> Any:
-        try:
-            for choose, value in ((video_folders.folder, folder), (video_folders.captions, captions)):
-                if value is not None:
-                    choose(value)
-            if name is not None:
-                model_folders.new_database(name)
-        except MotionRAGError as error:
-            return str(error)
-        return True
+        return faults(
+            folder=refused(video_folders.folder, folder),
+            captions=refused(video_folders.captions, captions),
+            name=refused(model_folders.new_database, name),
+        )
 
     @classmethod
     def fingerprint_inputs(cls, folder: str, captions: str, **_: Any) -> str:

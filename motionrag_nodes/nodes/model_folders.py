@@ -86,7 +86,8 @@ def searched() -> dict[str, list[Path]]:
 def database(name: str) -> Path:
     """The folder of a database. Raises ChoiceNotFound: what was expected and found, where, and the remedy."""
     target = _configured(DATABASES)[0] / (name if _DATABASE_NAME.fullmatch(name) else "NAME")
-    remedy = f"Build it: motionrag index build CLIPS_FOLDER --output {target}, or use the node Index Folder"
+    build = f"motionrag index build CLIPS_FOLDER --output {target}"
+    remedy = f"Build it: {build}, or use the node Index Folder; then press R in the editor"
     expected = f"{name}/{DATABASE_MARK}"
     return choose("motion database", name, databases(), searched()[DATABASES], expected=expected, remedy=remedy)
 
@@ -130,7 +131,7 @@ def base_model(name: str) -> Path | None:
 def reference_video(name: str) -> tuple[Path, ...]:
     """The files that a choice of reference videos stands for. Raises ChoiceNotFound."""
     folder = Path(folder_paths.get_input_directory())
-    remedy = "Put video files there, or use the node's upload button"
+    remedy = "Put video files there and press R in the editor, or use the node's upload button"
     return choose("reference video", name, reference_videos(), [folder], expected=name, remedy=remedy)
 
 

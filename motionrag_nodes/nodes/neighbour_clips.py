@@ -10,6 +10,7 @@ from comfy_api.latest import InputImpl, Types, io
 
 from motionrag_nodes.neighbours.clip_format import FITS, MAX_FPS, MAX_FRAMES, MAX_SIDE, PRESETS, SHORTS, clip_format
 from motionrag_nodes.nodes import pictures, previews, progress, video_folders
+from motionrag_nodes.nodes.checks import chosen, faults
 from motionrag_nodes.nodes.sockets import NeighboursSocket
 
 if TYPE_CHECKING:
@@ -40,14 +41,11 @@ class NeighbourClips(io.ComfyNode):
     def validate_inputs(
         cls, preset: str | None = None, fit: str | None = None, when_short: str | None = None
     ) -> bool | str:
-        for name, value, choices in (
-            ("preset", preset, PRESETS),
-            ("fit", fit, FITS),
-            ("when_short", when_short, SHORTS),
-        ):
-            if value is not None and value not in choices:
-                return f"{name} is {value!r}; choose one of: {', '.join(choices)}"
-        return True
+        return faults(
+            preset=chosen("preset", preset, PRESETS),
+            fit=chosen("fit", fit, FITS),
+            when_short=chosen("when_short", when_short, SHORTS),
+        )
 
     @classmethod
     def execute(

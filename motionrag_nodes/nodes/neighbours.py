@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from comfy_api.latest import io
 
-from index_builder.errors import MotionRAGError
 from motionrag_nodes.nodes import pictures, previews, video_folders
+from motionrag_nodes.nodes.checks import chosen, faults, refused
 from motionrag_nodes.nodes.errors import ChoiceNotFound
 from motionrag_nodes.nodes.progress import shown_progress
 from motionrag_nodes.nodes.sockets import MotionDatabaseSocket, MotionPackSocket, NeighboursSocket
@@ -54,13 +54,10 @@ class RetrieveNeighbours(io.ComfyNode):
     def validate_inputs(cls, mode: str | None = None, weights: str | None = None) -> bool | str:
         from motionrag_nodes.neighbours.steering import Steering, parse_weights
 
-        if mode is not None and mode not in _MODES:
-            return f"mode is {mode!r}; choose one of: {', '.join(_MODES)}"
-        try:
-            Steering(weights=parse_weights(weights or ""))
-        except MotionRAGError as error:
-            return str(error)
-        return True
+        return faults(
+            mode=chosen("mode", mode, _MODES),
+            weights=refused(lambda text: Steering(weights=parse_weights(text)), weights),
+        )
 
     @classmethod
     def execute(

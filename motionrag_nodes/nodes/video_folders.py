@@ -21,8 +21,8 @@ SIDECARS = "(text files beside the videos)"
 _TABLES = (".csv", ".tsv", ".jsonl", ".parquet")
 _MAX_DEPTH = 4
 _REMEDY = (
-    f"Put videos there, or name a folder of yours under {KIND} in extra_model_paths.yaml or in {VARIABLE}, "
-    "and restart ComfyUI"
+    f"Put videos there and press R in the editor, or name a folder of yours under {KIND} in extra_model_paths.yaml or "
+    f"in {VARIABLE}, and restart ComfyUI"
 )
 
 
@@ -54,7 +54,7 @@ def captions(name: str) -> Path | None:
     """The table of a name; None for the text files beside the videos. Raises ChoiceNotFound."""
     if name == SIDECARS:
         return None
-    remedy = "Put the table (columns path and caption) into the folder of the videos"
+    remedy = "Put the table (columns path and caption) into the folder of the videos and press R in the editor"
     return choose("caption table", name, caption_tables(), roots(), expected="the table itself", remedy=remedy)
 
 

@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary
 from comfy_api.latest import io
 
 from motionrag_nodes.nodes import model_folders
+from motionrag_nodes.nodes.checks import chosen, faults
 from motionrag_nodes.nodes.sockets import MotionPackSocket, VideoModelSocket
 
 if TYPE_CHECKING:
@@ -73,9 +74,10 @@ class LoadVideoModel(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, model: str | None = None, precision: str | None = None) -> bool | str:
-        if precision is not None and precision not in _PRECISIONS:
-            return f"precision is {precision!r}; choose one of: {', '.join(_PRECISIONS)}"
-        return model_folders.problem(model_folders.base_model, model)
+        return faults(
+            model=model_folders.problem(model_folders.base_model, model),
+            precision=chosen("precision", precision, _PRECISIONS),
+        )
 
     @classmethod
     def execute(cls, pack: MotionPack, model: str, precision: str) -> io.NodeOutput:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -12,6 +13,8 @@ from motionrag_nodes.batch_render.errors import JobFailed
 from motionrag_nodes.batch_render.workflow_file import ApiGraph
 
 _SHOWN_ERROR_LETTERS = 2000
+# The input that a line of ours is about.
+_AT_FAULT = re.compile(r"[a-z_]+: ")
 MOST_FILES = 20_000  # of one job; a film in pictures has some thousands
 
 
@@ -69,7 +72,10 @@ def _refusal(answer: Any, graph: ApiGraph) -> JobFailed:
     node_errors = answer.get("node_errors")
     for node_id, node in node_errors.items() if isinstance(node_errors, dict) else ():
         for error in node.get("errors", []) if isinstance(node, dict) else ():
-            text = ": ".join(str(part) for part in (error.get("message"), error.get("details")) if part)
+            told = _of_this_input(error)
+            if told is None:
+                continue
+            text = ": ".join(str(part) for part in (error.get("message"), told) if part)
             errors.append({"node": str(node_id), "class": str(node.get("class_type", "")), "message": text})
     if not errors:
         error = answer.get("error")
@@ -77,6 +83,21 @@ def _refusal(answer: Any, graph: ApiGraph) -> JobFailed:
         return JobFailed(f"ComfyUI refused the job: {text}.")
     listed = "; ".join(f"{node_name(error['node'], graph)}: {error['message']}" for error in errors)
     return JobFailed(f"ComfyUI refused the job: {listed}", node_errors=errors)
+
+
+def _of_this_input(error: Mapping[str, Any]) -> Any:
+    """What is wrong with the input that an error names; None where it repeats what a node of ours says of others, each
+    line of which begins with the input at fault."""
+    details = error.get("details")
+    extra = error.get("extra_info")
+    name = extra.get("input_name") if isinstance(extra, dict) else None
+    if error.get("type") != "custom_validation_failed" or not isinstance(details, str) or not isinstance(name, str):
+        return details
+    lines = details.removeprefix(f"{name} - ").splitlines()
+    if not all(_AT_FAULT.match(line) for line in lines):
+        return details
+    own = [line for line in lines if line.startswith(f"{name}: ")]
+    return " ".join(own) or None
 
 
 def read_end(

@@ -1,0 +1,52 @@
+// One mistake, one message, on the input that is wrong. The server repeats what a node says of its inputs for each input
+// that the node checks; every line of ours begins with the input at fault, and is kept for that one alone.
+import { api } from "../../scripts/api.js"
+import { app } from "../../scripts/app.js"
+
+const OURS = "MotionRAG"
+const FAILED = "prompt_outputs_failed_validation"
+const REPEATED = "custom_validation_failed"
+const LINE = /^([a-z_]+): (.*)$/
+
+function ofThisInput(error) {
+  const name = error.extra_info?.input_name
+  if (error.type !== REPEATED || !name) return error
+  const said = String(error.details).startsWith(`${name} - `) ? error.details.slice(name.length + 3) : error.details
+  const lines = said.split("\n").map((line) => LINE.exec(line))
+  const own = lines.every(Boolean) ? lines.filter((line) => line[1] === name).map((line) => line[2]) : [said]
+  return own.length ? { ...error, message: name, details: own.join("\n") } : null
+}
+
+// The head of the answer repeats what the nodes say, each once more.
+function tidyAnswer(response) {
+  tidy(response?.node_errors)
+  const { error, node_errors: nodes } = response ?? {}
+  if (error?.type === FAILED && Object.values(nodes ?? {}).some((node) => node.class_type?.startsWith(OURS))) {
+    error.details = ""
+  }
+}
+
+function tidy(nodeErrors) {
+  for (const [id, node] of Object.entries(nodeErrors ?? {})) {
+    if (!node.class_type?.startsWith(OURS)) continue
+    node.errors = node.errors.map(ofThisInput).filter(Boolean)
+    if (!node.errors.length) delete nodeErrors[id]
+  }
+}
+
+app.registerExtension({
+  name: "MotionRAG.OneFault",
+  init() {
+    const asked = api.queuePrompt
+    api.queuePrompt = async function () {
+      try {
+        const answer = await asked.apply(this, arguments)
+        tidy(answer?.node_errors)
+        return answer
+      } catch (error) {
+        tidyAnswer(error?.response)
+        throw error
+      }
+    }
+  },
+})
