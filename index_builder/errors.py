@@ -107,3 +107,7 @@ class CaptionerUnavailable(MotionRAGError):
 
 class CaptionerFailed(MotionRAGError):
     """The model could not describe a clip; others may go well."""
+
+
+class SharedFileRefused(MotionRAGError):
+    """A file with a database of others is damaged, or holds something else than it may; nothing was unpacked."""

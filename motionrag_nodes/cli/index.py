@@ -13,6 +13,7 @@ from motionrag_nodes.cli.index_inspect import inspect
 from motionrag_nodes.cli.index_prune import prune
 from motionrag_nodes.cli.index_search import search
 from motionrag_nodes.cli.index_verify import verify
+from motionrag_nodes.cli.share import import_database
 
 app = typer.Typer(no_args_is_help=True)
 app.command()(build)
@@ -29,3 +30,4 @@ app.command()(merge)
 app.command()(compact)
 app.command("rebuild-index")(rebuild_index)
 app.command()(export)
+app.command("import")(import_database)

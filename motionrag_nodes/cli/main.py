@@ -25,6 +25,7 @@ from motionrag_nodes.cli.fetch import fetch
 from motionrag_nodes.cli.index import app as index_app
 from motionrag_nodes.cli.render import render
 from motionrag_nodes.cli.render_worker import render_worker
+from motionrag_nodes.cli.share import app as database_app
 from motionrag_nodes.cli.terminal import Console, escape, prepare_streams, silence_progress
 from motionrag_nodes.cli.workflow import app as workflow_app
 
@@ -44,6 +45,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(index_app, name="index", help="Build, search, change and check motion databases.")
+app.add_typer(database_app, name="database", help="Hand motion databases to others.")
 app.add_typer(workflow_app, name="workflow", help="Look at and convert saved ComfyUI workflows.")
 app.command()(caption)
 app.command()(render)

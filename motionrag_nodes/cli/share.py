@@ -1,0 +1,71 @@
+"""`motionrag database pack-up` and `motionrag index import`: motion databases from person to person."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from motionrag_nodes.cli.index_options import AsJson, Database
+from motionrag_nodes.cli.index_work import counting_bars
+from motionrag_nodes.cli.terminal import Console, escape, print_json
+
+if TYPE_CHECKING:
+    from index_builder.database.maintain.share import SharedReport
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def group() -> None:
+    """Hand motion databases to others."""
+
+
+@app.command("pack-up")
+def pack_up(
+    database: Database,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The .zip file to write; it must not exist yet.")],
+    licence: Annotated[str, typer.Option("--licence", help="Under which others may use it, for instance CC-BY-4.0.")],
+    origin: Annotated[str, typer.Option("--origin", help="Where the clips come from: an address, or in words.")],
+    as_json: AsJson = False,
+) -> None:
+    """Write a database into one file for others: captions, thumbnails, embeddings and motion, without the videos.
+
+    Folders of this machine do not go with it, clips that were removed neither.
+    """
+    from index_builder.database.maintain.share import pack_up as packed_up
+
+    with counting_bars("copying") as (progress,):
+        report = packed_up(database, output, licence=licence, origin=origin, progress=progress)
+    _show(report, as_json)
+
+
+def import_database(
+    file: Annotated[Path, typer.Argument(help="What motionrag database pack-up wrote.", show_default=False)],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the database; it must not exist yet.")],
+    as_json: AsJson = False,
+) -> None:
+    """Unpack a database of others, once all of it was checked. It reads no video and runs nothing.
+
+    With motionrag index merge its clips go into a database of yours; index relocate finds videos of it that you have.
+    """
+    from index_builder.database.maintain.share import import_shared
+
+    with counting_bars("unpacking") as (progress,):
+        report = import_shared(file, output, progress=progress)
+    _show(report, as_json)
+
+
+def _show(report: SharedReport, as_json: bool) -> None:
+    from index_builder.report.facts import readable_size
+
+    if as_json:
+        print_json(report.as_dict())
+        return
+    lines = (
+        f"{escape(report.path)}: {report.rows} clips, {readable_size(report.size_bytes)}",
+        f"licence: {escape(report.licence)}; origin: {escape(report.origin)}",
+    )
+    for line in lines:
+        Console().print(line, soft_wrap=True, highlight=False)

@@ -1,0 +1,27 @@
+"""`motionrag database pack-up` and `index import`: out of one folder, into another."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from index_builder.build import build_database
+from motionrag_nodes.cli.main import app
+from tests.index_builder.projection_encoder import ProjectionEncoder
+from tests.index_builder.sample_videos import write_video
+
+
+def test_from_person_to_person(tmp_path: Path) -> None:
+    write_video(tmp_path / "clips" / "a.mp4")
+    build_database([tmp_path / "clips"], output=tmp_path / "db", encoder=ProjectionEncoder(), workers=1)
+    words = ["--licence", "CC0-1.0", "--origin", "a camera"]
+    file, theirs = str(tmp_path / "db.zip"), str(tmp_path / "theirs")
+    result = CliRunner().invoke(app, ["database", "pack-up", str(tmp_path / "db"), "--output", file, *words])
+    assert result.exit_code == 0 and "1 clips" in result.stdout
+    assert "licence: CC0-1.0; origin: a camera" in result.stdout
+    result = CliRunner().invoke(app, ["index", "import", file, "--output", theirs, "--json"])
+    assert result.exit_code == 0 and json.loads(result.stdout)["licence"] == "CC0-1.0"
+    result = CliRunner().invoke(app, ["index", "verify", theirs])
+    assert result.exit_code == 0, result.output
