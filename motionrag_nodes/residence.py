@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -50,6 +51,11 @@ class Residence:
             module.to("cpu")
         if there:
             empty_cache(self.device)
+
+    @contextmanager
+    def uninterrupted(self) -> Iterator[None]:
+        """Within the block `bring` raises for no user's stop: whoever works there asks for stops elsewhere."""
+        yield
 
     def free_bytes(self) -> int:
         """How much memory of the device is not in use now."""

@@ -123,15 +123,19 @@ def _build(
     from index_builder.build import build_database
     from motionrag_nodes.motion_tokens.pack_encoder import PackClipEncoder
 
-    report = build_database(
-        [folder],
-        output=target,
-        encoder=PackClipEncoder(pack),
-        captions=captions,
-        clips_per_video=clips_per_video,
-        progress=_shown_progress(),
-        should_stop=comfy.model_management.processing_interrupted,
-    )
+    try:
+        with pack.residence.uninterrupted():
+            report = build_database(
+                [folder],
+                output=target,
+                encoder=PackClipEncoder(pack),
+                captions=captions,
+                clips_per_video=clips_per_video,
+                progress=_shown_progress(),
+                should_stop=comfy.model_management.processing_interrupted,
+            )
+    finally:
+        pack.release()
     if report.interrupted:
         comfy.model_management.throw_exception_if_processing_interrupted()
     if report.rows == 0:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import comfy.model_management
 from comfy.model_patcher import ModelPatcher
@@ -21,10 +22,12 @@ class ComfyUIResidence(Residence):
 
     def __init__(self) -> None:
         super().__init__(comfy.model_management.get_torch_device())
+        self._notices_stops = True
 
     def bring(self, module: nn.Module) -> None:
         """Raises ComfyUI's InterruptProcessingException where the user has stopped the prompt."""
-        comfy.model_management.throw_exception_if_processing_interrupted()
+        if self._notices_stops:
+            comfy.model_management.throw_exception_if_processing_interrupted()
         together = [module, *self.beside(module)]
         # Whole: the layers are plain ones, which ComfyUI cannot bring one at a time.
         comfy.model_management.load_models_gpu(
@@ -41,6 +44,15 @@ class ComfyUIResidence(Residence):
         if len(staying) < len(loaded):
             comfy.model_management.free_memory(_EVERYTHING, self.device, keep_loaded=staying)
             comfy.model_management.soft_empty_cache()
+
+    @contextmanager
+    def uninterrupted(self) -> Iterator[None]:
+        """Indexing commits what it has encoded before it stops."""
+        before, self._notices_stops = self._notices_stops, False
+        try:
+            yield
+        finally:
+            self._notices_stops = before
 
     def free_bytes(self) -> int:
         """What is free, and what ComfyUI could free."""

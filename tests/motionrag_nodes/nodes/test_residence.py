@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -67,6 +68,23 @@ def test_a_stop_is_noticed_before_a_model_comes(management, residence) -> None:
     with pytest.raises(management.InterruptProcessingException):
         residence.bring(nn.Linear(2, 2))
     assert loaded(management) == []
+
+
+def test_indexing_is_not_stopped_by_it_and_its_encoders_leave(management, residence, tmp_path, monkeypatch) -> None:
+    index_folder = pytest.importorskip("motionrag_nodes.nodes.index_folder")
+    pack, brought = load_pack("tiny", residence=residence), []
+
+    def built(inputs, *, encoder, should_stop, **_):
+        management.interrupt_current_processing(True)
+        encoder.encode_text(["a ball rolls"])  # what is under way is finished, and committed
+        brought.extend(loaded(management))
+        assert should_stop()
+        return SimpleNamespace(interrupted=True)
+
+    monkeypatch.setattr("index_builder.build.build_database", built)
+    with pytest.raises(management.InterruptProcessingException):
+        index_folder._build(pack, tmp_path, tmp_path / "db", captions=None, clips_per_video=None)
+    assert len(brought) == 1 and loaded(management) == []
 
 
 def test_a_model_that_is_dropped_is_freed(management, residence) -> None:
