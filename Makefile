@@ -9,7 +9,7 @@ export HF_HUB_OFFLINE ?= 1
 export OMP_WAIT_POLICY ?= PASSIVE
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help setup demo editor samples test test-editor test-oldest test-newest bench chromium ffmpeg postgresql pictures texts architecture lint train-tiny clean
+.PHONY: help setup demo editor samples test test-editor test-wheel test-oldest test-newest bench chromium ffmpeg postgresql pictures texts architecture lint train-tiny clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 14
@@ -70,6 +70,16 @@ EDITOR := .editor/comfyui_frontend_package/static
 $(EDITOR):
 	$(BIN)/pip install -q --no-deps --target .editor comfyui-frontend-package==1.49.6
 
+# The demo of the checkout is not in the wheel: what a wheel can show is a picture under the motions of its own samples.
+WHEEL := .wheel
+test-wheel:  ## the wheel, installed in a clean environment, animates a picture (slow: installs everything)
+	rm -rf $(WHEEL) && $(PYTHON) -m venv $(WHEEL)/clean
+	$(WHEEL)/clean/bin/pip wheel -q --no-deps -w $(WHEEL) .
+	$(WHEEL)/clean/bin/pip install -q -c constraints.txt $(WHEEL)/motionrag-*.whl
+	cd $(WHEEL) && samples=$$(clean/bin/python -c 'import motionrag_nodes as m; print(m.__path__[0] + "/samples")') && \
+		clean/bin/motionrag compare $$samples/input/motionrag_circle.png -d $$samples/databases/demo_world \
+		-p "moves to the right" -o compared && test -s compared/grid.mp4
+
 test-editor: $(READY) chromium $(EDITOR)  ## compare converted workflows with ComfyUI's own editor (about 20 minutes)
 	MOTIONRAG_EDITOR=$(EDITOR) $(BIN)/python -m pytest tests/editor
 
@@ -95,6 +105,7 @@ bench: $(READY)  ## the short forms of all benchmarks, into bench_output/
 
 pictures: $(READY) chromium  ## run every workflow in the editor for the pictures of help, templates and README
 	$(BIN)/python -m editor_pictures
+	$(BIN)/python -m editor_pictures.registry_pictures
 
 texts: $(READY)  ## the English texts of the nodes from their schemas
 	$(BIN)/python -m editor_pictures.texts

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from PIL import Image
 
 tomllib = pytest.importorskip("tomllib", reason="Python 3.10 reads no TOML by itself")
 
@@ -60,6 +61,22 @@ def test_users_are_not_sent_tests_and_training() -> None:
         assert f"/{folder.rstrip('/')} export-ignore" in archived
     include = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]["find"]["include"]
     assert include == ["motionrag_nodes*", "index_builder*"]
+
+
+def test_the_registries_are_told_all_that_they_ask() -> None:
+    read = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    project, comfy = read["project"], read["tool"]["comfy"]
+    address = project["urls"]["Repository"]
+    assert all(url.startswith(address) for url in project["urls"].values())
+    assert {"PublisherId", "DisplayName", "Icon", "Banner", "requires-comfyui"} == set(comfy)
+    assert "Operating System :: OS Independent" in project["classifiers"]
+    assert any(name.startswith("Environment :: GPU ::") for name in project["classifiers"])
+    raw = address.replace("github.com", "raw.githubusercontent.com") + "/main/"
+    for key, shape, most in (("Icon", (1, 1), 400), ("Banner", (21, 9), 2100)):
+        assert comfy[key].startswith(raw)
+        with Image.open(ROOT / comfy[key].removeprefix(raw)) as picture:
+            assert picture.width * shape[1] == picture.height * shape[0]
+            assert picture.width <= most
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / ".github").rglob("*.yml")), ids=lambda path: path.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from index_builder.features.preprocessing import prepare_frames
 class AppearanceEncoder:
     """DINOv2: a first frame -> CLS and patch features (arXiv 2509.26391; published: [257, 1024])."""
 
-    def __init__(self, model: torch.nn.Module, spec: EncoderSpec, device: str) -> None:
+    def __init__(self, model: Any, spec: EncoderSpec, device: str) -> None:
         self.model, self.spec = model.eval().to(device), spec
         self.fingerprint = spec.fingerprint
 

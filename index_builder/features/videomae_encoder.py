@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from index_builder.features.preprocessing import prepare_clips
 class MotionEncoder:
     """VideoMAE: a clip -> one feature per 2-frame tube of patches (arXiv 2509.26391; published: [1568, 768])."""
 
-    def __init__(self, model: torch.nn.Module, spec: EncoderSpec, device: str) -> None:
+    def __init__(self, model: Any, spec: EncoderSpec, device: str) -> None:
         self.model, self.spec = model.eval().to(device), spec
         self.fingerprint = spec.fingerprint
 

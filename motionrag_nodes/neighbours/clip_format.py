@@ -101,5 +101,6 @@ def clip_format(
     if preset not in PRESETS:
         raise InvalidSetting(f"expected a preset of {', '.join(PRESETS)}, received {preset!r}: choose one of them")
     numbers = {"fps": fps, "frames": frames, "width": width, "height": height}
-    chosen: dict[str, Any] = {name: value for name, value in numbers.items() if value}
-    return replace(PRESETS[preset], fit=fit, short=short, **chosen)
+    # Whether `fit` and `short` are of those that there are, the format asks itself.
+    chosen: dict[str, Any] = {"fit": fit, "short": short} | {name: value for name, value in numbers.items() if value}
+    return replace(PRESETS[preset], **chosen)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +22,7 @@ FRAMES, TOKENS_PER_FRAME = 16, 16
 IMAGE_RESAMPLER = ResamplerConfig(
     embedding_dim=1280, dim=1024, depth=4, dim_head=64, heads=12, num_queries=FRAMES * TOKENS_PER_FRAME, output_dim=1024
 )
-CLIP = {
+CLIP: dict[str, Any] = {
     "embed_dim": 1024,
     "vision_cfg": {"image_size": 224, "layers": 32, "width": 1280, "head_width": 80, "patch_size": 14},
     "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 1024, "heads": 16, "layers": 24},
