@@ -29,7 +29,9 @@ INDEXING = ("README.md", "docs/indexing.md")
 RUN_BY = {
     "motionrag caption": "tests/motionrag_nodes/cli/test_caption.py",
     "motionrag calibrate": "tests/motionrag_nodes/adapted_tokens/test_calibration.py",
+    "motionrag compare": "tests/motionrag_nodes/cli/test_compare.py",
     "motionrag convert": "tests/motionrag_nodes/cli/test_convert.py",
+    "motionrag database": "tests/motionrag_nodes/cli/test_share.py",
     "motionrag doctor": "tests/motionrag_nodes/cli/test_doctor.py",
     "motionrag evaluate": "tests/training/evaluation/test_evaluate.py",
     "motionrag fetch": "tests/motionrag_nodes/fetch/test_make_pack.py",
@@ -143,7 +145,7 @@ def test_the_commands_about_databases_run_as_written(
         command
         for name in INDEXING
         for command in commands_of(ROOT / name)
-        if command[:2] == ["motionrag", "index"] and "ray" not in command
+        if command[0] == "motionrag" and command[1] in ("index", "database") and "ray" not in command
     ]
     assert len(written) > 15
     for command in written:
