@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 
 from index_builder.errors import ModelFilesRefused
 from index_builder.model_files.open_clip_settings import read_open_clip_settings
-from index_builder.model_files.weights import require_fit, weights_files
+from index_builder.model_files.weights import read_weights, require_fit, weights_files
 
 # Published folders hold one of these; a folder of ours holds a single file of any name.
 _KNOWN_NAMES = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "model.safetensors")
@@ -36,7 +35,7 @@ def load_open_clip(folder: Path) -> tuple[torch.nn.Module, Any]:
         with torch.device("meta"):
             require_fit(model_class(**config), [weights], what=f"the model in {folder}")
         model = model_class(**config)
-        model.load_state_dict(load_file(weights), strict=True)
+        model.load_state_dict(read_weights(weights), strict=True)
     except (TypeError, ValueError, RuntimeError, AttributeError, ZeroDivisionError, AssertionError) as error:
         raise ModelFilesRefused(
             f"Expected settings and weights of one open_clip model in {folder}, received others "

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from index_builder.errors import EncoderIncomplete
+from index_builder.model_files.weights import leave_map
 
 
 @contextmanager
@@ -48,7 +49,9 @@ def load_whole(model_class: Any, located: Path, *, unused: tuple[str, ...] = ())
     missing = sorted(key for key in info["missing_keys"] if not key.startswith(unused))
     if missing:
         raise _incomplete(located, f"{len(missing)} are missing, the first is {missing[0]}")
-    return model.float()
+    model = model.float()
+    leave_map(model)
+    return model
 
 
 def _incomplete(located: Path, found: str) -> EncoderIncomplete:

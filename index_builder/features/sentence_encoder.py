@@ -32,6 +32,7 @@ from index_builder.model_files.transformers_settings import (
     require_model_settings,
     require_tokenizer_settings,
 )
+from index_builder.model_files.weights import leave_map
 
 KIND, MODULES_FILE = "sentence", "modules.json"
 ALLOWED_CODE = "MOTIONRAG_ALLOW_ENCODER_CODE"
@@ -89,6 +90,7 @@ def load_sentence_encoder(spec: EncoderSpec, *, folder: Path, device: str = "cpu
                 local_files_only=True,
                 model_kwargs={"use_safetensors": True},
             )
+            leave_map(model)
             return SentenceEncoder(model, spec, device)
     except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
         raise encoder_not_found(spec, error) from error

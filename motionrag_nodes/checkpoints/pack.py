@@ -14,17 +14,18 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import nn
 
 from index_builder.content_hash import sha256_of
+from index_builder.errors import ModelFilesRefused
 from index_builder.features.dinov2_encoder import AppearanceEncoder
 from index_builder.features.encoder_kinds import KINDS
 from index_builder.features.open_clip_encoder import RetrievalEncoder
 from index_builder.features.sentence_encoder import SentenceEncoder
 from index_builder.features.videomae_encoder import MotionEncoder
 from index_builder.model_files.folder import require_plain_folder
+from index_builder.model_files.weights import read_weights
 from motionrag_nodes.adapted_tokens.calibration import TokenCalibration
 from motionrag_nodes.adapted_tokens.context_transformer import ContextTransformer
 from motionrag_nodes.attention.adapter import MotionAdapter
@@ -363,9 +364,9 @@ def _read_file(folder: Path, config: PackConfig, name: str) -> dict[str, torch.T
     if received != entry.sha256:
         raise PackInvalid(f"Expected sha256 {entry.sha256} of {path}, found {received}: copy the pack again.")
     try:
-        return load_file(path)
-    except SafetensorError as error:
-        raise PackInvalid(f"Expected a safetensors file at {path}, found another kind: {error}.") from error
+        return read_weights(path)
+    except ModelFilesRefused as error:
+        raise PackInvalid(str(error)) from error
 
 
 def _require_fit(folder: Path, states: Mapping[str, tuple[nn.Module, State]]) -> None:

@@ -60,7 +60,7 @@ def read_world(pack: MotionPack) -> World | None:
     if not path.is_file():
         return None
     try:
-        with safe_open(path, framework="numpy") as file:
+        with safe_open(path, framework="numpy", backend="pread") as file:
             if dict(file.metadata() or {}) != _fingerprints(pack):
                 return None
             tensors = {name: file.get_tensor(name) for name in file.keys()}

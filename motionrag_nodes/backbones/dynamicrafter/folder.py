@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import torch
 from diffusers import AutoencoderKL
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import nn
 
 from index_builder.errors import ModelFilesRefused
@@ -26,7 +26,7 @@ from index_builder.features.open_clip_model import load_open_clip
 from index_builder.model_files.diffusers_settings import require_component_folder
 from index_builder.model_files.folder import require_plain_folder
 from index_builder.model_files.settings_file import read_settings, require_keys, require_layers
-from index_builder.model_files.weights import require_fit, weights_files
+from index_builder.model_files.weights import read_weights, require_fit, weights_files
 from motionrag_nodes.backbones.dynamicrafter.conditions import PictureTokens, TextTokens
 from motionrag_nodes.backbones.dynamicrafter.model import DynamiCrafterPipeline
 from motionrag_nodes.backbones.dynamicrafter.pipeline import PIPELINE
@@ -113,7 +113,7 @@ def _read(folder: Path, file: str, kind: type[Config], module: Any, dtype: torch
         with torch.device("meta"):
             made = module(config)
         require_fit(made, weights_files(path.parent), what=f"the model in {path.parent}")
-        state = {key: value.to(dtype) for key, value in load_file(path).items()}
+        state = {key: value.to(dtype) for key, value in read_weights(path).items()}
         made.load_state_dict(state, strict=True, assign=True)
     except (TypeError, ValueError, RuntimeError, ZeroDivisionError, OSError, SafetensorError) as error:
         raise ModelFilesRefused(
