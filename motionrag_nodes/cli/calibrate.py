@@ -29,10 +29,12 @@ def calibrate(
     from motionrag_nodes.adapted_tokens.calibrate import calibrate as fit
     from motionrag_nodes.checkpoints.pack import load_pack, write_calibration
     from motionrag_nodes.cli.devices import AUTO, chosen_device
+    from motionrag_nodes.cli.output_folder import check_output_folder
     from motionrag_nodes.cli.terminal import Console
 
     console = Console()
     loaded, opened = load_pack(pack, device=chosen_device(AUTO)), MotionDatabase.open(database)
+    check_output_folder(loaded.folder)
     with console.status("Adapting ...") as status:
         found = fit(
             loaded, opened, clips=clips, on_clip=lambda done, total: status.update(f"Adapting: {done}/{total} clips")

@@ -57,10 +57,12 @@ def convert(
     from motionrag_nodes.checkpoints.convert import convert_checkpoints
     from motionrag_nodes.checkpoints.published import published_config
     from motionrag_nodes.checkpoints.sentence_folder import allowing_command, with_sentence_encoder
+    from motionrag_nodes.cli.output_folder import check_output_folder
     from motionrag_nodes.cli.terminal import Console
     from motionrag_nodes.fetch.hub import Hub
     from motionrag_nodes.fetch.make_pack import converted_encoders
 
+    check_output_folder(output)
     console = Console()
     config = published_config(backbone, name=name or output.name)
     copied: dict[str, Path] = {}

@@ -39,6 +39,7 @@ def fetch(
     """
     # Heavy: torch comes with it, and `motionrag --help` should not wait for that.
     from motionrag_nodes.checkpoints.pack_config import PACK_FILE
+    from motionrag_nodes.cli.output_folder import check_output_folder
     from motionrag_nodes.cli.terminal import Console
     from motionrag_nodes.errors import PackInvalid
     from motionrag_nodes.fetch.hub import Hub
@@ -53,6 +54,8 @@ def fetch(
             f"Expected a new folder for the pack, but {target} exists: use it as it is, replace it with --overwrite, "
             "or choose another with --output."
         )
+    if not dry_run:
+        check_output_folder(target)
     hub = Hub(cache=cache)
     with console.status("Asking the hub ..."):
         plan = plan_fetch(sources, hub, latest=latest)

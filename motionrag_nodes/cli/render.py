@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from motionrag_nodes.cli.output_folder import check_output_folder
 from motionrag_nodes.cli.render_display import Display, show_plan, show_report
 from motionrag_nodes.cli.render_servers import ServerChoice, opened_targets
 from motionrag_nodes.cli.terminal import Console, print_json
@@ -100,6 +101,8 @@ def render(
         extra_model_paths=extra_model_paths or (),
     )
     _check_files(workflows, jobs, jobs_encoding)
+    if not dry_run:
+        check_output_folder(output)
     console = Console(stderr=True, quiet=log_json)
     batch: dict[str, Any] = {
         "output": output,
