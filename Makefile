@@ -9,7 +9,7 @@ export HF_HUB_OFFLINE ?= 1
 export OMP_WAIT_POLICY ?= PASSIVE
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help setup demo editor samples test test-editor test-wheel test-oldest test-newest bench chromium ffmpeg postgresql pictures texts architecture lint train-tiny clean
+.PHONY: help setup demo editor samples test test-editor test-frontend test-wheel test-oldest test-newest bench chromium ffmpeg postgresql pictures texts architecture lint train-tiny clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 14
@@ -82,6 +82,12 @@ test-wheel:  ## the wheel, installed in a clean environment, animates a picture 
 
 test-editor: $(READY) chromium $(EDITOR)  ## compare converted workflows with ComfyUI's own editor (about 20 minutes)
 	MOTIONRAG_EDITOR=$(EDITOR) $(BIN)/python -m pytest tests/editor
+
+# The newest editor there is, whatever the installed ComfyUI comes with.
+FRONTEND := .frontend
+test-frontend: $(READY) chromium  ## the tests of the page with the newest comfyui-frontend-package
+	$(BIN)/pip install -q --upgrade --no-deps --target $(FRONTEND) comfyui-frontend-package
+	MOTIONRAG_FRONTEND=$(FRONTEND)/comfyui_frontend_package/static $(BIN)/python -m pytest tests/comfyui -m browser
 
 # The editor's own page is tested in Debian's browser; where none can be had those tests say so and are skipped.
 chromium:

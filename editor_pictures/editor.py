@@ -129,7 +129,7 @@ class Editor:
     def open_gallery(self) -> None:
         """Opens Workflow > Browse Templates at our templates, and waits until their pictures are there."""
         self.page.evaluate("() => void window.app.extensionManager.command.execute('Comfy.BrowseTemplates')")
-        dialog = self.page.locator(".workflow-template-selector-dialog")
+        dialog = self.page.get_by_role("dialog").last
         dialog.get_by_text(GALLERY_SECTION, exact=True).first.click()
         dialog.locator("[data-testid^=template-workflow-] img").first.wait_for()
         self.page.wait_for_load_state("networkidle")

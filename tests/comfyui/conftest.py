@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -18,6 +19,8 @@ from editor_pictures.editor import Editor, find_chromium, open_editor, prepare_u
 from motionrag_nodes.batch_render.server.install import checkout_folder, find_comfyui
 from motionrag_nodes.batch_render.server.own_server import ComfyUIServer
 
+# Another editor than the one that ComfyUI comes with (make test-frontend).
+FRONTEND_VARIABLE = "MOTIONRAG_FRONTEND"
 DATABASE_NAME = "squares"
 PACKAGED_DATABASE = "demo_world"  # as the saved workflows name it
 FRAMES, SIZE, FPS = 16, 64, 8
@@ -87,7 +90,11 @@ def comfyui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningComfyUI
     write_clip(base / "input" / "references" / "one.mp4", colour="red", direction="down")
     write_clip(base / "input" / "references" / "two.mp4", colour="green", direction="down")
     environment = {"MOTIONRAG_DATABASES": str(databases)}
-    server = ComfyUIServer(find_comfyui(), base=base, cache=root / "cache", environment=environment)
+    frontend = os.environ.get(FRONTEND_VARIABLE)
+    arguments = ("--front-end-root", str(Path(frontend).resolve())) if frontend else ()
+    server = ComfyUIServer(
+        find_comfyui(), base=base, cache=root / "cache", environment=environment, arguments=arguments
+    )
     with server.start():
         with urllib.request.urlopen(f"{server.url}/object_info", timeout=60) as response:
             object_info = json.load(response)

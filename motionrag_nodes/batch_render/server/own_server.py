@@ -158,15 +158,12 @@ class ComfyUIServer:
         command = [python, "-u", "main.py", "--port", str(self.port), "--listen", "127.0.0.1", "--disable-auto-launch"]
         # API nodes call out to the network; a render farm's machine has none to spare.
         command += ["--disable-api-nodes", "--database-url", "sqlite:///:memory:"]
+        # A user's own folder is read from and never written to: all that a run leaves lies in `base`.
+        command += ["--base-directory", str(self.base)]
         models, custom_nodes = list(self._models), None
-        if self.install.from_package:
-            command += ["--base-directory", str(self.base)]
-        else:
-            for option, folder in (("input", "input"), ("output", "output"), ("temp", "temp"), ("user", "user")):
-                command += [f"--{option}-directory", str(self.base / folder)]
-            if self.base != app.resolve():
-                models.insert(0, self.base / "models")
-                custom_nodes = self.base / "custom_nodes"
+        if not self.install.from_package and self.base != app.resolve():
+            models += [app / "models"] if (app / "models").is_dir() else []
+            custom_nodes = app / "custom_nodes" if (app / "custom_nodes").is_dir() else None
         config = write_config(self.base, models=models, custom_nodes=custom_nodes)
         files = [str(path) for path in (config, *self._extra_paths) if path is not None]
         if files:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -78,13 +79,16 @@ def test_start_and_stop_leave_no_process(tmp_path: Path, program: str, monkeypat
 
 def test_a_user_s_own_comfyui_gets_folders_and_nodes_without_being_written_to(tmp_path: Path) -> None:
     install = _install(tmp_path, ANSWERS)
+    (install.folder / "custom_nodes" / "theirs").mkdir(parents=True)
+    (install.folder / "models" / "checkpoints").mkdir(parents=True)
     with ComfyUIServer(install, base=tmp_path / "base"):
-        arguments = (install.folder / "argv.json").read_text()
-    assert "--base-directory" not in arguments
-    assert str(tmp_path / "base" / "output") in arguments
-    assert "--extra-model-paths-config" in arguments
+        arguments = json.loads((install.folder / "argv.json").read_text())
+    assert arguments[arguments.index("--base-directory") + 1] == str(tmp_path / "base")
+    listed = Path(arguments[arguments.index("--extra-model-paths-config") + 1]).read_text()
+    assert str(install.folder / "models" / "checkpoints") in listed
+    assert str(install.folder / "custom_nodes") in listed
     assert (tmp_path / "base" / "custom_nodes" / "motionrag").resolve() == checkout_folder()
-    assert not (install.folder / "custom_nodes").exists()
+    assert [path.name for path in (install.folder / "custom_nodes").iterdir()] == ["theirs"]
 
 
 def test_a_program_that_dies_shows_the_end_of_its_log(tmp_path: Path) -> None:
