@@ -21,10 +21,12 @@ class ClipWindow:
 
     @property
     def start_sec(self) -> float:
+        """Begin, in seconds."""
         return self.start_ms / 1000
 
     @property
     def end_sec(self) -> float:
+        """End, in seconds."""
         return self.end_ms / 1000
 
 

@@ -30,10 +30,14 @@ class AdaptingModels(ClipModels, Protocol):
     """A motion pack, as far as this stage needs it."""
 
     @property
-    def context_transformer(self) -> ContextTransformer: ...
+    def context_transformer(self) -> ContextTransformer:
+        """Which also fuses neighbours."""
+        ...
 
     @property
-    def calibration(self) -> Callable[[torch.Tensor], torch.Tensor]: ...
+    def calibration(self) -> Callable[[torch.Tensor], torch.Tensor]:
+        """Gives adapted tokens the amplitude of true ones."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)

@@ -34,6 +34,7 @@ class BatchPlan:
     free_disk_bytes: int
 
     def as_dict(self) -> dict[str, Any]:
+        """JSON-ready, with counts."""
         waiting = sum(not job.done for job in self.jobs)
         counts = {"jobs": len(self.jobs), "done": len(self.jobs) - waiting, "to_render": waiting}
         return {"dry_run": True, "counts": counts, **json.loads(json.dumps(asdict(self)))}

@@ -40,6 +40,7 @@ class RenderReport:
 
     @property
     def failed(self) -> tuple[JobRecord, ...]:
+        """The records of jobs that are not done."""
         return tuple(record for record in self.records if record.status != "done")
 
     def as_dict(self) -> dict[str, Any]:

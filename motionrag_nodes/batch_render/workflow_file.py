@@ -32,6 +32,7 @@ class WorkflowFile:
 
     @property
     def name(self) -> str:
+        """The file's, without its ending."""
         return self.path.stem
 
 

@@ -137,6 +137,7 @@ def show_plan(plan: BatchPlan, console: Console) -> None:
 
 
 def duration(seconds: float) -> str:
+    """Seconds in the unit that people would choose."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = seconds / 60

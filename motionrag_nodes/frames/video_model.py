@@ -26,31 +26,47 @@ class PackConfig(Protocol):
     """The backbone's name, and how its model is sampled."""
 
     @property
-    def backbone(self) -> str: ...
+    def backbone(self) -> str:
+        """The name of the base model."""
+        ...
 
     @property
-    def generation(self) -> Settings: ...
+    def generation(self) -> Settings:
+        """How the pack was trained to generate."""
+        ...
 
 
 class PackOfModel(Protocol):
     """A motion pack, as far as this stage needs it."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """For people."""
+        ...
 
     @property
-    def fingerprint(self) -> str: ...
+    def fingerprint(self) -> str:
+        """Of all that the pack holds."""
+        ...
 
     @property
-    def config(self) -> PackConfig: ...
+    def config(self) -> PackConfig:
+        """What pack.json says."""
+        ...
 
     @property
-    def adapter(self) -> MotionAdapter: ...
+    def adapter(self) -> MotionAdapter:
+        """In float32."""
+        ...
 
     @property
-    def base_source(self) -> Path | str: ...
+    def base_source(self) -> Path | str:
+        """The base model: a folder, or a name of the hub."""
+        ...
 
-    def base_attention_state(self) -> Mapping[str, torch.Tensor]: ...
+    def base_attention_state(self) -> Mapping[str, torch.Tensor]:
+        """Weights of the base that the pack replaces, by the base's keys."""
+        ...
 
 
 @dataclass(frozen=True)

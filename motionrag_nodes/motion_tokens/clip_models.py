@@ -20,7 +20,9 @@ class VideoSettings(Protocol):
     """How many frames the video model makes."""
 
     @property
-    def frames(self) -> int: ...
+    def frames(self) -> int:
+        """Of a video."""
+        ...
 
 
 class ClipConfig(Protocol):
@@ -28,22 +30,32 @@ class ClipConfig(Protocol):
     video model generates."""
 
     @property
-    def generation(self) -> VideoSettings: ...
+    def generation(self) -> VideoSettings:
+        """How the video model generates."""
+        ...
 
     @property
-    def references(self) -> int: ...
+    def references(self) -> int:
+        """How many neighbours adaptation was trained with."""
+        ...
 
     @property
-    def encoders(self) -> Mapping[str, EncoderSpec]: ...
+    def encoders(self) -> Mapping[str, EncoderSpec]:
+        """By role."""
+        ...
 
     @property
-    def motion_resampler(self) -> ResamplerConfig: ...
+    def motion_resampler(self) -> ResamplerConfig:
+        """Its sizes."""
+        ...
 
 
 class AppearanceTokens(Protocol):
     """Appearance features of first frames [..., N, C] -> appearance tokens [..., L, D]."""
 
-    def appearance_tokens(self, features: torch.Tensor) -> torch.Tensor: ...
+    def appearance_tokens(self, features: torch.Tensor) -> torch.Tensor:
+        """Features [..., N, C] -> tokens [..., L, D]."""
+        ...
 
 
 class ClipModels(Protocol):
@@ -53,36 +65,58 @@ class ClipModels(Protocol):
     """
 
     @property
-    def device(self) -> str: ...
+    def device(self) -> str:
+        """Where it computes, as torch calls it."""
+        ...
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """For people."""
+        ...
 
     @property
-    def fingerprint(self) -> str: ...
+    def fingerprint(self) -> str:
+        """Of all that the pack holds."""
+        ...
 
     @property
-    def tokens_fingerprint(self) -> str: ...
+    def tokens_fingerprint(self) -> str:
+        """Of what makes tokens."""
+        ...
 
     @property
-    def config(self) -> ClipConfig: ...
+    def config(self) -> ClipConfig:
+        """What pack.json says."""
+        ...
 
     @property
-    def retrieval_encoder(self) -> RetrievalEncoder: ...
+    def retrieval_encoder(self) -> RetrievalEncoder:
+        """Of frames, and of captions where these have none of their own."""
+        ...
 
     @property
-    def captions_encoder(self) -> SentenceEncoder | None: ...
+    def captions_encoder(self) -> SentenceEncoder | None:
+        """Of captions alone, None where they share that of frames."""
+        ...
 
     @property
-    def motion_encoder(self) -> MotionEncoder: ...
+    def motion_encoder(self) -> MotionEncoder:
+        """Of clips."""
+        ...
 
     @property
-    def appearance_encoder(self) -> AppearanceEncoder: ...
+    def appearance_encoder(self) -> AppearanceEncoder:
+        """Of first frames."""
+        ...
 
     @property
-    def motion_resampler(self) -> Callable[[torch.Tensor], torch.Tensor]: ...
+    def motion_resampler(self) -> Callable[[torch.Tensor], torch.Tensor]:
+        """Motion features [B, N, C] -> motion tokens [B, L, D]."""
+        ...
 
     @property
-    def context_transformer(self) -> AppearanceTokens: ...
+    def context_transformer(self) -> AppearanceTokens:
+        """Gives appearance tokens."""
+        ...
 
     def release(self) -> None: ...

@@ -40,6 +40,7 @@ class PassingNode(EditorOnlyNode):
     """What goes into an input comes out of the output of the same number: reroutes, and the setting end of a pair."""
 
     def source_link(self, slot: int) -> SavedLink | None:
+        """The link into the input of the same place, None where there is none."""
         link_id = self.inputs[slot].link if 0 <= slot < len(self.inputs) else None
         return self.graph.links.get(link_id) if link_id is not None else None
 
@@ -49,6 +50,7 @@ class RerouteNode(PassingNode):
     """The editor's own reroute. It takes the type of what comes in, and lets go of inputs which that doesn't fit."""
 
     def settle(self) -> None:
+        """Takes the type of what is at the beginning of its chain."""
         link = self.source_link(0)
         kind = self.graph.origin_type(link) if link is not None else None
         seen: set[str] = set()
@@ -93,6 +95,7 @@ class GettingNode(NamedValueNode):
     """Gives out what the node that sets the same name gets."""
 
     def source_link(self, slot: int) -> SavedLink | None:
+        """That of the setting node of the same name. Raises ConversionError when there is none."""
         for node in self.graph.nodes:
             if isinstance(node, SettingNode) and node.name == self.name:
                 return node.source_link(slot)

@@ -69,6 +69,7 @@ class FirstAlternative(random.Random):
     """Stands for chance where the page's is fixed to its first alternative."""
 
     def choice(self, seq: Any) -> Any:
+        """The first of `seq`."""
         return seq[0]
 
 

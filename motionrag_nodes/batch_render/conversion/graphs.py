@@ -40,6 +40,7 @@ class Graph:
     _by_id: dict[str, Node] = field(default_factory=dict)
 
     def add(self, node: Node) -> None:
+        """Appends a node."""
         self.nodes.append(node)
         self._by_id[node.id] = node
 
@@ -56,6 +57,7 @@ class Graph:
         self._by_id.pop(node.id, None)
 
     def node(self, node_id: str) -> Node | None:
+        """The node of that id, None where there is none."""
         return self._by_id.get(node_id)
 
     def target(self, link: SavedLink) -> tuple[Node, InputSlot] | None:

@@ -52,6 +52,7 @@ class GroupType:
 
     @property
     def definition(self) -> NodeDefinition:
+        """The group as a class of nodes."""
         inputs = tuple(self.declared[name] for name in property_order(self.declared))
         return NodeDefinition(self.name, self.name, inputs, inputs, tuple(self.given))
 

@@ -34,15 +34,19 @@ class InputDeclaration:
 
     @property
     def forced_to_socket(self) -> bool:
+        """Whether it is a socket though its type has a widget."""
         # `defaultInput` of an optional input means the same, so that it can stay unset.
         return bool(self.options.get("forceInput") or (self.optional and self.options.get("defaultInput")))
 
     def renamed(self, name: str, *, optional: bool | None = None) -> InputDeclaration:
+        """The same under another name, and optional as told."""
         return replace(self, name=name, optional=self.optional if optional is None else optional)
 
 
 @dataclass(frozen=True)
 class OutputDeclaration:
+    """One output of a class of nodes."""
+
     name: str
     type: Any
     match_group: str | None = None  # outputs of one group take the type of what is connected to the group's inputs

@@ -63,6 +63,7 @@ class Node:
 
     @property
     def active(self) -> bool:
+        """Whether it is neither muted nor bypassed."""
         return self.mode not in (MUTED, BYPASSED)
 
     @property
@@ -76,6 +77,7 @@ class Node:
         return f"N{self.described[1:]}"
 
     def widget(self, name: str | None) -> Widget | None:
+        """The widget of that name, None where there is none."""
         return next((widget for widget in self.widgets if widget.name == name), None)
 
     def widget_of(self, slot: InputSlot) -> Widget | None:
@@ -89,6 +91,7 @@ class Node:
         )
 
     def input(self, name: str) -> InputSlot | None:
+        """The input of that name, None where there is none."""
         return next((slot for slot in self.inputs if slot.name == name), None)
 
     def disconnect(self, slot: InputSlot) -> None:
@@ -140,6 +143,7 @@ class Node:
 
 
 def saved_input(slot: dict[str, Any]) -> InputSlot:
+    """An input as a workflow file holds it."""
     widget = slot.get("widget")
     named = widget.get("name") if isinstance(widget, dict) else None
     return InputSlot(
@@ -152,6 +156,7 @@ def saved_input(slot: dict[str, Any]) -> InputSlot:
 
 
 def saved_output(slot: dict[str, Any]) -> OutputSlot:
+    """An output as a workflow file holds it."""
     return OutputSlot(name=slot["name"], type=slot.get("type"), links=list(slot.get("links") or []))
 
 

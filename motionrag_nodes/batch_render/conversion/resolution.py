@@ -25,6 +25,7 @@ class Placed:
 
     @property
     def id(self) -> str:
+        """The node's id in the prompt: those of the subgraphs around it and its own, between colons."""
         return ":".join((*self.path, self.node.id))
 
 
@@ -79,6 +80,7 @@ class Places:
         return _Walk(self, placed).source(placed, slot)
 
     def at(self, path: tuple[str, ...], node: Node) -> Placed:
+        """The node at a place. Raises ConversionError when it is not part of the workflow."""
         found = self.by_id.get(":".join((*path, node.id)))
         if found is None:
             raise ConversionError(f"{node.named} is not part of the workflow, though a link comes from it.")

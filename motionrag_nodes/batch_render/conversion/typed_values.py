@@ -35,6 +35,7 @@ class TypedPlace:
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> TypedPlace:
+        """From what JSON holds of it."""
         values = data["values"]
         return TypedPlace(
             tuple(data["path"]), data["node_id"], data["key"], None if values is None else tuple(values), data["cut"]

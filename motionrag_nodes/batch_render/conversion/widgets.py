@@ -42,6 +42,7 @@ class Widget:
     computed: Callable[[], Any] | None = None
 
     def set(self, value: Any) -> None:
+        """Takes a value as the editor does for its kind."""
         if self.kind == "text area" and value is None:
             value = ""
         if self.kind == "formatted text" and not isinstance(value, str):

@@ -32,6 +32,7 @@ class Separator:
 
     @property
     def words(self) -> str:
+        """The character, in words."""
         return _SEPARATORS.get(self.character, repr(self.character))
 
 

@@ -31,10 +31,12 @@ class TypedValue:
     value: Any
 
     def as_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
         return asdict(self)
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> TypedValue:
+        """The inverse of `as_dict`."""
         return TypedValue(**{**data, "place": TypedPlace.from_dict(data["place"])})
 
 

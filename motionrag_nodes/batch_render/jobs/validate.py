@@ -125,6 +125,7 @@ def is_offered(graph: ApiGraph, node_id: str, input_name: str, object_info: Obje
 
 
 def takes_upload(spec: list[Any]) -> bool:
+    """Whether an input's files may be uploaded to the server."""
     options = spec[1] if len(spec) > 1 and isinstance(spec[1], dict) else {}
     return any(options.get(flag) for flag in UPLOAD_FLAGS)
 

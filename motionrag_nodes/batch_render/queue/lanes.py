@@ -46,6 +46,7 @@ class Lane:
 
     @property
     def client(self) -> ComfyUIClient:
+        """Of its server, made when it is first asked for."""
         if self._client is None:
             self._loop = asyncio.get_running_loop()
             self._client = ComfyUIClient(self.access, patience_sec=self.patience_sec, gone=self._own_has_stopped)

@@ -72,6 +72,7 @@ class Leases:
             return connection.execute(_leases.update().where(mine).values(seconds=_NOW)).rowcount == len(keys)
 
     def release(self, keys: list[str], holder: str) -> None:
+        """Gives back those of the servers that are the holder's."""
         with self.engine.begin() as connection:
             connection.execute(_leases.delete().where(_leases.c.key.in_(keys), _leases.c.holder == holder))
 

@@ -66,10 +66,12 @@ class JobOrder:
         return found
 
     def as_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
         return asdict(self)
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> JobOrder:
+        """The inverse of `as_dict`."""
         files = tuple(OrderFile(**file) for file in data["files"])
         typed = tuple(TypedValue.from_dict(item) for item in data["typed"])
         nodes = {key: tuple(data[key]) for key in ("output_nodes", "saving_nodes")}

@@ -109,6 +109,7 @@ def remove_results(folder: Path, outputs: tuple[OutputFile, ...]) -> None:
 
 
 def outputs_as_dicts(outputs: tuple[OutputFile, ...]) -> list[dict[str, Any]]:
+    """JSON-ready."""
     return [asdict(output) for output in outputs]
 
 

@@ -78,12 +78,15 @@ class RunManifest:
         self._dirty = False
 
     def get(self, name: str) -> JobRecord | None:
+        """The record of the job of that name, None where there is none."""
         return self._records.get(name)
 
     def records(self) -> list[JobRecord]:
+        """All records, in the order in which their jobs first came."""
         return list(self._records.values())
 
     def put(self, record: JobRecord) -> None:
+        """Takes a record in the place of the one of its name, and writes the file unless it was written just now."""
         self._records[record.name] = record
         self._dirty = True
         # At most a hundredth of the time goes into writing.

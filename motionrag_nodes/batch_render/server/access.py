@@ -34,6 +34,7 @@ class Access:
 
     @property
     def websocket_url(self) -> str:
+        """Where the server tells its events."""
         return self.url.replace("http", "ws", 1) + "/ws"
 
 

@@ -39,10 +39,12 @@ class PromptRun:
     cached_nodes: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
         return asdict(self)
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> PromptRun:
+        """The inverse of `as_dict`."""
         return PromptRun(**{**data, "files": [ServerFile(**file) for file in data["files"]]})
 
 
@@ -52,10 +54,12 @@ def shown_node(event: Mapping[str, Any]) -> str:
 
 
 def node_name(node_id: str, graph: ApiGraph) -> str:
+    """A node by id and title, for messages."""
     return f"node {node_id} ({node_title(node_id, graph)})"
 
 
 def node_title(node_id: str, graph: ApiGraph) -> str:
+    """A node's title, else its class, else its id."""
     node = graph.get(node_id, {})
     return str(node.get("_meta", {}).get("title") or node.get("class_type") or node_id)
 

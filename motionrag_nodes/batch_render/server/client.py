@@ -71,10 +71,12 @@ class ComfyUIClient:
         await self.close()
 
     async def close(self) -> None:
+        """Ends its connections."""
         await self._events.close()
         await self._http.close()
 
     async def version(self) -> str:
+        """The ComfyUI that runs there."""
         stats = await self._http.json("/system_stats")
         try:
             return str(stats["system"]["comfyui_version"])
@@ -84,6 +86,7 @@ class ComfyUIClient:
             ) from None
 
     async def object_info(self) -> ObjectInfo:
+        """The classes of nodes that it has. Raises ComfyUIConnectionError for an answer of another form."""
         info = await self._http.json("/object_info")
         if not isinstance(info, dict) or not all(isinstance(node, dict) for node in info.values()):
             raise ComfyUIConnectionError(f"{self.url}/object_info is not ComfyUI's list of nodes. Check --server.")
@@ -209,6 +212,7 @@ class ComfyUIClient:
         return entries.get(prompt_id) if isinstance(entries, dict) else None
 
     async def queue(self) -> QueueView:
+        """What waits and runs there. Raises ComfyUIConnectionError for an answer of another form."""
         data = await self._http.json("/queue")
         with border(self._not_comfyui("/queue")):
             return self._read_queue(data)

@@ -57,6 +57,7 @@ class EventStream:
         return self.connected.is_set()
 
     async def close(self) -> None:
+        """Ends the connection."""
         task, self._task = self._task, None
         if task is not None:
             task.cancel()

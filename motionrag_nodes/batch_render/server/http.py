@@ -39,12 +39,14 @@ class Http:
         self._session: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
+        """Ends the connections."""
         session, self._session = self._session, None
         if session is not None:
             await session.close()
 
     @property
     def session(self) -> aiohttp.ClientSession:
+        """Made when it is first asked for."""
         if self._session is None:
             tracing = aiohttp.TraceConfig()
             # The websocket's request follows redirects whatever it is told, and takes the credentials along.
@@ -138,6 +140,7 @@ class Http:
             wait_sec = min(2 * wait_sec, _LONGEST_WAIT_SEC)
 
     def lost(self, error: BaseException) -> ComfyUIConnectionError:
+        """The error for a server that does not answer, without credentials."""
         reason = self.access.hide(str(error) or type(error).__name__)
         hint = " Its certificate is not trusted: give --ca FILE, or --insecure." if _is_certificate(error) else ""
         return ComfyUIConnectionError(

@@ -14,11 +14,17 @@ class OwnServer(Protocol):
     url: str
 
     @property
-    def running(self) -> bool: ...
+    def running(self) -> bool:
+        """Whether its process runs."""
+        ...
 
-    def restart(self) -> None: ...
+    def restart(self) -> None:
+        """Ends what is left of it and starts it again."""
+        ...
 
-    def log_tail(self) -> str: ...
+    def log_tail(self) -> str:
+        """The end of what it wrote."""
+        ...
 
 
 @dataclass(frozen=True)
