@@ -21,7 +21,7 @@ class RenderObserver(Protocol):
         ...
 
     def node(self, job: RenderJob, title: str, done: int, total: int) -> None:
-        """A node of it is at work: the `done`-th that was heard of, of `total` in the prompt."""
+        """A node of it begins; `done` of the `total` in the prompt came before it."""
         ...
 
     def steps(self, job: RenderJob, value: float, maximum: float) -> None:
