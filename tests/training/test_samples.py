@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from editor_pictures.templates import runnable_templates
 from index_builder.database.maintain.verify import verify_database
 from index_builder.database.search.reader import MotionDatabase
 from motionrag_nodes.batch_render.server.install import checkout_folder
@@ -14,7 +15,7 @@ from training.demo import DATABASE_NAME
 from training.samples import CLIPS, OWN_CLIPS, PICTURES, REFERENCE
 
 MAX_BYTES = 1_500_000
-TEMPLATES = sorted((checkout_folder() / "workflows").glob("*.json"))
+TEMPLATES = runnable_templates(checkout_folder() / "workflows")
 
 
 def test_the_database_is_sound_and_of_the_packaged_pack() -> None:
