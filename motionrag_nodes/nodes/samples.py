@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 from pathlib import Path
 
 import folder_paths
 
+from index_builder.plain_text import plain_logger
 from motionrag_nodes.checkpoints.find_models import PACKAGED_SAMPLES
 
 # Offered by Index Folder where they are.
 CLIPS = PACKAGED_SAMPLES / "motionrag_clips"
 
-logger = logging.getLogger(__name__)
+logger = plain_logger(__name__)
 
 
 def offer() -> None:

@@ -6,13 +6,14 @@ many times quicker, else the processors do, each part in the way that suits them
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
 
-logger = logging.getLogger(__name__)
+from index_builder.plain_text import plain_logger
+
+logger = plain_logger(__name__)
 
 
 class VectorWork(Protocol):
