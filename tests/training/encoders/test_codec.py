@@ -56,7 +56,7 @@ def test_every_kind_of_step_is_learned_from(whole: float, moved: float, monkeypa
     loss = codec.make_loss(model)
     optimizer = torch.optim.Adam(model.parameters(), 2e-3)
     errors = []
-    for _ in range(8):
+    for _ in range(16):  # bfloat16, where the processor has it, learns a little slower
         parts = loss(np.random.default_rng(3), 4)  # the same batch each time
         assert set(parts) == {"mse", "l1", "background", "kl"}
         errors.append(sum(parts.values()).item())
