@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from index_builder.errors import EncoderIncomplete
-from index_builder.model_files.weights import leave_map
+
+if TYPE_CHECKING:
+    import torch
 
 
 @contextmanager
@@ -39,6 +39,8 @@ def load_whole(model_class: Any, located: Path, *, unused: tuple[str, ...] = ())
     Raises:
         EncoderIncomplete: names the first weight that is missing or of another shape.
     """
+    from index_builder.model_files.weights import leave_map  # brings torch
+
     try:
         with quiet_loading():
             model, info = model_class.from_pretrained(

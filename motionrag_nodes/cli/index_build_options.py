@@ -78,7 +78,7 @@ MaxVideoHours = Annotated[float, typer.Option("--max-video-hours", help="Refuse 
 Batch = Annotated[
     int | None,
     typer.Option(
-        "--batch", help="Clips encoded at a time. [default: 8; on a GPU as many as its memory holds, up to 64]"
+        "--batch", help=r"Clips encoded at a time. \[default: 8; on a GPU as many as its memory holds, up to 64]"
     ),
 ]
 Device = Annotated[

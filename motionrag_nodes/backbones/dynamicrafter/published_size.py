@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from motionrag_nodes.backbones.dynamicrafter.base_checkpoint import CLIP, CODEC, IMAGE_RESAMPLER, UNET
-
 if TYPE_CHECKING:
     from motionrag_nodes.backbones.dynamicrafter.model import DynamiCrafterPipeline
 
@@ -16,6 +14,7 @@ def pipeline_of_published_size() -> DynamiCrafterPipeline:
     import torch
     from diffusers import AutoencoderKL
 
+    from motionrag_nodes.backbones.dynamicrafter.base_checkpoint import CLIP, CODEC, IMAGE_RESAMPLER, UNET
     from motionrag_nodes.backbones.dynamicrafter.conditions import PictureTokens, TextTokens
     from motionrag_nodes.backbones.dynamicrafter.model import DynamiCrafterPipeline
     from motionrag_nodes.backbones.dynamicrafter.sampler import make_scheduler
