@@ -142,7 +142,7 @@ def test_no_database(tmp_path: Path) -> None:
 
 def test_another_folder_is_not_written_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def order(output: Path) -> JobOrder:
-        return JobOrder("a", "k", "r", {}, (), (), (), None, str(output), "t", folder_id="abc")
+        return JobOrder("a", "k", "r", {}, (), (), (), None, (), str(output), "t", folder_id="abc")
 
     with pytest.raises(JobFailed, match="is not the output folder of this batch here"):
         order(tmp_path / "there" / "out").folder  # noqa: B018
