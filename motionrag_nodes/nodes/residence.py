@@ -20,14 +20,20 @@ _EVERYTHING = 1e30
 class ComfyUIResidence(Residence):
     """Models come by ComfyUI's own loading, with what they need beside their weights; an interruption is noticed."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, moves: bool | None = None) -> None:
+        """`moves`: whether models are loaded and leave at all. They do unless ComfyUI runs on the CPU, where nothing is
+        won and loading may cost seconds: ComfyUI collects garbage before it whenever a patched copy of a model is gone.
+        """
         super().__init__(comfy.model_management.get_torch_device())
+        self._moves = self.device.type != "cpu" if moves is None else moves
         self._notices_stops = True
 
     def bring(self, module: nn.Module) -> None:
         """Raises ComfyUI's InterruptProcessingException where the user has stopped the prompt."""
         if self._notices_stops:
             comfy.model_management.throw_exception_if_processing_interrupted()
+        if not self._moves:
+            return
         together = [module, *self.beside(module)]
         # Whole: the layers are plain ones, which ComfyUI cannot bring one at a time.
         comfy.model_management.load_models_gpu(
@@ -38,6 +44,8 @@ class ComfyUIResidence(Residence):
 
     def release(self, modules: Iterable[nn.Module]) -> None:
         """They leave; what other nodes have loaded stays."""
+        if not self._moves:
+            return
         leaving = {id(getattr(module, _PATCHER, None)) for module in modules}
         loaded = comfy.model_management.current_loaded_models
         staying = [entry for entry in loaded if id(entry.model) not in leaving]

@@ -32,7 +32,7 @@ def management(comfy: Any) -> Any:
 def residence(management: Any) -> Any:
     from motionrag_nodes.nodes.residence import ComfyUIResidence
 
-    return ComfyUIResidence()
+    return ComfyUIResidence(moves=True)
 
 
 def loaded(management: Any) -> list[nn.Module]:
@@ -68,6 +68,18 @@ def test_a_stop_is_noticed_before_a_model_comes(management, residence) -> None:
     with pytest.raises(management.InterruptProcessingException):
         residence.bring(nn.Linear(2, 2))
     assert loaded(management) == []
+
+
+def test_on_a_cpu_nothing_is_loaded_and_stops_are_noticed(management, monkeypatch) -> None:
+    from motionrag_nodes.nodes.residence import ComfyUIResidence
+
+    monkeypatch.setattr(management, "load_models_gpu", lambda *_, **__: pytest.fail("loaded"))
+    residence, network = ComfyUIResidence(), nn.Linear(2, 2)
+    residence.bring(network)
+    residence.release([network])
+    management.interrupt_current_processing(True)
+    with pytest.raises(management.InterruptProcessingException):
+        residence.bring(network)
 
 
 def test_indexing_is_not_stopped_by_it_and_its_encoders_leave(management, residence, tmp_path, monkeypatch) -> None:
