@@ -16,7 +16,9 @@ from tests.index_builder.sample_videos import write_video
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(index_options, "load_encoder", lambda pack: ProjectionEncoder(seed=int(pack == "other")))
+    monkeypatch.setattr(
+        index_options, "load_encoder", lambda pack, device="cpu": ProjectionEncoder(seed=int(pack == "other"))
+    )
 
     def invoke(*arguments: object):
         return CliRunner().invoke(index.app, [str(argument) for argument in arguments])

