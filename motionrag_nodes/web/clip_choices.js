@@ -6,7 +6,7 @@ import { said } from "./said.js"
 
 const CHOOSING = ["MotionRAGRetrieveNeighbours", "MotionRAGFindMotion"]
 const WIDGET = "motionrag_clips"
-const CARD_PIXELS = 150
+const CARD_PIXELS = 90
 const MARGIN_PIXELS = 20
 const BUTTON =
   "cursor:pointer;border:1px solid var(--border-color);border-radius:4px;background:var(--comfy-input-bg);" +
@@ -121,7 +121,7 @@ class Choices {
     card.setAttribute("aria-label", name)
     if (this.chosen("exclude", clip)) card.style.opacity = "0.35"
     card.append(this.picture(index), this.copyable(baseName(clip.source), words))
-    const row = make("div", "display:flex;gap:3px;align-items:center")
+    const row = make("div", "display:flex;flex-wrap:wrap;gap:3px;align-items:center")
     for (const list of ["pin", "exclude"]) {
       row.append(button(words[list], `${words[list]} ${name}`, this.chosen(list, clip), () => this.toggle(list, clip)))
     }
