@@ -39,14 +39,10 @@ editor: $(READY)  ## open the editor with the demo in it: prints the address, Ct
 samples: $(READY)  ## make the packaged database, pictures and clips of the templates again
 	$(BIN)/python -m training.samples
 
-test: $(READY) chromium ffmpeg postgresql  ## all tests, the real ComfyUI included
-	$(PYTEST) --numprocesses logical --dist loadfile --ignore tests/comfyui || $(ALONE) --ignore tests/comfyui
-	$(PYTEST) tests/comfyui || $(ALONE) tests/comfyui
-
 # Files of tests run side by side, one for each processor; those of the real ComfyUI share a server and run one by one.
-# What failed is run once more with nothing beside it, and must pass then: kills and clocks are sensitive to company.
-PYTEST := $(BIN)/python -m pytest
-ALONE  := $(PYTEST) --last-failed --last-failed-no-failures none
+test: $(READY) chromium ffmpeg postgresql  ## all tests, the real ComfyUI included
+	$(BIN)/python -m pytest --numprocesses logical --dist loadfile --ignore tests/comfyui
+	$(BIN)/python -m pytest tests/comfyui
 
 # The lower bounds of requirements.txt, exactly (`>=` becomes `==`, and `2.5` stands for `2.5.0`), or the newest releases
 # that pip finds. Each is an environment of its own, whose torch alone is gigabytes.

@@ -15,11 +15,6 @@ def runnable_templates(folder: Path) -> list[Path]:
     return [path for path in _all(folder) if needs_of(path) is None]
 
 
-def demanding_templates(folder: Path) -> list[Path]:
-    """The workflows that need a newer ComfyUI or large models, by name: nothing of ours runs them."""
-    return [path for path in _all(folder) if needs_of(path) is not None]
-
-
 def needs_of(path: Path) -> str | None:
     """What a workflow needs beside this package; None where that is nothing."""
     extra: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")).get("extra") or {}
