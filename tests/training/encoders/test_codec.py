@@ -54,7 +54,7 @@ def test_every_kind_of_step_is_learned_from(whole: float, moved: float, monkeypa
     torch.manual_seed(0)
     model = codec.build()
     loss = codec.make_loss(model)
-    optimizer = torch.optim.Adam(model.parameters(), 5e-4)  # faster, the first steps leap, on each processor elsewhere
+    optimizer = torch.optim.Adam(model.parameters(), 5e-4)  # higher, and the first steps jump
     errors = []
     for _ in range(12):
         parts = loss(np.random.default_rng(3), 4)  # the same batch each time
