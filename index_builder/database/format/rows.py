@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from index_builder.database.format.arrow_batches import packed_batch
 from index_builder.database.format.id_hashes import IdHashes
 from index_builder.database.format.mapped_file import MappedFile
 from index_builder.database.format.row_check import impossible_values
@@ -141,7 +142,7 @@ class RowsFile:
         self.require_whole()
         if number not in self._checked:
             try:
-                batch = self._reader.get_batch(number)
+                batch = self._read(number)
                 batch.validate(full=True)
             except (pa.ArrowException, OSError, IndexError) as error:
                 raise self._damaged(f"batch {number} is damaged ({str(error).splitlines()[0]})") from error
@@ -151,6 +152,13 @@ class RowsFile:
                 raise self._damaged(f"batch {number} holds {problem}")
             self._checked[number] = batch
         return self._checked[number]
+
+    def _read(self, number: int) -> pa.RecordBatch:
+        """A batch as it lies in the map, unchecked. Raises DatabaseDamaged for one that Arrow would unpack, as this
+        package never writes them: that costs as much memory as the file asks for."""
+        if packed := packed_batch(self._mapped.content, number):
+            raise self._damaged(f"batch {number} is not stored plainly ({packed})")
+        return self._reader.get_batch(number)
 
     def find_ids(self, ids: Sequence[str]) -> Iterator[tuple[int, int]]:
         """(index of a row, place in `ids`) of each row that carries one of `ids` (each once), rows ascending.
@@ -175,7 +183,7 @@ class RowsFile:
         if self._ids is None:
             try:
                 # Arrow's own choice of columns (included_fields) would copy the whole file.
-                chunks = [self._reader.get_batch(number).column("id") for number in self.batch_numbers]
+                chunks = [self._read(number).column("id") for number in self.batch_numbers]
                 found = pa.concat_arrays(chunks)
                 found.validate(full=True)
             except (pa.ArrowException, OSError, IndexError) as error:
