@@ -23,6 +23,7 @@ import typer
 
 from benchmarks.fake_gpu_server import workflow
 from benchmarks.measure import Result, publish
+from motionrag_nodes.batch_render.request import RenderRequest
 from motionrag_nodes.batch_render.run import render_workflows
 from motionrag_nodes.batch_render.server.access import Access
 from motionrag_nodes.batch_render.server.target import Target
@@ -53,7 +54,7 @@ def render(jobs: int, servers: int, seconds: float, folder: Path) -> dict[str, f
         targets = [Target(Access(stack.enter_context(server(seconds)))) for _ in range(servers)]
         for name in ("first", "again"):
             wall, cpu = time.perf_counter(), time.process_time()
-            report = render_workflows([path], output=folder / "out", targets=targets, table=table)
+            report = render_workflows(RenderRequest([path], folder / "out", table=table), targets=targets)
             found[f"{name}_wall"], found[f"{name}_cpu"] = time.perf_counter() - wall, time.process_time() - cpu
             if report.failed or len(report.skipped) != (jobs if name == "again" else 0):
                 raise typer.Exit(1)

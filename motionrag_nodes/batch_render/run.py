@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from index_builder.border import border
 from index_builder.database.commit.presence import try_lock
@@ -18,14 +18,17 @@ from motionrag_nodes.batch_render.dry_run import BatchPlan, make_plan
 from motionrag_nodes.batch_render.errors import RenderError
 from motionrag_nodes.batch_render.jobs.plan import plan_jobs
 from motionrag_nodes.batch_render.observer import RenderObserver, SilentObserver
+from motionrag_nodes.batch_render.request import RenderRequest
 from motionrag_nodes.batch_render.results.gallery import write_gallery
 from motionrag_nodes.batch_render.results.manifest import JobRecord, RunManifest
-from motionrag_nodes.batch_render.results.names import DEFAULT_TEMPLATE, STATE_FOLDER, NameTemplate
-from motionrag_nodes.batch_render.server.access import parse_access
+from motionrag_nodes.batch_render.results.names import STATE_FOLDER
 from motionrag_nodes.batch_render.server.client import DEFAULT_PATIENCE_SEC
 from motionrag_nodes.batch_render.server.facts import ServerFacts, ask_servers, merged_object_info
 from motionrag_nodes.batch_render.server.target import Target
 from motionrag_nodes.batch_render.workflow_file import read_workflow
+
+if TYPE_CHECKING:
+    from motionrag_nodes.batch_render.places import Farm
 
 _LOCK_LOOK_SEC = 0.5
 
@@ -52,93 +55,84 @@ class RenderReport:
 
 
 def render_workflows(
-    workflow_paths: Sequence[Path],
+    request: RenderRequest,
     *,
-    output: Path,
-    server_url: str | None = None,
-    targets: Sequence[Target] = (),
-    assignments: Sequence[str] = (),
-    table: Path | None = None,
-    table_encoding: str | None = None,
-    template: str = DEFAULT_TEMPLATE,
-    force: bool = False,
+    targets: Sequence[Target],
     patience_sec: float = DEFAULT_PATIENCE_SEC,
     queue_url: str | None = None,
     observer: RenderObserver | None = None,
 ) -> RenderReport:
-    """Renders workflow files on running servers into `output`, and keeps the manifest there.
+    """Renders what is asked for on running servers, and keeps the manifest in the output folder.
 
     Jobs whose manifest entry is done with the same nodes, values, files, databases and ComfyUI version are skipped
-    unless `force`. `patience_sec`: for so long a server may be away before its jobs go elsewhere, or fail.
+    unless it is forced. `patience_sec`: for so long a server may be away before its jobs go elsewhere, or fail.
     `queue_url`: a PostgreSQL whose workers bring more servers; the output folder is shared with them.
     Raises RenderError subclasses before the first job; a job's own failure is in the report.
     """
-    from motionrag_nodes.batch_render.batch import Batch
     from motionrag_nodes.batch_render.places import opened_farm
 
-    watcher = observer or SilentObserver()
-    targets = [*targets, *([Target(parse_access(server_url))] if server_url else [])]
-    names = NameTemplate(template)
+    watcher, output = observer or SilentObserver(), request.output
     with (
         _folder(output, watcher),
         opened_farm(targets, queue_url=queue_url, patience_sec=patience_sec, observer=watcher) as farm,
     ):
-        manifest = RunManifest(output)
         if queue_url is None:  # what a killed run was fetching
             shutil.rmtree(output / STATE_FOLDER / "parts", ignore_errors=True)
-        facts = [place.facts for place in farm.places]
-        checked = _checked(
-            workflow_paths, facts, assignments, table, encoding=table_encoding, names=names, output=output
-        )
-        watcher.planned([c.job for c in checked])
-        done = {} if force else done_before(checked, manifest)
-        for record in done.values():
+        planned = _plan(request, [place.facts for place in farm.places])
+        watcher.planned([c.job for c in planned.checked])
+        for record in planned.done.values():
             watcher.finished(record, skipped=True)
-        waiting = [c for c in checked if c.job.name not in done]
-        records = dict(done)
-        if waiting:
-            with farm.opened_store(output / STATE_FOLDER) as store:
-                batch = Batch(waiting, farm, store=store, manifest=manifest, template=names, observer=watcher)
-                try:
-                    batch.run(force=force)
-                finally:
-                    write_gallery(output, manifest.records())
-                records |= batch.records
-        return RenderReport(tuple(records[c.job.name] for c in checked), tuple(done), output)
+        records = planned.done | _rendered(request, planned, farm, watcher)
+        ordered = tuple(records[c.job.name] for c in planned.checked)
+        return RenderReport(ordered, tuple(planned.done), output)
 
 
-def plan_batch(
-    workflow_paths: Sequence[Path],
-    *,
-    output: Path,
-    targets: Sequence[Target],
-    assignments: Sequence[str] = (),
-    table: Path | None = None,
-    table_encoding: str | None = None,
-    template: str = DEFAULT_TEMPLATE,
-    force: bool = False,
-) -> BatchPlan:
+def plan_batch(request: RenderRequest, targets: Sequence[Target]) -> BatchPlan:
     """What `render_workflows` would do, with the same checks and errors; writes and queues nothing."""
-    servers = ask_servers([target.access for target in targets])
-    names = NameTemplate(template)
-    checked = _checked(workflow_paths, servers, assignments, table, encoding=table_encoding, names=names, output=output)
-    manifest = RunManifest(output)
-    done = {} if force else done_before(checked, manifest)
-    addresses = [target.access.url for target in targets]
-    return make_plan(checked, done, servers=addresses, manifest=manifest, free_disk_bytes=free_disk_bytes(output))
+    planned = _plan(request, ask_servers([target.access for target in targets]))
+    return make_plan(
+        planned.checked,
+        planned.done,
+        servers=[target.access.url for target in targets],
+        manifest=planned.manifest,
+        free_disk_bytes=free_disk_bytes(request.output),
+    )
 
 
-def _checked(
-    workflow_paths: Sequence[Path],
-    servers: Sequence[ServerFacts],
-    assignments: Sequence[str],
-    table: Path | None,
-    *,
-    encoding: str | None,
-    names: NameTemplate,
-    output: Path,
-) -> list[CheckedJob]:
-    workflows = [read_workflow(path) for path in workflow_paths]
+@dataclass(frozen=True)
+class _Planned:
+    """All jobs of a request, the records of those that are done already, and the manifest that says so."""
+
+    checked: list[CheckedJob]
+    done: dict[str, JobRecord]
+    manifest: RunManifest
+
+
+def _plan(request: RenderRequest, servers: Sequence[ServerFacts]) -> _Planned:
+    checked = _checked(request, servers)
+    manifest = RunManifest(request.output)
+    return _Planned(checked, {} if request.force else done_before(checked, manifest), manifest)
+
+
+def _rendered(request: RenderRequest, planned: _Planned, farm: Farm, observer: RenderObserver) -> dict[str, JobRecord]:
+    """Renders what is not done, and writes the gallery however that ends."""
+    from motionrag_nodes.batch_render.batch import Batch
+
+    waiting = [c for c in planned.checked if c.job.name not in planned.done]
+    if not waiting:
+        return {}
+    template, manifest = request.template, planned.manifest
+    with farm.opened_store(request.output / STATE_FOLDER) as store:
+        batch = Batch(waiting, farm, store=store, manifest=manifest, template=template, observer=observer)
+        try:
+            batch.run(force=request.force)
+        finally:
+            write_gallery(request.output, manifest.records())
+        return batch.records
+
+
+def _checked(request: RenderRequest, servers: Sequence[ServerFacts]) -> list[CheckedJob]:
+    workflows = [read_workflow(path) for path in request.workflows]
 
     def refusal(reason: str) -> RenderError:
         addresses = ", ".join(server.access.url for server in servers)
@@ -151,12 +145,12 @@ def _checked(
     with border(refusal):
         jobs = plan_jobs(
             workflows,
-            assignments=assignments,
-            table=table,
+            assignments=request.assignments,
+            table=request.table,
             object_info=merged_object_info(servers),
-            encoding=encoding,
+            encoding=request.table_encoding,
         )
-        return check_batch(jobs, servers, template=names, output=output)
+        return check_batch(request.part.of_jobs(jobs), servers, template=request.template, output=request.output)
 
 
 @contextmanager

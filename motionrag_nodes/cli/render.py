@@ -2,94 +2,67 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
-from typing import Annotated, Any
+from typing import TYPE_CHECKING
 
 import typer
 
+from motionrag_nodes.cli import render_options as options
 from motionrag_nodes.cli.output_folder import check_output_folder
 from motionrag_nodes.cli.render_display import Display, show_plan, show_report
 from motionrag_nodes.cli.render_servers import ServerChoice, opened_targets
+from motionrag_nodes.cli.stopping import ended_in_order
 from motionrag_nodes.cli.terminal import Console, print_json
 
+if TYPE_CHECKING:
+    from motionrag_nodes.batch_render.request import RenderRequest
+    from motionrag_nodes.batch_render.run import RenderReport
+
 EXIT_JOB_FAILED = 1
-EXIT_INTERRUPTED = 130
-EXIT_TERMINATED = 143
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM: ends a batch as Ctrl-C does."""
 
 
 def render(
-    workflows: Annotated[list[Path], typer.Argument(help="Workflow files, as saved in ComfyUI or exported (API).")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results and their manifest.json.")],
-    assignments: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="NODE.INPUT=VALUE; NODE is a node's id, title or class. Repeatable."),
-    ] = None,
-    jobs: Annotated[
-        Path | None,
-        typer.Option("--jobs", help="Table (CSV, .jsonl, .parquet), a row a job; columns NODE.INPUT and maybe name."),
-    ] = None,
-    jobs_encoding: Annotated[
-        str | None, typer.Option("--jobs-encoding", help="Encoding of the table where it is not Unicode: cp1252, ...")
-    ] = None,
-    server: Annotated[
-        list[str] | None,
-        typer.Option("--server", help="URL of a running ComfyUI, also https://user:password@host/path. Repeatable."),
-    ] = None,
-    servers: Annotated[
-        Path | None, typer.Option("--servers", help=r"TOML file of [\[server]] tables: url, weight, headers, ...")
-    ] = None,
-    header: Annotated[
-        list[str] | None, typer.Option("--header", help="'Name: value' sent to every --server. Repeatable.")
-    ] = None,
-    ca: Annotated[Path | None, typer.Option("--ca", help="Certificates (PEM) to trust for https.")] = None,
-    insecure: Annotated[bool, typer.Option("--insecure", help="Trust any certificate.")] = False,
-    patience: Annotated[
-        float, typer.Option("--patience", help="Seconds for which a server may be away before its jobs are given up.")
-    ] = 60.0,
-    queue: Annotated[
-        str | None,
-        typer.Option("--queue", help="postgresql://... shared with motionrag render-worker on other machines."),
-    ] = None,
-    comfyui: Annotated[
-        Path | None,
-        typer.Option("--comfyui", help="ComfyUI folder to start one from (else COMFYUI_PATH, else the installed one)."),
-    ] = None,
-    base: Annotated[
-        Path | None,
-        typer.Option("--base", help="Folder with models/, input/ ... for the ComfyUI that is started, or your own's."),
-    ] = None,
-    extra_model_paths: Annotated[
-        list[Path] | None,
-        typer.Option("--extra-model-paths", help="A file like ComfyUI's extra_model_paths.yaml. Repeatable."),
-    ] = None,
-    name_template: Annotated[
-        str, typer.Option("--name-template", help="Names of results: {job}, {node} or {id} or {class}, {n}, {ext}.")
-    ] = "{job}/{node}_{n}.{ext}",
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check everything, show the plan and an estimate, and queue nothing.")
-    ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Render again what is done already.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a report for programs on stdout.")] = False,
-    log_json: Annotated[
-        bool, typer.Option("--log-json", help="Write a line of JSON for every event to stderr, in place of bars.")
-    ] = False,
+    workflows: options.Workflows,
+    output: options.Output,
+    assignments: options.Assignments = None,
+    jobs: options.Jobs = None,
+    jobs_encoding: options.JobsEncoding = None,
+    server: options.Server = None,
+    servers: options.Servers = None,
+    header: options.Header = None,
+    ca: options.Ca = None,
+    insecure: options.Insecure = False,
+    patience: options.Patience = options.DEFAULT_PATIENCE_SEC,
+    queue: options.Queue = None,
+    comfyui: options.Comfyui = None,
+    base: options.Base = None,
+    extra_model_paths: options.ExtraModelPaths = None,
+    name_template: options.NameTemplateText = "{job}/{node}_{n}.{ext}",
+    part: options.PartText = "1/1",
+    dry_run: options.DryRun = False,
+    export_openjd: options.ExportOpenjd = None,
+    force: options.Force = False,
+    as_json: options.AsJson = False,
+    log_json: options.LogJson = False,
 ) -> None:
     """Render saved workflows in a batch. A second run repeats only what is missing, failed or changed.
 
     Exit code: 0 all done, 1 a job failed, 2 bad input, 130 interrupted, 143 terminated.
     """
-    from motionrag_nodes.batch_render.json_log import JsonLog
-    from motionrag_nodes.batch_render.run import plan_batch, render_workflows
+    from motionrag_nodes.batch_render.request import Part, RenderRequest
+    from motionrag_nodes.batch_render.results.names import NameTemplate
 
+    request = RenderRequest(
+        workflows=workflows,
+        output=output,
+        assignments=assignments or (),
+        table=jobs,
+        table_encoding=jobs_encoding,
+        template=NameTemplate(name_template),
+        part=Part.parse(part),
+        force=force,
+    )
     choice = ServerChoice(
         servers=server or (),
         servers_file=servers,
@@ -100,70 +73,77 @@ def render(
         base=base,
         extra_model_paths=extra_model_paths or (),
     )
-    _check_files(workflows, jobs, jobs_encoding)
-    if not dry_run:
-        check_output_folder(output)
+    jobs_count = _check_files(request)
     console = Console(stderr=True, quiet=log_json)
-    batch: dict[str, Any] = {
-        "output": output,
-        "assignments": assignments or [],
-        "table": jobs,
-        "table_encoding": jobs_encoding,
-        "template": name_template,
-        "force": force,
-    }
-    try:
-        with terminable(), opened_targets(choice, console, start=queue is None) as targets:
-            if dry_run:
-                plan = plan_batch(workflows, targets=targets, **batch)
-                if as_json:
-                    print_json(plan.as_dict())
-                else:
-                    show_plan(plan, console)
-                return
-            with Display(console) as display:
-                observer = JsonLog(sys.stderr) if log_json else display
-                report = render_workflows(
-                    workflows,
-                    targets=targets,
-                    patience_sec=patience,
-                    queue_url=queue,
-                    observer=observer,
-                    **batch,
-                )
-    except KeyboardInterrupt as signalled:
-        terminated = isinstance(signalled, Terminated)
-        what = "Terminated" if terminated else "Interrupted"
-        console.print(f"{what}. What is finished stays in {output}; run the same command to continue.")
-        raise typer.Exit(EXIT_TERMINATED if terminated else EXIT_INTERRUPTED) from None
+    if export_openjd is not None:
+        _export(request, choice, jobs_count, export_openjd, console)
+    elif dry_run:
+        _plan(request, choice, start=queue is None, as_json=as_json, console=console)
+    else:
+        check_output_folder(output)
+        report = _render(request, choice, patience, queue, log_json=log_json, console=console)
+        _end(report, as_json=as_json, console=console)
+
+
+def _check_files(request: RenderRequest) -> int:
+    """Reads the given files once before a server is started for them; the number of jobs that they make."""
+    from motionrag_nodes.batch_render.jobs.table import read_job_table
+    from motionrag_nodes.batch_render.workflow_file import read_workflow
+
+    for path in request.workflows:
+        read_workflow(path)
+    rows = 1 if request.table is None else len(read_job_table(request.table, encoding=request.table_encoding))
+    return len(request.workflows) * rows
+
+
+def _plan(request: RenderRequest, choice: ServerChoice, *, start: bool, as_json: bool, console: Console) -> None:
+    from motionrag_nodes.batch_render.run import plan_batch
+
+    with ended_in_order(console.print, "Nothing was queued."), opened_targets(choice, console, start=start) as targets:
+        plan = plan_batch(request, targets)
+    if as_json:
+        print_json(plan.as_dict())
+    else:
+        show_plan(plan, console)
+
+
+def _export(request: RenderRequest, choice: ServerChoice, jobs: int, path: Path, console: Console) -> None:
+    from motionrag_nodes.batch_render.openjd import write_template
+
+    write_template(path, request, choice.arguments(), tasks=jobs)
+    console.print(f"{jobs} tasks in {path}. Nothing was rendered.", markup=False, highlight=False)
+
+
+def _render(
+    request: RenderRequest,
+    choice: ServerChoice,
+    patience: float,
+    queue: str | None,
+    *,
+    log_json: bool,
+    console: Console,
+) -> RenderReport:
+    from motionrag_nodes.batch_render.json_log import JsonLog
+    from motionrag_nodes.batch_render.run import render_workflows
+
+    def say(text: str) -> None:
+        console.print(text, markup=False, highlight=False)
+
+    stays = f"What is finished stays in {request.output}; run the same command to continue."
+    with (
+        ended_in_order(say, stays),
+        opened_targets(choice, console, start=queue is None) as targets,
+        Display(console) as display,
+    ):
+        observer = JsonLog(sys.stderr) if log_json else display
+        return render_workflows(request, targets=targets, patience_sec=patience, queue_url=queue, observer=observer)
+
+
+def _end(report: RenderReport, *, as_json: bool, console: Console) -> None:
+    """Shows what came of it; a job that failed is exit code 1."""
     if as_json:
         print_json(report.as_dict())
     else:
         show_report(report, console)
     if report.failed:
         raise typer.Exit(EXIT_JOB_FAILED)
-
-
-def _check_files(workflows: Sequence[Path], jobs: Path | None, encoding: str | None) -> None:
-    """Reads the given files once before a server is started for them."""
-    from motionrag_nodes.batch_render.jobs.table import read_job_table
-    from motionrag_nodes.batch_render.workflow_file import read_workflow
-
-    for path in workflows:
-        read_workflow(path)
-    if jobs is not None:
-        read_job_table(jobs, encoding=encoding)
-
-
-@contextmanager
-def terminable() -> Iterator[None]:
-    """SIGTERM ends the block as Ctrl-C does, so that servers' prompts are taken back."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise Terminated
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

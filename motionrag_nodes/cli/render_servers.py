@@ -37,6 +37,23 @@ class ServerChoice:
                 "Give one kind, not both."
             )
 
+    def arguments(self) -> list[str]:
+        """The same on a command line of another machine, which has these files at the same places.
+
+        Raises RenderError: a secret is among them, which a file would keep.
+        """
+        if self.headers or any("@" in url or "?" in url for url in self.servers):
+            raise RenderError(
+                "Expected --server without password and token, and no --header, since a template is a file that others "
+                "read: name the servers in a --servers file on the farm, or set MOTIONRAG_SERVER_BEARER there."
+            )
+        files = {"--servers": self.servers_file, "--ca": self.ca_file, "--comfyui": self.comfyui, "--base": self.base}
+        named = [(name, path) for name, path in files.items() if path is not None]
+        named += [("--extra-model-paths", path) for path in self.extra_model_paths]
+        words = [word for url in self.servers for word in ("--server", url)]
+        words += [word for name, path in named for word in (name, str(path.absolute()))]
+        return [*words, "--insecure"] if self.insecure else words
+
     def named(self) -> list[Target]:
         """The servers that the options name. Raises RenderError: an address or the file is wrong, or one is doubled."""
         from motionrag_nodes.batch_render.server.access import parse_access

@@ -10,10 +10,10 @@ import av
 import pytest
 from PIL import Image
 
-from motionrag_nodes.batch_render.run import render_workflows
 from motionrag_nodes.batch_render.workflow_file import WorkflowFile, to_api_graph
 from tests.comfyui.conftest import RunningComfyUI
 from tests.motionrag_nodes.batch_render.graphs import ui_node
+from tests.motionrag_nodes.batch_render.rendering import render_on
 
 pytestmark = pytest.mark.comfyui
 
@@ -43,9 +43,7 @@ def test_prompt_and_workflow_carry_the_rows_values(comfyui: RunningComfyUI, tmp_
     file, table = tmp_path / "both.json", tmp_path / "jobs.csv"
     file.write_text(json.dumps(_workflow()))
     table.write_text("name,EmptyImage.color,CreateVideo.fps\nred,16711680,4\n")
-    report = render_workflows(
-        [file], output=tmp_path / "out", server_url=comfyui.url, table=table, assignments=["EmptyImage.width=48"]
-    )
+    report = render_on(comfyui.url, file, tmp_path / "out", table=table, assignments=["EmptyImage.width=48"])
     assert not report.failed
     files = {Path(output.file).suffix: tmp_path / "out" / output.file for output in report.records[0].outputs}
     assert set(files) >= {".png", ".mp4"}

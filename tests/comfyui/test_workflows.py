@@ -20,12 +20,12 @@ from editor_pictures.templates import runnable_templates
 from index_builder.build import build_database
 from index_builder.clips.thumbnails import STRIP_FRAMES
 from motionrag_nodes.batch_render.errors import NodeValueError
-from motionrag_nodes.batch_render.run import render_workflows
 from motionrag_nodes.checkpoints.pack import load_pack
 from motionrag_nodes.cli.render import render
 from motionrag_nodes.motion_tokens.pack_encoder import PackClipEncoder
 from tests.comfyui.conftest import DATABASE_NAME, PACKAGED_DATABASE, RunningComfyUI, write_clip
 from tests.comfyui.runs import Graph, frames_before_encoding
+from tests.motionrag_nodes.batch_render.rendering import render_on
 
 pytestmark = pytest.mark.comfyui
 
@@ -154,10 +154,10 @@ def test_a_wrong_name_is_told_before_anything_is_queued(
 def test_a_node_s_own_error_reaches_the_report_in_its_words(
     comfyui: RunningComfyUI, workflows: Path, tmp_path: Path
 ) -> None:
-    report = render_workflows(
-        [workflows / "reference_videos_to_video.json"],
-        server_url=comfyui.url,
-        output=tmp_path,
+    report = render_on(
+        comfyui.url,
+        workflows / "reference_videos_to_video.json",
+        tmp_path,
         assignments=["3.videos=(none: use the connected frames)"],
     )
     assert "There is no motion to read: choose a video, or connect frames." in (report.failed[0].error or "")

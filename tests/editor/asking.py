@@ -7,14 +7,20 @@ from itertools import groupby
 
 from motionrag_nodes.batch_render.conversion.editor_page import EditorExport, open_editor_page
 from tests.editor.conftest import ServerWithEditor
-from tests.motionrag_nodes.batch_render.conversion.corpus import Case, Truth, digest, random_cases, self_made, templates
+from tests.motionrag_nodes.batch_render.conversion.corpus import (
+    Case,
+    Truth,
+    digest,
+    packaged_cases,
+    random_cases,
+    self_made,
+)
 
 
 def corpus(server: ServerWithEditor) -> Iterator[Case]:
     yield from self_made()
     yield from random_cases()
-    for name, workflow in templates():
-        yield Case(f"template {name}", workflow, server.object_info)
+    yield from packaged_cases(server.object_info)
 
 
 def answers(server: ServerWithEditor, cases: Iterable[Case]) -> Iterator[tuple[Case, EditorExport]]:

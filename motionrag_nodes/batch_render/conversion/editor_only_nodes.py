@@ -215,7 +215,7 @@ def _is_number(value: Any) -> TypeGuard[float]:
 
 
 # The editor's own, then those of widespread packs. A class that the server has is never taken for one of them.
-_KINDS: dict[str, type[EditorOnlyNode]] = {
+EDITOR_ONLY: dict[str, type[EditorOnlyNode]] = {
     "Note": EditorOnlyNode,
     "MarkdownNote": EditorOnlyNode,
     "Reroute": RerouteNode,
@@ -244,7 +244,7 @@ _OWN = frozenset({"Note", "MarkdownNote", "Reroute", "PrimitiveNode"})
 
 def make_editor_only_node(node_id: str, kind: str, graph: Graph, *, server_has_class: bool) -> EditorOnlyNode | None:
     """The node, or None where the class is not one of the editor's."""
-    made = _KINDS.get(kind)
+    made = EDITOR_ONLY.get(kind)
     if made is None or (server_has_class and kind not in _OWN):
         return None
     node = made(id=node_id, type=kind, graph=graph, class_title=_TITLES.get(kind, kind))

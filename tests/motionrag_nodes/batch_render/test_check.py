@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 
 from motionrag_nodes.batch_render.errors import BatchRefused, NodeValueError, RenderError
-from motionrag_nodes.batch_render.run import plan_batch, render_workflows
+from motionrag_nodes.batch_render.request import RenderRequest
+from motionrag_nodes.batch_render.results.names import NameTemplate
+from motionrag_nodes.batch_render.run import plan_batch
 from motionrag_nodes.batch_render.server.access import parse_access
 from motionrag_nodes.batch_render.server.target import Target
 from tests.motionrag_nodes.batch_render.graphs import picture_to_picture, write_workflow
+from tests.motionrag_nodes.batch_render.rendering import render_on
 from tests.motionrag_nodes.batch_render.tiny_comfyui import TinyComfyUI
 
 
@@ -33,18 +36,18 @@ def test_a_missing_picture_is_found_before_the_first_job(server: TinyComfyUI, tm
     graph["nodes"][0]["widgets_values"][0] = "gone.png"
     path = write_workflow(tmp_path / "w.json", graph)
     with pytest.raises(BatchRefused, match=r"node 1 \(Picture\): image is 'gone\.png': expected a file beside"):
-        render_workflows([path], server_url=server.url, output=tmp_path / "out")
+        render_on(server.url, path, tmp_path / "out")
     assert server.queued == []
     server.inputs["gone.png"] = b"found"
-    assert not render_workflows([path], server_url=server.url, output=tmp_path / "out").failed
+    assert not render_on(server.url, path, tmp_path / "out").failed
 
 
 def test_a_picture_that_changes_on_the_server_is_rendered_again(server: TinyComfyUI, workflow: Path) -> None:
     output = workflow.parent / "out"
-    render_workflows([workflow], server_url=server.url, output=output)
-    assert render_workflows([workflow], server_url=server.url, output=output).skipped == ("invert",)
+    render_on(server.url, workflow, output)
+    assert render_on(server.url, workflow, output).skipped == ("invert",)
     server.inputs["example.png"] = b"another"
-    assert render_workflows([workflow], server_url=server.url, output=output).skipped == ()
+    assert render_on(server.url, workflow, output).skipped == ()
     assert len(server.queued) == 2
 
 
@@ -52,20 +55,20 @@ def test_all_wrong_rows_are_told_at_once(server: TinyComfyUI, workflow: Path) ->
     table = workflow.parent / "jobs.csv"
     table.write_text("name,Picture.image\na,no.png\nb,example.png\nc,none.png\n")
     with pytest.raises(NodeValueError, match=r"(?s)line 2: .*'no\.png'.*line 4: .*'none\.png'"):
-        render_workflows([workflow], server_url=server.url, output=workflow.parent / "out", table=table)
+        render_on(server.url, workflow, workflow.parent / "out", table=table)
 
 
 def test_a_plan_queues_and_writes_nothing(server: TinyComfyUI, workflow: Path) -> None:
     output, targets = workflow.parent / "out", [Target(parse_access(server.url))]
-    plan = plan_batch([workflow], output=output, targets=targets)
+    plan = plan_batch(RenderRequest([workflow], output), targets)
     assert (plan.jobs[0].name, plan.jobs[0].done, plan.estimate_sec) == ("invert", False, None)
     assert plan.jobs[0].servers == (server.url,)
     assert server.queued == []
     assert not output.exists()
-    render_workflows([workflow], server_url=server.url, output=output)
-    again = plan_batch([workflow], output=output, targets=targets)
+    render_on(server.url, workflow, output)
+    again = plan_batch(RenderRequest([workflow], output), targets)
     assert (again.jobs[0].done, again.estimate_sec) == (True, 0.0)
-    forced = plan_batch([workflow], output=output, targets=targets, force=True)
+    forced = plan_batch(RenderRequest([workflow], output, force=True), targets)
     assert forced.estimate_sec is not None
     assert forced.estimate_sec > 0
     assert json.loads(json.dumps(forced.as_dict()))["counts"] == {"jobs": 1, "done": 0, "to_render": 1}
@@ -73,5 +76,5 @@ def test_a_plan_queues_and_writes_nothing(server: TinyComfyUI, workflow: Path) -
 
 def test_a_template_that_mixes_nodes_is_refused_before_the_first_job(server: TinyComfyUI, workflow: Path) -> None:
     with pytest.raises(RenderError, match=r"the same names\. Add \{node\} or \{id\}"):
-        render_workflows([workflow], server_url=server.url, output=workflow.parent / "out", template="{job}_{n}.{ext}")
+        render_on(server.url, workflow, workflow.parent / "out", template=NameTemplate("{job}_{n}.{ext}"))
     assert server.queued == []

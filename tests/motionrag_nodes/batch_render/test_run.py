@@ -16,10 +16,11 @@ from typing import Any
 import pytest
 
 from motionrag_nodes.batch_render.errors import ComfyUIConnectionError, RenderError, RenderManifestError
-from motionrag_nodes.batch_render.run import RenderReport, SilentObserver, render_workflows
+from motionrag_nodes.batch_render.run import RenderReport, SilentObserver
 from motionrag_nodes.batch_render.server import client as comfyui_client
 from motionrag_nodes.batch_render.server.install import checkout_folder
 from tests.motionrag_nodes.batch_render.graphs import picture_to_picture, write_workflow
+from tests.motionrag_nodes.batch_render.rendering import render_on
 from tests.motionrag_nodes.batch_render.tiny_comfyui import VERSION, TinyComfyUI
 
 
@@ -42,7 +43,7 @@ def _render(server: TinyComfyUI, workflow: Path, *, rows: str | None = None, **o
         table = workflow.parent / "jobs.csv"
         table.write_text(rows)
     output = workflow.parent / "results"
-    return render_workflows([workflow], server_url=server.url, output=output, table=table, **options)
+    return render_on(server.url, workflow, output, table=table, **options)
 
 
 def _manifest(workflow: Path) -> dict[str, Any]:
@@ -181,7 +182,7 @@ def test_no_server(workflow: Path) -> None:
     with pytest.raises(
         ComfyUIConnectionError, match=r"No answer from ComfyUI at http://127\.0\.0\.1:9.*Check that it runs"
     ):
-        render_workflows([workflow], server_url="127.0.0.1:9", output=workflow.parent / "results")
+        render_on("127.0.0.1:9", workflow, workflow.parent / "results")
 
 
 @pytest.mark.parametrize(

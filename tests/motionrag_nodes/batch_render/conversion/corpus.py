@@ -16,6 +16,7 @@ from typing import Any
 
 from motionrag_nodes.batch_render.conversion.convert import Prompt
 from tests.motionrag_nodes.batch_render.conversion.random_workflows import random_workflow
+from tests.motionrag_nodes.batch_render.conversion.shown_classes import shown_classes
 from tests.motionrag_nodes.batch_render.conversion.trap_classes import CLASSES
 
 _DATA = Path(__file__).parent / "data"
@@ -60,14 +61,36 @@ def random_cases() -> Iterator[Case]:
 
 
 def templates() -> Iterator[tuple[str, dict[str, Any]]]:
-    """ComfyUI's own templates and blueprints, where the installed packages have them."""
+    """ComfyUI's own templates, where the installed packages have them."""
     for package in _TEMPLATE_PACKAGES:
-        spec = importlib.util.find_spec(f"comfyui_workflow_templates_{package}")
-        for location in (spec.submodule_search_locations or []) if spec else []:
-            for path in sorted(Path(location).glob("templates/*.json")):
-                data = json.loads(path.read_text(encoding="utf-8"))
-                if not path.stem.startswith(_NOT_TEMPLATES) and isinstance(data, dict) and "nodes" in data:
-                    yield path.stem, data
+        yield from _packaged(f"comfyui_workflow_templates_{package}", "templates")
+
+
+def blueprints() -> Iterator[tuple[str, dict[str, Any]]]:
+    """ComfyUI's own blueprints: a subgraph each, as an instance with what it shows of its inside."""
+    yield from _packaged("comfyui_subgraph_blueprints", "blueprints")
+
+
+def packaged_cases(object_info: dict[str, Any]) -> list[Case]:
+    """Templates and blueprints on a server of these classes; and those that need more, on one that has all they show.
+
+    There are two sets of classes: `object_info` itself and one other, each the same object for all of its cases.
+    """
+    packaged = {f"template {name}": data for name, data in templates()}
+    packaged |= {f"blueprint {name}": data for name, data in blueprints()}
+    shown = {name: shown_classes([data], object_info) for name, data in packaged.items()}
+    every = object_info | shown_classes(packaged.values(), object_info)
+    cases = [Case(name, data, object_info) for name, data in packaged.items()]
+    return cases + [Case(f"{name}, all classes", data, every) for name, data in packaged.items() if shown[name]]
+
+
+def _packaged(package: str, folder: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    spec = importlib.util.find_spec(package)
+    for location in (spec.submodule_search_locations or []) if spec else []:
+        for path in sorted(Path(location).glob(f"{folder}/*.json")):
+            data = json.loads(path.read_text(encoding="utf-8"))
+            if not path.stem.startswith(_NOT_TEMPLATES) and isinstance(data, dict) and "nodes" in data:
+                yield path.stem, data
 
 
 def stored_truths() -> dict[str, Truth]:

@@ -10,8 +10,8 @@ from dbos import _serialization
 
 from motionrag_nodes.batch_render.queue import store as store_module
 from motionrag_nodes.batch_render.queue.json_records import JsonRecords, forbid_pickles
-from motionrag_nodes.batch_render.run import render_workflows
 from tests.motionrag_nodes.batch_render.graphs import picture_to_picture, write_workflow
+from tests.motionrag_nodes.batch_render.rendering import render_on
 from tests.motionrag_nodes.batch_render.tiny_comfyui import TinyComfyUI
 
 
@@ -49,7 +49,7 @@ def test_pickles_planted_in_a_store_are_not_run(tmp_path: Path) -> None:
     (tmp_path / "server").mkdir()
     workflow = write_workflow(tmp_path / "w.json", picture_to_picture())
     with TinyComfyUI(tmp_path / "server") as server:
-        report = render_workflows([workflow], output=tmp_path / "out", server_url=server.url)
+        report = render_on(server.url, workflow, tmp_path / "out")
         assert not report.failed, report.failed
         planted = base64.b64encode(pickle.dumps(Marker(tmp_path / "ran"))).decode()
         path = tmp_path / "out" / ".motionrag" / store_module.FILE_NAME
@@ -65,5 +65,5 @@ def test_pickles_planted_in_a_store_are_not_run(tmp_path: Path) -> None:
         connection.close()
         assert rows
         (tmp_path / "out" / "manifest.json").unlink()
-        render_workflows([workflow], output=tmp_path / "out", server_url=server.url)
+        render_on(server.url, workflow, tmp_path / "out")
     assert not (tmp_path / "ran").exists()

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from motionrag_nodes.batch_render.run import render_workflows
 from motionrag_nodes.batch_render.server.install import checkout_folder
 from tests.motionrag_nodes.batch_render.graphs import picture_to_picture, write_workflow
+from tests.motionrag_nodes.batch_render.rendering import render_on
 from tests.motionrag_nodes.batch_render.tiny_comfyui import TinyComfyUI
 
 TABLE = "name,3.filename_prefix\na,first\nb,second\nc,third\n"
@@ -62,7 +62,7 @@ def _start(server: TinyComfyUI, workflow: Path) -> subprocess.Popen[bytes]:
 
 def _finish(server: TinyComfyUI, workflow: Path) -> dict[str, str]:
     table = workflow.parent / "jobs.csv"
-    report = render_workflows([workflow], server_url=server.url, output=workflow.parent / "out", table=table)
+    report = render_on(server.url, workflow, workflow.parent / "out", table=table)
     return {record.name: record.status for record in report.records}
 
 
@@ -142,7 +142,7 @@ def test_a_job_that_always_takes_its_server_down_is_given_up(server: TinyComfyUI
 
     server.on_request = forget
     table = workflow.parent / "jobs.csv"
-    report = render_workflows([workflow], server_url=server.url, output=workflow.parent / "out", table=table)
+    report = render_on(server.url, workflow, workflow.parent / "out", table=table)
     assert [record.status for record in report.records] == ["done", "failed", "done"]
     assert "Tried 3 times" in (report.records[1].error or "")
     assert "has no record of prompt" in (report.records[1].error or "")

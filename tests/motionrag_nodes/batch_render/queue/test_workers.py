@@ -19,6 +19,7 @@ from motionrag_nodes.batch_render.observer import SilentObserver
 from motionrag_nodes.batch_render.queue import leases as leases_module
 from motionrag_nodes.batch_render.queue.leases import Leases
 from motionrag_nodes.batch_render.queue.orders import FOLDER_MAPS, JobOrder
+from motionrag_nodes.batch_render.request import RenderRequest
 from motionrag_nodes.batch_render.run import render_workflows
 from motionrag_nodes.batch_render.server.access import Access
 from motionrag_nodes.batch_render.server.facts import ServerFacts
@@ -82,7 +83,10 @@ def test_two_workers_one_killed(
 
     try:
         report = render_workflows(
-            [workflow], output=tmp_path / "out", table=table, queue_url=database, observer=Listener()
+            RenderRequest([workflow], tmp_path / "out", table=table),
+            targets=[],
+            queue_url=database,
+            observer=Listener(),
         )
     finally:
         for worker in workers:
@@ -136,7 +140,7 @@ def test_no_database(tmp_path: Path) -> None:
     workflow = write_workflow(tmp_path / "w.json", picture_to_picture())
     address = "postgresql://me:geheim@127.0.0.1:9/none"
     with pytest.raises(JobStoreError, match=r"Cannot use the job store postgresql://127\.0\.0\.1:9/none") as caught:
-        render_workflows([workflow], output=tmp_path / "out", queue_url=address)
+        render_workflows(RenderRequest([workflow], tmp_path / "out"), targets=[], queue_url=address)
     assert "geheim" not in str(caught.value)
 
 
