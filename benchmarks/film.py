@@ -77,7 +77,8 @@ def measure_film(encoder: PackClipEncoder, *, minutes: float, height: int, worke
             report = build_database([folder], output=output, encoder=encoder, workers=workers, clips_per_video=None)
             if report.failed or len(report.indexed) != round(minutes * 30):
                 raise RuntimeError(
-                    f"expected {minutes * 30:g} clips, received {len(report.indexed)}: {report.failed[:1]}"
+                    f"Expected {minutes * 30:g} clips, received {len(report.indexed)} ({report.failed[:1]}): give "
+                    "another film."
                 )
 
         once, whole = _timed(decode), _timed(build)

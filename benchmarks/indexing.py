@@ -95,7 +95,9 @@ def measure(clips: int, *, repeats: int) -> list[dict]:
                 [folder], output=output, encoder=encoder, captions=table, workers=1, batch_clips=BATCH
             )
             if len(report.indexed) != clips:
-                raise RuntimeError(f"expected {clips} clips indexed, received {len(report.indexed)}")
+                raise RuntimeError(
+                    f"Expected {clips} clips indexed, received {len(report.indexed)}: see the report of the build."
+                )
 
         bounds = {
             "decode alone": lambda: decode_alone(folder, encoder),

@@ -95,7 +95,7 @@ def _base_model(backbone: Backbone, source: HubSource, folder: Path) -> None:
     pipeline.save_config(folder)
     missing = [file for file in source.files if not (folder / file).is_file()]
     if missing:
-        raise FileNotFoundError(f"{source.repo} was published with {', '.join(missing)} too: have them written here.")
+        raise FileNotFoundError(f"{', '.join(missing)} of {source.repo} are not written here")
 
 
 def _tokenizer(folder: Path) -> None:

@@ -26,7 +26,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m editor_pictures", description=__doc__)
     parser.parse_args()
     if find_chromium() is None:
-        raise SystemExit("Chromium is missing: apt-get install chromium")
+        raise SystemExit("Expected Chromium, found none: apt-get install chromium.")
     with fresh_scene() as scene, open_editor(scene.url, **SIZE) as editor:
         take_all(editor, scene)
 

@@ -40,11 +40,11 @@ class BuildOptions:
     def __post_init__(self) -> None:
         if self.commit_clips < 1 or (self.batch_clips is not None and self.batch_clips < 1):
             raise InvalidSetting(
-                f"expected batch_clips and commit_clips of at least 1, received {self.batch_clips}, "
-                f"{self.commit_clips}: raise them"
+                f"Expected batch_clips and commit_clips of at least 1, received {self.batch_clips}, "
+                f"{self.commit_clips}: raise them."
             )
         if self.workers is not None and self.workers < 1:
-            raise InvalidSetting(f"expected at least 1 worker, received {self.workers}: raise --workers")
+            raise InvalidSetting(f"Expected at least 1 worker, received {self.workers}: raise --workers.")
         if self.near_duplicates is not None:
             check_threshold(self.near_duplicates)
         self.cutting  # noqa: B018 (it checks its own two)

@@ -108,7 +108,7 @@ class Ledger:
     def end(self, source: str, outcome: Outcome, *, row_id: str | None = None, reason: str = "") -> None:
         """A clip, or a video without clips, ended. Raises InvalidSetting when it had ended already."""
         if source not in self._open:
-            raise InvalidSetting(f"expected {source} to end once, received a second end ({outcome}): this is a bug")
+            raise InvalidSetting(f"Expected {source} to end once, received a second end ({outcome}): this is a bug.")
         self.entries[outcome].append(ReportEntry(source=source, row_id=row_id, outcome=outcome, reason=reason))
         self._open[source] -= 1
         if self._open[source] == 0:

@@ -1,6 +1,8 @@
 """Every public definition of the installed packages says what it is."""
 
 import ast
+import builtins
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,3 +60,31 @@ def test_every_public_definition_has_a_docstring(path: Path) -> None:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_sentence_opens_each_module(path: Path) -> None:
     assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+
+
+# Raised by libraries of others, and named by us.
+OF_OTHERS = {"ArrowException", "FFmpegError", "InterruptProcessingException"}
+NAMED = re.compile(r"\bRaises\s+((?:_?[A-Z][\w.]+,\s+)*_?[A-Z][\w.]*\w)")
+
+
+def docstrings(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, Definition | ast.Module):
+            yield ast.get_docstring(node) or ""
+
+
+def errors_there_are() -> set[str]:
+    trees = (ast.walk(ast.parse(path.read_text(encoding="utf-8"))) for path in FILES)
+    return {node.name for nodes in trees for node in nodes if isinstance(node, ast.ClassDef)} | set(vars(builtins))
+
+
+ERRORS = errors_there_are() | OF_OTHERS
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_is_raised_is_named_in_one_style(path: Path) -> None:
+    for text in docstrings(path):
+        assert not re.search(r"^\s*(Raises|Returns|Args|Yields):$", text, re.MULTILINE), f"a section in: {text}"
+        for named in NAMED.findall(text):
+            unknown = [name for name in re.split(r",\s+", named) if name.split(".")[-1] not in ERRORS]
+            assert not unknown, f"{', '.join(unknown)} can be no error: {text}"

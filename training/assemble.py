@@ -84,7 +84,7 @@ def image_encoder_from(retrieval_state: dict[str, Tensor]) -> CLIPVisionModelWit
     renamed = {k if k in expected else k.removeprefix("vision_model."): v.contiguous() for k, v in state.items()}
     missing, unexpected = model.load_state_dict(renamed, strict=False)
     if unexpected or any("position_ids" not in key for key in missing):
-        raise ValueError(f"Expected the vision tower's keys to match, missing {missing}, unexpected {unexpected}.")
+        raise ValueError(f"the vision tower's keys do not match, missing {missing}, unexpected {unexpected}")
     return model.eval()
 
 

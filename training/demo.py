@@ -164,7 +164,10 @@ def _motionrag(*arguments: str | Path) -> None:
     command = [sys.executable, "-m", "motionrag_nodes.cli.main", *map(str, arguments)]
     code = subprocess.run(command, check=False).returncode
     if code:
-        raise StepFailed(f"`motionrag {' '.join(command[3:])}` ended with code {code}: its message is above.")
+        raise StepFailed(
+            f"Expected `motionrag {' '.join(command[3:])}` to succeed, but it ended with code {code}: see its message "
+            "above."
+        )
 
 
 @contextmanager
@@ -192,7 +195,9 @@ def _record(output: Path, workflow: Path, prompt: Prompt) -> dict[str, Any]:
     records = json.loads((output / workflow.stem / "manifest.json").read_text(encoding="utf-8"))["jobs"]
     found = [r for r in records if r["name"] == prompt.name or r["name"].endswith(f"-{prompt.name}")]
     if len(found) != 1:
-        raise StepFailed(f"Expected one job {prompt.name} in {output / workflow.stem}, found {len(found)}.")
+        raise StepFailed(
+            f"Expected one job {prompt.name} in {output / workflow.stem}, found {len(found)}: choose a new --output."
+        )
     return found[0]
 
 

@@ -58,7 +58,7 @@ def _build(clips: Path, table: Path, output: Path) -> None:
     """A database whose rows call their videos by their place below its name, not by where they were made."""
     report = build_database([clips], output=output, encoder=PackClipEncoder(load_pack("tiny")), captions=table)
     if len(report.indexed) != CLIPS:
-        raise SystemExit(f"Expected {CLIPS} clips, indexed {len(report.indexed)}: see the report in {output}.")
+        raise SystemExit(f"Expected {CLIPS} clips, found {len(report.indexed)} indexed: see the report in {output}.")
     sources = MotionDatabase.open(output).each_row("id", "source")
     places = {row_id: PurePosixPath(DATABASE_NAME, Path(source).relative_to(clips)) for row_id, source in sources}
     with Publisher.open(output) as publisher:

@@ -37,8 +37,7 @@ BEGUN_BY = {"stage1": ("primer",)}
 def load_from_pack(stage: str, model: nn.Module, pack: Path) -> None:
     """Fill `model`, what a stage trains, from a pack's folder, or from the folder of a run that finished the stage.
 
-    Raises:
-        PackInvalid: the pack's weights are not those of this stage's model.
+    Raises PackInvalid: the pack's weights are not those of this stage's model.
     """
     if (pack / f"{stage}.safetensors").exists():
         model.load_state_dict(widen(stage, load_file(pack / f"{stage}.safetensors"), model.state_dict()))

@@ -75,7 +75,7 @@ class TableStore:
                 self._append(HEADER)
         except OSError as error:
             raise CaptionTableInvalid(
-                f"expected to write captions to {path}, received {error}: name another --output"
+                f"Expected to write captions to {path}, received {error}: name another --output."
             ) from error
 
     def has(self, video: VideoFile) -> bool:
@@ -107,15 +107,15 @@ class TableStore:
         content = self.path.read_bytes()
         if self.path.suffix.lower() != ".csv" or encoding_of(content) != "utf-8":
             raise CaptionTableInvalid(
-                f"expected a .csv in UTF-8 to add captions to, received {self.path.name}: name another --output"
+                f"Expected a .csv in UTF-8 to add captions to, received {self.path.name}: name another --output."
             )
         text = content.decode("utf-8-sig", errors="replace")
         columns = next(csv.reader(io.StringIO(text, newline="")), [])
         lowered = {column.strip().lower() for column in columns}
         if not lowered & set(PATH_COLUMNS) or not lowered & set(CAPTION_COLUMNS):
             raise CaptionTableInvalid(
-                f"expected the columns path and caption, parted by commas, in {self.path.name}, received "
-                f"{', '.join(columns) or 'none'}: name another --output"
+                f"Expected the columns path and caption, parted by commas, in {self.path.name}, received "
+                f"{', '.join(columns) or 'none'}: name another --output."
             )
         whole, newline, last = content.rpartition(b"\n")
         if last and _is_torn(last, len(columns)):

@@ -31,8 +31,8 @@ class EndpointCaptioner:
     def __init__(self, endpoint: str, *, model: str, max_tokens: int = 128, timeout_sec: float = 600.0) -> None:
         if not endpoint.startswith(("http://", "https://")):
             raise CaptionerUnavailable(
-                f"expected an endpoint that begins with http:// or https://, received {endpoint}: e.g. "
-                "http://localhost:11434/v1"
+                f"Expected an endpoint that begins with http:// or https://, received {endpoint}: e.g. "
+                "http://localhost:11434/v1."
             )
         self.url = f"{endpoint.rstrip('/').removesuffix('/chat/completions')}/chat/completions"
         self.name, self.max_tokens, self.timeout_sec = model, max_tokens, timeout_sec
@@ -71,7 +71,7 @@ class EndpointCaptioner:
                 said = error.read(500).decode("utf-8", errors="replace").strip()
                 if error.code in (401, 403, 404):
                     raise CaptionerUnavailable(
-                        f"expected the model {self.name} at {self.url}, received HTTP {error.code} ({said}): check "
+                        f"Expected the model {self.name} at {self.url}, received HTTP {error.code} ({said}): check "
                         f"--endpoint and --model, and the key in {KEY_VARIABLE}"
                     ) from error
                 if error.code not in PASSING or tried == TRIES:
@@ -79,8 +79,9 @@ class EndpointCaptioner:
             except (OSError, http.client.HTTPException) as error:
                 if tried == TRIES:
                     raise CaptionerUnavailable(
-                        f"expected a server at {self.url}, could not reach it ({getattr(error, 'reason', error)}): "
-                        "start it, or correct --endpoint"
+                        f"Expected a server at {self.url}, but it cannot be reached "
+                        ""
+                        f"({getattr(error, 'reason', error)}): start it, or correct --endpoint."
                     ) from error
             time.sleep(FIRST_WAIT_SEC * 2 ** (tried - 1))
         raise AssertionError("the last try returns or raises")

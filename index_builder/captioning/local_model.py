@@ -60,8 +60,8 @@ def load_local_captioner(name_or_folder: str, *, device: str = "cpu", max_tokens
             )
     except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
         raise CaptionerUnavailable(
-            f"expected a vision-language model of transformers in {located}, received {str(error).splitlines()[0]}: "
-            "choose one that reads pictures and writes text, e.g. Qwen/Qwen2.5-VL-3B-Instruct"
+            f"Expected a vision-language model of transformers in {located}, received {str(error).splitlines()[0]}: "
+            "choose one that reads pictures and writes text, e.g. Qwen/Qwen2.5-VL-3B-Instruct."
         ) from error
     return LocalCaptioner(model, processor, name=Path(name_or_folder).name, device=device, max_tokens=max_tokens)
 
@@ -78,8 +78,8 @@ def _located(name_or_folder: str) -> Path:
         snapshot = Path(snapshot_download(name_or_folder, local_files_only=True))
     except (LocalEntryNotFoundError, HFValidationError) as error:
         raise CaptionerUnavailable(
-            f"expected the model {name_or_folder} in a folder or the local hub cache, found it in neither: fetch it "
-            f"once with `hf download {name_or_folder}`"
+            f"Expected the model {name_or_folder} in a folder or the local hub cache, found it in neither: fetch it "
+            f"once with `hf download {name_or_folder}`."
         ) from error
     require_plain_folder(snapshot, in_hub_cache=True)
     return snapshot

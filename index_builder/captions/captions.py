@@ -32,10 +32,10 @@ class CaptionPlan:
     def __post_init__(self) -> None:
         if self.several not in get_args(Several):
             raise InvalidSetting(
-                f"expected first, all or error for several captions of one clip, received {self.several!r}: choose one"
+                f"Expected first, all or error for several captions of one clip, received {self.several!r}: choose one."
             )
         if self.column is not None and self.table is None:
-            raise InvalidSetting("expected a caption table beside --caption-column, received none: give --captions")
+            raise InvalidSetting("Expected a caption table beside --caption-column, received none: give --captions.")
 
 
 class TableCaptions:
@@ -147,7 +147,7 @@ def _require_one_caption_each(matches: Matches) -> None:
     for source, rows in matches.of_video.items():
         for of_clip in several_captions(rows):
             raise CaptionTableInvalid(
-                f"expected one caption for each clip, {matches.table.path.name} has {len(texts_of(of_clip))} for "
-                f"{source} ({', '.join(row.place for row in of_clip)}): remove all but one, or choose first or all "
-                "(--several-captions)"
+                f"Expected one caption for each clip, received {len(texts_of(of_clip))} for {source} in "
+                f"{matches.table.path.name} ({', '.join(row.place for row in of_clip)}): remove all but one, or choose "
+                "first or all (--several-captions)."
             )

@@ -60,8 +60,8 @@ def _rows(reader: Reader, names: list[str], path: Path, first_line: int) -> Iter
             if any(field.strip() for field in fields):
                 if any(field.strip() for field in fields[len(names) :]):
                     raise CaptionTableInvalid(
-                        f"expected {len(names)} fields in line {line} of {path.name}, as in its header, received "
-                        f"{len(fields)}: put a caption that holds the delimiter into quotes"
+                        f"Expected {len(names)} fields in line {line} of {path.name}, as in its header, received "
+                        f"{len(fields)}: put a caption that holds the delimiter into quotes."
                     )
                 yield f"line {line}", dict(zip(names, fields, strict=False))
             line = reader.line_num + first_line + 1
@@ -71,5 +71,5 @@ def _rows(reader: Reader, names: list[str], path: Path, first_line: int) -> Iter
 
 def _unreadable(path: Path, line: int, error: csv.Error) -> CaptionTableInvalid:
     return CaptionTableInvalid(
-        f"expected a table in {path.name}, but its line {line} cannot be read ({error}): check its quotes"
+        f"Expected a table in {path.name}, but its line {line} cannot be read ({error}): check its quotes."
     )

@@ -16,15 +16,15 @@ def read_text(path: Path) -> str:
     try:
         content = read_regular(path, most_bytes=MAX_TABLE_BYTES)
     except OSError as error:
-        raise CaptionTableInvalid(f"expected to read {path}, received {error}: check its permissions") from error
+        raise CaptionTableInvalid(f"Expected to read {path}, received {error}: check its permissions.") from error
     encoding = encoding_of(content)
     try:
         return content.decode(encoding).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise CaptionTableInvalid(
-            f"expected UTF-8 in {path.name}, but line {line} holds the bytes "
-            f"{content[error.start : error.start + 4].hex(' ')}: save it as UTF-8"
+            f"Expected UTF-8 in {path.name}, but line {line} holds the bytes "
+            f"{content[error.start : error.start + 4].hex(' ')}: save it as UTF-8."
         ) from error
 
 

@@ -33,7 +33,7 @@ def read_json(path: Path, wanted: Sequence[str]) -> tuple[list[str], Iterator[tu
     elif isinstance(value, dict) and value and all(isinstance(entry, dict) for entry in value.values()):
         rows = [(f"entry {name}", {"path": name, **entry}) for name, entry in value.items()]
     else:
-        raise CaptionTableInvalid(f"expected {FORMS} in {path.name}, received another value: convert it")
+        raise CaptionTableInvalid(f"Expected {FORMS} in {path.name}, received another value: convert it.")
     return _columns(rows), iter(rows)
 
 
@@ -42,14 +42,14 @@ def _parsed(text: str, path: Path, place: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise CaptionTableInvalid(
-            f"expected JSON in {path.name}, but {place} cannot be read ({error}): correct it"
+            f"Expected JSON in {path.name}, but {place} cannot be read ({error}): correct it."
         ) from error
 
 
 def _object(value: Any, path: Path, place: str) -> Mapping[str, Any]:
     if not isinstance(value, dict):
         raise CaptionTableInvalid(
-            f"expected an object in {place} of {path.name}, received {type(value).__name__}: {FORMS} is read"
+            f"Expected an object in {place} of {path.name}, received {type(value).__name__}: {FORMS} is read."
         )
     return value
 

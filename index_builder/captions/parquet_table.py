@@ -36,8 +36,10 @@ def read_parquet(path: Path, wanted: Sequence[str]) -> tuple[list[str], Iterator
 
 
 def _too_large(path: Path, error: Exception) -> CaptionTableInvalid:
-    return CaptionTableInvalid(f"{path.name} unfolds to too much: {error}: keep only paths and captions, or split it")
+    return CaptionTableInvalid(
+        f"Expected a table of paths and captions in {path.name}, but it unfolds to too much ({error}): split it."
+    )
 
 
 def _unreadable(path: Path, error: Exception) -> CaptionTableInvalid:
-    return CaptionTableInvalid(f"expected a parquet file in {path.name}, but reading failed ({error}): write it again")
+    return CaptionTableInvalid(f"Expected a parquet file in {path.name}, but reading failed ({error}): write it again.")

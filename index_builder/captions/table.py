@@ -83,11 +83,11 @@ def read_table(path: Path, *, caption_column: str | None = None) -> CaptionTable
     Raises CaptionTableInvalid when it is missing, cannot be parsed, or lacks a column.
     """
     if not path.is_file():
-        raise CaptionTableInvalid(f"expected a caption table, received {path}, which is no file: check --captions")
+        raise CaptionTableInvalid(f"Expected a caption table, received {path}, which is no file: check --captions.")
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         raise CaptionTableInvalid(
-            f"expected a caption table of {', '.join(READERS)}, received {path.name}: convert it to one of these"
+            f"Expected a caption table of {', '.join(READERS)}, received {path.name}: convert it to one of these."
         )
     wanted = (caption_column,) if caption_column else CAPTION_COLUMNS
     columns, rows = reader(path, (*PATH_COLUMNS, *wanted, START_COLUMN, END_COLUMN))
@@ -96,9 +96,9 @@ def read_table(path: Path, *, caption_column: str | None = None) -> CaptionTable
     column = _first(named, [name.strip().lower() for name in wanted])
     if path_column is None or column is None:
         raise CaptionTableInvalid(
-            f"expected a column path (or video, file, file_name, key) and a column {' or '.join(wanted)} in "
+            f"Expected a column path (or video, file, file_name, key) and a column {' or '.join(wanted)} in "
             f"{path.name}, received {', '.join(map(str, columns)) or 'none'}: rename the columns, or name the one with "
-            "the captions (--caption-column)"
+            "the captions (--caption-column)."
         )
     _require_different(columns, (path_column, column, START_COLUMN, END_COLUMN), path)
     problems: list[str] = []
@@ -116,8 +116,8 @@ def _require_different(columns: Sequence[str], used: Sequence[str], path: Path) 
     for column in used:
         if names.count(str(column).strip().lower()) > 1:
             raise CaptionTableInvalid(
-                f"expected one column {column} in {path.name}, received {names.count(str(column).strip().lower())}: "
-                "rename all but the one that is meant"
+                f"Expected one column {column} in {path.name}, received {names.count(str(column).strip().lower())}: "
+                "rename all but the one that is meant."
             )
 
 

@@ -29,7 +29,7 @@ def read_tar_captions(path: Path, wanted: Sequence[str]) -> tuple[list[str], Ite
                 row.update(_text(content) if suffix == "txt" else {**_json(content), **row})
     except (tarfile.TarError, OSError, EOFError) as error:
         raise CaptionTableInvalid(
-            f"expected a WebDataset archive in {path.name}, but reading failed ({error}): make it again"
+            f"Expected a WebDataset archive in {path.name}, but reading failed ({error}): make it again."
         ) from error
     columns = list(dict.fromkeys(name for row in rows.values() for name in row)) or ["key", "caption"]
     return columns, ((f"member {key}", row) for key, row in rows.items())

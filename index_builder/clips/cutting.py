@@ -22,7 +22,7 @@ class Cutting:
     def __post_init__(self) -> None:
         if self.clips_per_video is not None and self.clips_per_video < 1:
             raise InvalidSetting(
-                f"expected clips_per_video of at least 1 (or all), received {self.clips_per_video}: raise it"
+                f"Expected clips_per_video of at least 1 (or all), received {self.clips_per_video}: raise it."
             )
         if self.scene_threshold is not None:
             check_scene_threshold(self.scene_threshold)

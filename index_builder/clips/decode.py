@@ -43,7 +43,8 @@ class DecodedClip:
         due = np.uint8 if self.first_frame is None else np.uint16
         if self.frames.ndim != 4 or self.frames.shape[-1] != 3 or self.frames.dtype != due:
             raise InvalidSetting(
-                f"expected {due.__name__} frames [T, H, W, 3], received {self.frames.dtype} {self.frames.shape}"
+                f"Expected {due.__name__} frames [T, H, W, 3], received {self.frames.dtype} {self.frames.shape}: "
+                "convert them."
             )
 
     @property
@@ -76,7 +77,8 @@ def decode_clip(
     """
     if frames < 1 or short_side < 1 or seconds <= 0 or (fps is not None and fps <= 0):
         raise InvalidSetting(
-            f"expected positive frames, seconds, short_side, fps, received {frames}, {seconds}, {short_side}, {fps}"
+            f"Expected positive frames, seconds, short_side, fps, received {frames}, {seconds}, {short_side}, {fps}: "
+            "raise them."
         )
     reading = reading or Reading(frames=frames, short_side=short_side)
     timeline = read_timeline(path, limits=limits or DecodeLimits())
@@ -85,7 +87,8 @@ def decode_clip(
     end = window.end_sec if end_sec is None else end_sec
     if not 0 <= start < end or start > timeline.duration_sec + SHOWN_TOLERANCE_SEC:
         raise InvalidSetting(
-            f"expected a window inside the {timeline.duration_sec:.3f} s of {path.name}, received {start} to {end} s"
+            f"Expected a window inside the {timeline.duration_sec:.3f} s of {path.name}, received {start} to {end} s: "
+            "move it into the video."
         )
     ((_, clip),) = decode_windows(path, timeline, [(start, end)], reading=reading, decoders=decoders)
     if isinstance(clip, ClipUnreadable):

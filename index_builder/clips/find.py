@@ -65,7 +65,7 @@ def find_videos(inputs: Sequence[Path]) -> list[VideoFile | Unusable]:
     """
     if not inputs:
         raise InputNotFound(
-            "expected at least one folder or video, received none: name one, e.g. motionrag index build clips/"
+            "Expected at least one folder or video, received none: name one, e.g. motionrag index build clips/."
         )
     found: dict[str, VideoFile | Unusable] = {}
     for given in (path for pattern in inputs for path in _expanded(pattern)):
@@ -74,8 +74,8 @@ def find_videos(inputs: Sequence[Path]) -> list[VideoFile | Unusable]:
             found.setdefault(str(entry.path), entry)
     if not found:
         raise InputNotFound(
-            f"expected videos ({', '.join(sorted(VIDEO_SUFFIXES))}) under {', '.join(map(str, inputs))}, found none: "
-            "name the folder that holds your clips"
+            f"Expected videos ({', '.join(sorted(VIDEO_SUFFIXES))}) under {', '.join(map(str, inputs))}, found none: "
+            "name the folder that holds your clips."
         )
     return list(found.values())
 
@@ -118,7 +118,7 @@ def _expanded(given: Path) -> list[Path]:
     matched = sorted(glob.glob(str(given), recursive=True), key=os.fsencode) if glob.has_magic(str(given)) else []
     if not matched:
         raise InputNotFound(
-            f"expected an existing folder, video or pattern, received {given}, which does not exist: check the path"
+            f"Expected an existing folder, video or pattern, received {given}, which does not exist: check the path."
         )
     paths = [Path(path) for path in matched]
     return [path for path in paths if os.path.isdir(path) or (is_video_name(path.name) and _moves(path))]

@@ -19,7 +19,7 @@ def read_picture(path: Path) -> np.ndarray:
         with Image.open(path) as picture:
             return np.array(_eight_bit_rgb(ImageOps.exif_transpose(picture)))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InputNotFound(f"expected a picture in {path}, but it cannot be read ({error}): check --image") from error
+        raise InputNotFound(f"Expected a picture in {path}, but it cannot be read ({error}): check --image.") from error
 
 
 def _eight_bit_rgb(picture: Image.Image) -> Image.Image:

@@ -38,7 +38,7 @@ class Reading:
     def __post_init__(self) -> None:
         if self.frames < 1 or self.short_side < 1:
             raise InvalidSetting(
-                f"expected positive frames and short_side, received {self.frames} and {self.short_side}: correct them"
+                f"Expected positive frames and short_side, received {self.frames} and {self.short_side}: correct them."
             )
 
     @classmethod

@@ -27,12 +27,10 @@ def check_scene_threshold(threshold: float) -> None:
     """Raises InvalidSetting for an impossible threshold, and where PySceneDetect is not installed."""
     if not 0 < threshold <= 255:
         raise InvalidSetting(
-            f"expected a scene threshold above 0, up to 255, received {threshold}: {DEFAULT_THRESHOLD:g} suits most"
+            f"Expected a scene threshold above 0, up to 255, received {threshold}: {DEFAULT_THRESHOLD:g} suits most."
         )
     if importlib.util.find_spec("scenedetect") is None:
-        raise InvalidSetting(
-            "expected PySceneDetect to cut scenes, it is not installed: pip install 'motionrag[scenes]'"
-        )
+        raise InvalidSetting("Expected PySceneDetect to cut scenes, found none: run pip install 'motionrag[scenes]'.")
 
 
 def scene_cuts_ms(

@@ -27,8 +27,8 @@ class Sound:
     def __post_init__(self) -> None:
         if self.samples.ndim != 2 or not 1 <= len(self.samples) <= MAX_CHANNELS or not 1 <= self.rate <= MAX_RATE:
             raise InvalidSetting(
-                f"expected sound [C, N] of 1 or 2 channels at up to {MAX_RATE} Hz, received {self.samples.shape} at "
-                f"{self.rate} Hz: convert it"
+                f"Expected sound [C, N] of 1 or 2 channels at up to {MAX_RATE} Hz, received {self.samples.shape} at "
+                f"{self.rate} Hz: convert it."
             )
 
     def lasting(self, seconds: float) -> Sound:
@@ -46,7 +46,7 @@ def read_sound(
     Raises ClipUnreadable when the file has no sound, InvalidSetting for an empty span.
     """
     if not start_sec < end_sec:
-        raise InvalidSetting(f"expected a span to hear, received {start_sec} to {end_sec} s: let it end later")
+        raise InvalidSetting(f"Expected a span to hear, received {start_sec} to {end_sec} s: let it end later.")
     with open_video(path, progress=progress) as container:
         if not container.streams.audio:
             raise ClipUnreadable("it has no sound")

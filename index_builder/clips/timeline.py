@@ -45,7 +45,7 @@ class DecodeLimits:
     def __post_init__(self) -> None:
         for name in ("max_pixels", "max_aspect", "max_duration_sec", "stalled_sec", "memory_bytes"):
             if getattr(self, name) <= 0:
-                raise InvalidSetting(f"expected a positive {name}, received {getattr(self, name)}: raise it")
+                raise InvalidSetting(f"Expected a positive {name}, received {getattr(self, name)}: raise it.")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -49,7 +49,7 @@ def clip_windows(
     One clip of a longer video is thus its middle `clip_seconds`. Raises InvalidSetting for a count below 1.
     """
     if clips_per_video is not None and clips_per_video < 1:
-        raise InvalidSetting(f"expected clips_per_video of at least 1 (or all), received {clips_per_video}: raise it")
+        raise InvalidSetting(f"Expected clips_per_video of at least 1 (or all), received {clips_per_video}: raise it.")
     duration_ms, length_ms = round(duration_sec * 1000), round(clip_seconds * 1000)
     if duration_ms <= length_ms:
         return [ClipWindow(0, max(duration_ms, 1))]

@@ -55,7 +55,7 @@ class DecodePool:
 
     def __init__(self, *, workers: int, limits: DecodeLimits | None = None, answers: int | None = None) -> None:
         if workers < 1:
-            raise InvalidSetting(f"expected at least 1 worker, received {workers}: raise --workers")
+            raise InvalidSetting(f"Expected at least 1 worker, received {workers}: raise --workers.")
         self.limits = limits or DecodeLimits()
         self._tasks: Tasks = queue.Queue()
         self._answers: Answers = queue.Queue(maxsize=answers or 2 * workers)
@@ -100,7 +100,7 @@ class DecodePool:
         Raises InvalidSetting when nothing is outstanding.
         """
         if self._outstanding == 0:
-            raise InvalidSetting("expected an outstanding task to wait for, received none: submit one first")
+            raise InvalidSetting("Expected an outstanding task to wait for, received none: submit one first.")
         try:
             answer, is_last = self._answers.get(timeout=WAITING_SEC)
         except queue.Empty:

@@ -87,8 +87,8 @@ def _check_shapes(encoder: ClipEncoder, features: ClipFeatures, count: int) -> N
     for name, due in zip(FEATURES, (text, frame, tokens, tokens), strict=True):
         if getattr(features, name).shape != due:
             raise InvalidSetting(
-                f"expected {name} of shape {due} from encoder {encoder.name}, received "
-                f"{getattr(features, name).shape}: its sizes do not fit its outputs"
+                f"Expected {name} of shape {due} from encoder {encoder.name}, received "
+                f"{getattr(features, name).shape}: its sizes do not fit its outputs."
             )
 
 

@@ -47,8 +47,8 @@ class RaySettings:
     def __post_init__(self) -> None:
         if self.cpus <= 0 or self.gpus < 0 or (self.actors is not None and self.actors < 1):
             raise InvalidSetting(
-                f"expected at least 1 actor, more than 0 CPUs and no less than 0 GPUs for each, received "
-                f"{self.actors}, {self.cpus} and {self.gpus}: correct them"
+                f"Expected at least 1 actor, more than 0 CPUs and no less than 0 GPUs for each, received "
+                f"{self.actors}, {self.cpus} and {self.gpus}: correct them."
             )
 
 
@@ -90,8 +90,8 @@ def _connect(address: str | None) -> None:
             ray.init(address=address, **options)
     except (OSError, RuntimeError, ValueError) as error:
         raise EngineUnavailable(
-            f"expected a Ray cluster at {address or 'this machine'}, could not connect ({error}): start one with "
-            "`ray start --head`, or leave --ray-address out to use this machine alone"
+            f"Expected a Ray cluster at {address or 'this machine'}, but connecting failed ({error}): start one with "
+            "`ray start --head`, or leave --ray-address out to use this machine alone."
         ) from error
 
 
@@ -181,8 +181,8 @@ class ActorCrew:
         self._lost_starts += shard is None
         if self._lost_starts >= MAX_DEATHS * self.size:
             raise EngineUnavailable(
-                f"expected actors that start, {self._lost_starts} died before they were ready ({error}): see Ray's "
-                "logs; perhaps an actor needs more memory than its node has"
+                f"Expected actors that start, but {self._lost_starts} died before they were ready ({error}): see "
+                "Ray's logs; perhaps an actor needs more memory than its node has."
             ) from error
         self._start()
 
@@ -200,7 +200,8 @@ def _room(settings: RaySettings) -> int:
         room = min(room, int(total.get("GPU", 0) / settings.gpus))
     if room < 1:
         raise EngineUnavailable(
-            f"expected room for an actor of {settings.cpus:g} CPUs and {settings.gpus:g} GPUs, the cluster has "
-            f"{total.get('CPU', 0):g} and {total.get('GPU', 0):g}: ask for less (--ray-cpus, --ray-gpus) or add nodes"
+            f"Expected room for an actor of {settings.cpus:g} CPUs and {settings.gpus:g} GPUs, found "
+            f"{total.get('CPU', 0):g} and {total.get('GPU', 0):g} in the cluster: ask for less (--ray-cpus, "
+            "--ray-gpus) or add nodes."
         )
     return room

@@ -90,8 +90,8 @@ class ShardWorker:
         """
         if not (self.database / "segments").is_dir():
             raise DatabaseNotFound(
-                f"expected the database's folder {self.database} on {socket.gethostname()}, found none: put the "
-                "database on storage that every node mounts under the same path"
+                f"Expected the database's folder {self.database} on {socket.gethostname()}, found none: put the "
+                "database on storage that every node mounts under the same path."
             )
         self.encoder = self.make_encoder()
         self.batch = BatchSize(self.batch_clips, self.encoder.device)

@@ -30,7 +30,7 @@ class ClipFeatures:
         count = len(self.frame)
         for name in ("text", "motion_tokens", "appearance_tokens"):
             if len(getattr(self, name)) != count:
-                raise ValueError(f"ClipFeatures holds {count} frame embeddings but {len(getattr(self, name))} {name}")
+                raise ValueError(f"{count} frame embeddings, but {len(getattr(self, name))} {name}")
 
 
 @runtime_checkable

@@ -29,10 +29,8 @@ class AppearanceEncoder:
 def load_appearance_encoder(spec: EncoderSpec, *, folder: Path, device: str = "cpu") -> AppearanceEncoder:
     """Load DINOv2 from a pack's folder or from the local hub cache.
 
-    Raises:
-        EncoderNotFound: the files are not on this machine.
-        EncoderIncomplete: their file lacks weights.
-        ModelFilesRefused: they hold, or would lead a library to, anything but safetensors and known settings.
+    Raises EncoderNotFound: the files are not on this machine. EncoderIncomplete: their file lacks weights.
+    ModelFilesRefused: they hold, or would lead a library to, anything but safetensors and known settings.
     """
     from transformers import Dinov2Model
 

@@ -44,7 +44,9 @@ class EncoderSpec:
     def pixels(self) -> Preprocessing:
         """How an encoder of pictures wants them. Raises InvalidSetting for an encoder of captions."""
         if self.preprocessing is None:
-            raise InvalidSetting(f"expected an encoder of pictures, received {self.kind}: name one that reads pictures")
+            raise InvalidSetting(
+                f"Expected an encoder of pictures, received {self.kind}: name one that reads pictures."
+            )
         return self.preprocessing
 
     @classmethod
@@ -93,7 +95,7 @@ def locate_encoder(spec: EncoderSpec, folder: Path, kind: str, *, code_allowed: 
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
     if spec.kind != kind:
-        raise EncoderNotFound(f"expected an encoder of kind {kind}, received {spec.kind}: correct it in pack.json")
+        raise EncoderNotFound(f"Expected an encoder of kind {kind}, received {spec.kind}: correct it in pack.json.")
     if (folder / spec.source).is_dir():
         require_plain_folder(folder / spec.source, code_allowed=code_allowed)
         return folder / spec.source
@@ -108,16 +110,15 @@ def locate_encoder(spec: EncoderSpec, folder: Path, kind: str, *, code_allowed: 
 def encoder_not_found(spec: EncoderSpec, error: Exception) -> EncoderNotFound:
     """The error of an encoder that is not on this machine, with the remedy."""
     return EncoderNotFound(
-        f"expected the {spec.kind} encoder {spec.source} in the pack's folder or the local hub cache, found it in "
-        f"neither: {spec.fetch_command} ({error})"
+        f"Expected the {spec.kind} encoder {spec.source} in the pack's folder or the local hub cache, found it in "
+        f"neither: {spec.fetch_command} ({error})."
     )
 
 
 def load_transformers_model(model_class: Any, kind: str, spec: EncoderSpec, folder: Path) -> torch.nn.Module:
     """A model of transformers that an encoder is made of, held to its weights.
 
-    Raises:
-        EncoderNotFound, EncoderIncomplete, ModelFilesRefused: see the loaders of each kind.
+    Raises EncoderNotFound, EncoderIncomplete, ModelFilesRefused: see the loaders of each kind.
     """
     located = locate_encoder(spec, folder, kind)
     require_model_settings(located, model_class.config_class)

@@ -44,9 +44,8 @@ class RetrievalEncoder:
 def load_retrieval_encoder(spec: EncoderSpec, *, folder: Path, device: str = "cpu") -> RetrievalEncoder:
     """Load open_clip from a pack's folder or from the local hub cache.
 
-    Raises:
-        EncoderNotFound: the files are not on this machine, or only as a pickle.
-        ModelFilesRefused: they hold, or would lead a library to, anything but safetensors and known settings.
+    Raises EncoderNotFound: the files are not on this machine, or only as a pickle. ModelFilesRefused: they hold, or
+    would lead a library to, anything but safetensors and known settings.
     """
     located = locate_encoder(spec, folder, "open_clip")
     try:

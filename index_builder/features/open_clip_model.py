@@ -22,9 +22,8 @@ _KNOWN_NAMES = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetens
 def load_open_clip(folder: Path) -> tuple[torch.nn.Module, Any]:
     """The model in float32 on the CPU, and its tokenizer, which is open_clip's own.
 
-    Raises:
-        FileNotFoundError: the folder holds no safetensors file, or several of which none has a known name.
-        ModelFilesRefused: settings or weights are not those of one of open_clip's own models.
+    Raises FileNotFoundError: the folder holds no safetensors file, or several of which none has a known name.
+    ModelFilesRefused: settings or weights are not those of one of open_clip's own models.
     """
     import open_clip
 

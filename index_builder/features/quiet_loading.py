@@ -36,8 +36,7 @@ def load_whole(model_class: Any, located: Path, *, unused: tuple[str, ...] = ())
     Where a file lacks weights transformers draws random ones and says so in a report; here that is an error, but for
     keys that begin with one of `unused`. Weights that the model does not use (a classifier's head) may be there.
 
-    Raises:
-        EncoderIncomplete: names the first weight that is missing or of another shape.
+    Raises EncoderIncomplete: names the first weight that is missing or of another shape.
     """
     from index_builder.model_files.weights import leave_map  # brings torch
 

@@ -61,16 +61,15 @@ def load_sentence_encoder(spec: EncoderSpec, *, folder: Path, device: str = "cpu
     """Load a sentence-transformers model from a pack's folder, the package that carries the default one, or the local
     hub cache.
 
-    Raises:
-        EncoderNotFound: the library or the model's files are not on this machine, or only as pickles.
-        ModelFilesRefused: they hold, or would lead a library to, anything but safetensors and known settings.
-        EncoderIncomplete: its file lacks weights.
-        EncoderCodeRefused: the model brings code of its own that the user did not allow.
+    Raises EncoderNotFound: the library or the model's files are not on this machine, or only as pickles.
+    ModelFilesRefused: they hold, or would lead a library to, anything but safetensors and known settings.
+    EncoderIncomplete: its file lacks weights. EncoderCodeRefused: the model brings code of its own that the user did
+    not allow.
     """
     if importlib.util.find_spec("sentence_transformers") is None:
         raise EncoderNotFound(
-            f"expected the package sentence-transformers for the captions of {spec.source}, found none: "
-            "pip install 'motionrag[sentence]'"
+            f"Expected the package sentence-transformers for the captions of {spec.source}, found none: "
+            "pip install 'motionrag[sentence]'."
         )
     located, code_allowed = _located(spec, folder)
     if not (located / MODULES_FILE).is_file():
@@ -105,7 +104,7 @@ def _located(spec: EncoderSpec, folder: Path) -> tuple[Path, bool]:
     code = brings_code(located)
     if code:
         raise EncoderCodeRefused(
-            f"Expected a sentence encoder without code of its own, {spec.source} in the hub cache runs "
+            f"Expected a sentence encoder without code of its own, but {spec.source} in the hub cache runs "
             f"{', '.join(code)}: make a local copy, read its code, and convert the pack with --sentence-encoder FOLDER "
             "--allow-encoder-code."
         )
@@ -174,13 +173,14 @@ def _require_allowed_code(spec: EncoderSpec, located: Path) -> bool:
     elsewhere = [name for name in code if "--" in name]
     if elsewhere:
         raise EncoderCodeRefused(
-            f"Expected the code of {spec.source} inside its folder, its settings take it from another repository: "
+            f"Expected the code of {spec.source} inside its folder, but its settings take it from another repository: "
             f"{', '.join(elsewhere)}. Copy those .py files beside config.json and remove the part before '--'."
         )
     if spec.fingerprint not in os.environ.get(ALLOWED_CODE, "").replace(",", " ").split():
         raise EncoderCodeRefused(
-            f"The sentence encoder {spec.source} of this pack runs Python code of its own ({', '.join(code)} in "
-            f"{located}), which could do anything on this machine. If you have read it and trust it, set "
+            f"Expected a sentence encoder without code of its own, but this pack's {spec.source} runs "
+            f"{', '.join(code)} in {located}, which could do anything on this machine. If you have read it and trust "
+            "it, set "
             f"{ALLOWED_CODE}={spec.fingerprint} and run again."
         )
     return True

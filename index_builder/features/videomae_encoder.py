@@ -34,10 +34,8 @@ class MotionEncoder:
 def load_motion_encoder(spec: EncoderSpec, *, folder: Path, device: str = "cpu") -> MotionEncoder:
     """Load VideoMAE from a pack's folder or from the local hub cache.
 
-    Raises:
-        EncoderNotFound: the files are not on this machine.
-        EncoderIncomplete: their file lacks weights.
-        ModelFilesRefused: they hold, or would lead a library to, anything but safetensors and known settings.
+    Raises EncoderNotFound: the files are not on this machine. EncoderIncomplete: their file lacks weights.
+    ModelFilesRefused: they hold, or would lead a library to, anything but safetensors and known settings.
     """
     from transformers import VideoMAEModel
 

@@ -39,8 +39,8 @@ class WorldStatistic:
         positive = all(np.all(getattr(self, name) > 0) for name in ("spreads", "rest", "limit"))
         if shapes != due or not positive or not all(np.isfinite(getattr(self, name)).all() for name in shapes):
             raise InvalidSetting(
-                f"expected a world statistic of shapes {due} with finite numbers and positive spreads, received "
-                f"{shapes}: measure it again"
+                f"Expected a world statistic of shapes {due} with finite numbers and positive spreads, received "
+                f"{shapes}: measure it again."
             )
 
     @classmethod
@@ -49,8 +49,8 @@ class WorldStatistic:
         count = min(COMPONENTS, training.shape[1] - 1, len(training) // 4)
         if count < 1 or len(held_out) < 50:
             raise InvalidSetting(
-                f"expected at least 4 training and 50 held-out embeddings, received {len(training)} and "
-                f"{len(held_out)}: take more"
+                f"Expected at least 4 training and 50 held-out embeddings, received {len(training)} and "
+                f"{len(held_out)}: take more."
             )
         mean = training.mean(axis=0)
         _, values, vectors = np.linalg.svd(training - mean, full_matrices=False)
@@ -72,7 +72,9 @@ class WorldStatistic:
     def distances(self, embeddings: np.ndarray) -> np.ndarray:
         """Embeddings [N, D] -> float32 [N], in limits: above 1 lies what is unlike the world. Raises InvalidSetting."""
         if embeddings.ndim != 2 or embeddings.shape[1] != self.width:
-            raise InvalidSetting(f"expected embeddings [N, {self.width}], received {list(embeddings.shape)}")
+            raise InvalidSetting(
+                f"Expected embeddings [N, {self.width}], received {list(embeddings.shape)}: use one encoder."
+            )
         centred = embeddings.astype(np.float32) - self.mean
         along = centred @ self.components.T
         outside = np.square(centred - along @ self.components).sum(axis=1) / np.square(self.rest)
@@ -87,5 +89,7 @@ class WorldStatistic:
         """The inverse of `tensors`. Raises InvalidSetting."""
         names = {field.name for field in fields(cls)}
         if set(tensors) != names:
-            raise InvalidSetting(f"expected {', '.join(sorted(names))}, received {', '.join(sorted(tensors))}")
+            raise InvalidSetting(
+                f"Expected {', '.join(sorted(names))}, received {', '.join(sorted(tensors))}: measure it again."
+            )
         return cls(**tensors)

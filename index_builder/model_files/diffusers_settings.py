@@ -44,8 +44,7 @@ def require_diffusers_folder(
     `components` lists the classes that each part may have; a part that the index does not name is left to the
     pipeline. `options` are the pipeline's own settings that the index may hold beside its parts.
 
-    Raises:
-        ModelFilesRefused: the folder holds other files, parts, classes or settings than `pipeline` is made of.
+    Raises ModelFilesRefused: the folder holds other files, parts, classes or settings than `pipeline` is made of.
     """
     require_plain_folder(folder, in_hub_cache=in_hub_cache)
     index_path = folder / INDEX_FILE

@@ -31,8 +31,7 @@ def require_plain_folder(
     other files is refused in both. `code_allowed` lets Python files be there, for those who have read them. What
     lies in the folders `left_out`, named from `folder` on, is checked by whoever opens it.
 
-    Raises:
-        ModelFilesRefused: names the first file that may not be there, and says why.
+    Raises ModelFilesRefused: names the first file that may not be there, and says why.
     """
     root = folder.resolve()
     inside = root.parent.parent if in_hub_cache else root

@@ -37,8 +37,7 @@ _OPTION_KEYS = {"norm_kwargs": ("eps",), "act_kwargs": ("approximate", "negative
 def read_open_clip_settings(folder: Path) -> dict[str, Any]:
     """The whole of a folder's open_clip_config.json, checked.
 
-    Raises:
-        ModelFilesRefused: a key or value that open_clip would follow to code, to another model or out of memory.
+    Raises ModelFilesRefused: a key or value that open_clip would follow to code, to another model or out of memory.
     """
     path = folder / SETTINGS_FILE
     values = read_settings(path)

@@ -50,8 +50,7 @@ def require_sentence_folder(folder: Path) -> None:
     """Check the settings by which sentence-transformers puts a model together, and that none of its modules would be
     read from a pickle. What transformers reads of it is checked apart.
 
-    Raises:
-        ModelFilesRefused: a module or key outside the tables here, or weights in no safetensors file.
+    Raises ModelFilesRefused: a module or key outside the tables here, or weights in no safetensors file.
     """
     for kind, place in _modules(folder):
         if kind == "Transformer":

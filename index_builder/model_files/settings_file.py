@@ -23,8 +23,7 @@ _LAYERS_KEY = re.compile(r"(^|_)(layers|depth)(_|$)")
 def read_settings(path: Path) -> dict[str, Any]:
     """The object in a JSON file.
 
-    Raises:
-        ModelFilesRefused: the file is missing, too large, nested too deeply, or holds something else.
+    Raises ModelFilesRefused: the file is missing, too large, nested too deeply, or holds something else.
     """
     try:
         values = json.loads(read_regular(path, most_bytes=MAX_BYTES).decode("utf-8"))
@@ -48,8 +47,7 @@ def require_keys(
     With `refused`, numbers and switches may have other names too, since library versions add and rename them and no
     number leads anywhere; the names in `refused` may not be there at all.
 
-    Raises:
-        ModelFilesRefused: names the keys, or the number.
+    Raises ModelFilesRefused: names the keys, or the number.
     """
     unknown = sorted(
         str(key)[:60]

@@ -39,8 +39,7 @@ _PARTS = ("normalizer", "pre_tokenizer", "post_processor", "decoder")
 def require_known_patterns(path: Path, values: Mapping[str, Any]) -> None:
     """Check every regular expression in the content of a tokenizer.json, which lies at `path`.
 
-    Raises:
-        ModelFilesRefused: names the first one that is not in the table.
+    Raises ModelFilesRefused: names the first one that is not in the table.
     """
     for pattern in _patterns([values.get(part) for part in _PARTS]):
         if not isinstance(pattern, str) or pattern not in KNOWN_PATTERNS:

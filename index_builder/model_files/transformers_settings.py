@@ -61,8 +61,7 @@ _PROCESSOR_CLASSES = frozenset(
 def require_model_settings(folder: Path, config_class: Any) -> None:
     """Check a model folder's config.json against the configuration class that will read it.
 
-    Raises:
-        ModelFilesRefused: it is of another model type, or holds a key that the class does not have.
+    Raises ModelFilesRefused: it is of another model type, or holds a key that the class does not have.
     """
     path = folder / SETTINGS_FILE
     values = read_settings(path)
@@ -79,8 +78,7 @@ def require_model_settings(folder: Path, config_class: Any) -> None:
 def require_tokenizer_settings(folder: Path) -> None:
     """Check a tokenizer's tokenizer_config.json, special_tokens_map.json and tokenizer.json, where they are.
 
-    Raises:
-        ModelFilesRefused: a key or class outside the tables here, or a regular expression that no published one has.
+    Raises ModelFilesRefused: a key or class outside the tables here, or a regular expression that no published one has.
     """
     for name in ("tokenizer_config.json", "special_tokens_map.json"):
         if (folder / name).exists():

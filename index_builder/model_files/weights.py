@@ -29,8 +29,7 @@ def weights_files(folder: Path) -> list[Path]:
 def require_fit(model: nn.Module, files: Sequence[Path], *, what: str) -> None:
     """Check that settings ask for no larger model than the files hold; `model` lies on the meta device.
 
-    Raises:
-        ModelFilesRefused: the model has many more parameters than the files, or a file is damaged.
+    Raises ModelFilesRefused: the model has many more parameters than the files, or a file is damaged.
     """
     wanted = sum(parameter.numel() for parameter in model.parameters())
     stored = sum(_count(path) for path in files)
@@ -44,8 +43,7 @@ def require_fit(model: nn.Module, files: Sequence[Path], *, what: str) -> None:
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
     """The tensors of a file by their names, on the CPU, read without a map.
 
-    Raises:
-        ModelFilesRefused: the file is of another kind, damaged, or was cut short while it was read.
+    Raises ModelFilesRefused: the file is of another kind, damaged, or was cut short while it was read.
     """
     try:
         with safe_open(path, framework="pt", backend="pread") as file:

@@ -41,8 +41,8 @@ def draw_atlas(database: MotionDatabase, *, side_pixels: int = 1024, max_clips: 
     """
     if side_pixels < FEWEST_PIXELS or max_clips < 1:
         raise InvalidSetting(
-            f"expected side_pixels of at least {FEWEST_PIXELS} and max_clips of at least 1, received {side_pixels} and "
-            f"{max_clips}: raise them"
+            f"Expected side_pixels of at least {FEWEST_PIXELS} and max_clips of at least 1, received {side_pixels} and "
+            f"{max_clips}: raise them."
         )
     atlas = Image.new("RGB", (side_pixels, side_pixels), BACKGROUND)
     draw = ImageDraw.Draw(atlas)
@@ -79,8 +79,8 @@ def _motion_tokens(database: MotionDatabase, ids: Sequence[str]) -> np.ndarray:
             continue
         return tokens.reshape(len(ids), -1).astype(np.float32)
     raise TokensNotStored(
-        f"expected motion tokens of one encoder for all clips of {database.path.name}, found none: build the database "
-        "again with motionrag index build"
+        f"Expected motion tokens of one encoder for all clips of {database.path.name}, found none: build the database "
+        "again with motionrag index build."
     )
 
 

@@ -68,7 +68,7 @@ def write_build_page(path: Path, database: MotionDatabase, report: BuildReport) 
             temporary.unlink(missing_ok=True)
     except OSError as error:
         raise DatabaseNotWritable(
-            f"expected to write the report {path}, received {error}: choose another --report; the database is complete"
+            f"Expected to write the report {path}, received {error}: choose another --report; the database is complete."
         ) from error
 
 

@@ -21,7 +21,7 @@ def draw_sample_sheet(database: MotionDatabase, *, count: int = 12) -> Image.Ima
     Raises InvalidSetting for a count below 1.
     """
     if count < 1:
-        raise InvalidSetting(f"expected a count of at least 1 clip, received {count}: raise it")
+        raise InvalidSetting(f"Expected a count of at least 1 clip, received {count}: raise it.")
     ids = database.ids()
     rows = database.rows([ids[place] for place in spread(len(ids), count)])
     columns = min(COLUMNS, max(1, len(rows)))

@@ -56,15 +56,14 @@ class AdaptedMotion:
     def __post_init__(self) -> None:
         if self.tokens.ndim != 3 or self.tokens.shape != self.unconditional.shape or len(self.tokens) != 1:
             raise ShapeMismatch(
-                "Adapted motion expects tokens and unconditional tokens of one shape [1, L, D], received "
-                f"{list(self.tokens.shape)} and {list(self.unconditional.shape)}: make it with adapt_motion."
+                f"Expected tokens and unconditional tokens of one shape [1, L, D], received {list(self.tokens.shape)} "
+                f"and {list(self.unconditional.shape)}: make them with adapt_motion."
             )
 
     def require_pack(self, *, name: str, fingerprint: str) -> None:
         """Check that what is to use this motion belongs to the pack that made it, whatever the two are called.
 
-        Raises:
-            MotionMismatch: it belongs to another.
+        Raises MotionMismatch: it belongs to another.
         """
         if self.pack.fingerprint != fingerprint:
             raise MotionMismatch(
@@ -81,10 +80,8 @@ def adapt_motion(
 
     fusion: a name of FUSIONS. The pack's models leave the accelerator afterwards: generating needs its memory.
 
-    Raises:
-        MotionMismatch: the neighbours' tokens were made by another pack.
-        TooManyNeighbours: there are more than the context transformer has positions for.
-        ShapeMismatch, InvalidSetting: the image or the fusion is not valid.
+    Raises MotionMismatch: the neighbours' tokens were made by another pack. TooManyNeighbours: there are more than the
+    context transformer has positions for. ShapeMismatch, InvalidSetting: the image or the fusion is not valid.
     """
     if fusion not in FUSIONS:
         raise InvalidSetting(f"Expected a fusion of {', '.join(FUSIONS)}, received {fusion!r}: choose one of them.")
@@ -94,8 +91,8 @@ def adapt_motion(
         )
     if neighbours.tokens_fingerprint != pack.tokens_fingerprint:
         raise MotionMismatch(
-            f"Pack {pack.name} expects tokens of fingerprint {pack.tokens_fingerprint}, the neighbours have "
-            f"{neighbours.tokens_fingerprint}: retrieve or encode them with this pack."
+            f"Expected neighbours whose tokens have the fingerprint {pack.tokens_fingerprint} of pack {pack.name}, "
+            f"received {neighbours.tokens_fingerprint}: retrieve or encode them with this pack."
         )
     try:
         return _adapted(pack, neighbours, image, fusion)

@@ -36,9 +36,8 @@ def calibrate(
     videos its references, and its own motion is what adaptation should have said. Whether the pack is calibrated
     already makes no difference.
 
-    Raises:
-        CalibrationInvalid: too few clips with captions, or the fit says nothing.
-        DatabaseMismatch: the database's captions were encoded otherwise than the pack does.
+    Raises CalibrationInvalid: too few clips with captions, or the fit says nothing. DatabaseMismatch: the database's
+    captions were encoded otherwise than the pack does.
     """
     rows = _drawn(database, clips)
     encoder = PackClipEncoder(pack)

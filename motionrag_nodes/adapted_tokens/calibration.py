@@ -79,8 +79,7 @@ def fit_calibration(adapted: Tensor, true: Tensor) -> CalibrationFit:
 
     The slopes are measured by halves: each half of the clips is judged by the line of the other.
 
-    Raises:
-        CalibrationInvalid: there are too few clips, or what is adapted has hardly anything to do with what is true.
+    Raises CalibrationInvalid: there are too few clips, or what is adapted has hardly anything to do with what is true.
     """
     if len(true) < FEWEST_CLIPS:
         raise CalibrationInvalid(

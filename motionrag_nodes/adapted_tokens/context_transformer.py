@@ -111,9 +111,8 @@ class ContextTransformer(nn.Module):
         the sequence is shifted by one clip. appearance_tokens [B, K + 1, L, D]. weights [K], above 0: see
         `weighted_mask_by_clip`; None counts all neighbours alike, as in training. -> [B, K + 1, L, D]
 
-        Raises:
-            ShapeMismatch: the tokens do not fit each other or the configuration.
-            TooManyNeighbours: K + 1 clips exceed the position table.
+        Raises ShapeMismatch: the tokens do not fit each other or the configuration. TooManyNeighbours: K + 1 clips
+        exceed the position table.
         """
         tokens, mask = self._sequence(motion_tokens, appearance_tokens, weights)
         with _masks_taken_as_given(weights is not None):
@@ -178,12 +177,12 @@ class ContextTransformer(nn.Module):
         fits = appearance_tokens.shape[2:] == each and motion_tokens.shape[2:] == each
         if not fits or motion_tokens.shape[0] != batch or motion_tokens.shape[1] not in (clips - 1, clips):
             raise ShapeMismatch(
-                f"The context transformer expects motion tokens [B, K or K + 1, {each[0]}, {each[1]}] and appearance "
-                f"tokens [B, K + 1, {each[0]}, {each[1]}], received {list(motion_tokens.shape)} and "
-                f"{list(appearance_tokens.shape)}: encode both with the same pack."
+                f"Expected motion tokens [B, K or K + 1, {each[0]}, {each[1]}] and appearance tokens [B, K + 1, "
+                f"{each[0]}, {each[1]}], received {list(motion_tokens.shape)} and {list(appearance_tokens.shape)}: "
+                "encode both with the same pack."
             )
         if clips * each[0] > self.config.max_positions:
             raise TooManyNeighbours(
-                f"The context transformer has positions for {self.max_neighbours} neighbours of {each[0]} tokens, "
+                f"Expected at most {self.max_neighbours} neighbours, for which the context transformer has positions, "
                 f"received {clips - 1}: lower top_k."
             )

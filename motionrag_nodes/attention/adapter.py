@@ -27,8 +27,8 @@ class ProjectedTokens:
     def __post_init__(self) -> None:
         if self.keys.keys() != self.values.keys() or any(len(key) != self.batch for key in self.keys.values()):
             raise ShapeMismatch(
-                f"Projected tokens expect a key and a value [B = {self.batch}, L, hidden] of each site: "
-                "make them with MotionAdapter.project_tokens."
+                f"Expected a key and a value [B = {self.batch}, L, hidden] of each site, received others: make them "
+                "with MotionAdapter.project_tokens."
             )
 
 
@@ -48,14 +48,13 @@ class MotionAttention(nn.Module):
     def forward(self, hidden: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, *, heads: int) -> torch.Tensor:
         """hidden [B * T, N, hidden], clips outermost, keys and values [B, L, hidden] -> [B * T, N, hidden].
 
-        Raises:
-            ShapeMismatch: the rows of `hidden` are no multiple of the clips B.
+        Raises ShapeMismatch: the rows of `hidden` are no multiple of the clips B.
         """
         rows, batch = len(hidden), len(keys)
         if rows % batch:
             raise ShapeMismatch(
-                f"The adapter expects a batch of {batch} clips times their frames, received {rows} rows: give one set "
-                "of motion tokens for each clip of the batch (with guidance: unconditional, then conditional)."
+                f"Expected a batch of {batch} clips times their frames, received {rows} rows: give one set of motion "
+                "tokens for each clip of the batch (with guidance: unconditional, then conditional)."
             )
         # A clip's frames ask the same keys: they become queries of one attention, and no key is repeated per frame.
         query = self.to_q_ip[0](hidden).reshape(batch, -1, hidden.shape[-1])  # [B * T, N, C] -> [B, T * N, C]
@@ -106,11 +105,13 @@ class MotionAdapter(nn.Module):
     def site(self, path: str) -> MotionAttention:
         """The weights of one site.
 
-        Raises:
-            AdapterMismatch: there is no such site.
+        Raises AdapterMismatch: there is no such site.
         """
         if path not in self.site_dims:
-            raise AdapterMismatch(f"Expected one of the adapter's {len(self.site_dims)} sites, received {path}.")
+            raise AdapterMismatch(
+                f"Expected one of the adapter's {len(self.site_dims)} sites, received {path}: take the paths from the "
+                "model that the pack is for."
+            )
         found = self.get_submodule(f"{self.root}.{path}.processor")
         assert isinstance(found, MotionAttention)  # as they were made
         return found
@@ -126,13 +127,12 @@ class MotionAdapter(nn.Module):
     def project_tokens(self, tokens: torch.Tensor) -> ProjectedTokens:
         """Motion tokens [B, L, D] -> keys and values of every site; gradients flow when they are enabled.
 
-        Raises:
-            ShapeMismatch: the tokens are not [B, L, token_dim].
+        Raises ShapeMismatch: the tokens are not [B, L, token_dim].
         """
         if tokens.ndim != 3 or tokens.shape[-1] != self.token_dim:
             raise ShapeMismatch(
-                f"The adapter expects motion tokens [B, L, {self.token_dim}], received {list(tokens.shape)}: "
-                "adapt the motion with the pack that this adapter belongs to."
+                f"Expected motion tokens [B, L, {self.token_dim}], received {list(tokens.shape)}: adapt the motion "
+                "with the pack that this adapter belongs to."
             )
         projected = {site: self.site(site).project(tokens) for site in self.sites}
         return ProjectedTokens(

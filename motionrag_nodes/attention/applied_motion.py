@@ -39,7 +39,7 @@ class AppliedMotion:
         if not 0 <= self.start <= self.end <= 1:
             raise GenerationSettingInvalid(
                 f"Expected 0 <= start <= end <= 1, fractions of the steps, received start {self.start} and end "
-                f"{self.end}."
+                f"{self.end}: correct them."
             )
 
     @property

@@ -14,9 +14,8 @@ def site_weights(text: str, blocks: Mapping[str, Sequence[str]]) -> dict[str, fl
     `text` is a list of block=weight, divided by commas or line ends. `blocks` holds the names of blocks that each site
     answers to, the narrowest first, as the backbone gives them; the narrower entry wins.
 
-    Raises:
-        BlockWeightsInvalid: an entry cannot be read, names a block that the model does not have, or comes twice;
-            every problem is listed.
+    Raises BlockWeightsInvalid: an entry cannot be read, names a block that the model does not have, or comes twice;
+    every problem is listed.
     """
     known = sorted({block for names in blocks.values() for block in names}, key=lambda name: (name.count("."), name))
     given: dict[str, float] = {}

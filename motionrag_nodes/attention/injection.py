@@ -55,8 +55,7 @@ class Injection:
     def require_passes(self) -> None:
         """Check that every site was passed through once since `enter`.
 
-        Raises:
-            AdapterBypassed: some site was not, so that the motion would be lost in silence.
+        Raises AdapterBypassed: some site was not, so that the motion would be lost in silence.
         """
         missed = [site for site in self.hosts if self.passes[site] != 1]
         if missed:
@@ -115,9 +114,9 @@ def require_fit(hosts: Hosts, adapter: MotionAdapter) -> None:
     problems += [f"an unknown site {site}" for site in received if site not in adapter.site_dims]
     if problems:
         raise AdapterMismatch(
-            f"The adapter expects a video model with {len(adapter.sites)} attention sites, received one with "
-            f"{len(received)}: {', '.join(problems[:3])}{', ...' if len(problems) > 3 else ''}. "
-            "Load the video model that the pack is for."
+            f"Expected a video model with {len(adapter.sites)} attention sites, received one with {len(received)}: "
+            f"{', '.join(problems[:3])}{', ...' if len(problems) > 3 else ''}. Load the video model that the pack is "
+            "for."
         )
 
 

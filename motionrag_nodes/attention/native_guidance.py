@@ -57,8 +57,7 @@ def tell_schedule(
 ) -> Any:
     """A wrapper around a guider's sampling (WrappersMP.OUTER_SAMPLE).
 
-    Raises:
-        CompiledModel: another node compiles the model, whose code would then no longer pass through the hooks.
+    Raises CompiledModel: another node compiles the model, whose code would then no longer pass through the hooks.
     """
     options = executor.class_obj.model_options.setdefault("transformer_options", {})
     if options.get("wrappers", {}).get("apply_model", {}).get(_COMPILED):

@@ -38,9 +38,8 @@ class NativeInjection:
     def __call__(self, executor: Any, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
         """x [branches * T, C, H, W] or [branches, C, T, H, W], branches outermost -> the model's output.
 
-        Raises:
-            AdapterBypassed: a site was not passed through exactly once, so that motion would be lost in silence.
-            SamplerUnsupported: the sampler does not tell its branches or steps.
+        Raises AdapterBypassed: a site was not passed through exactly once, so that motion would be lost in silence.
+        SamplerUnsupported: the sampler does not tell its branches or steps.
         """
         options = _options_of(executor.original, x, args, kwargs)
         branches = branches_of(options)
@@ -78,8 +77,7 @@ def branches_of(options: Mapping[str, Any]) -> list[Branch]:
 
     cond_or_uncond is a place in the guider's list and no role, so that it counts only where no guider told the roles.
 
-    Raises:
-        SamplerUnsupported: the sampler does not tell them.
+    Raises SamplerUnsupported: the sampler does not tell them.
     """
     roles, uuids = options.get(ROLES), options.get("uuids")
     if roles and uuids and all(uuid in roles for uuid in uuids):
@@ -95,8 +93,7 @@ def branches_of(options: Mapping[str, Any]) -> list[Branch]:
 def enters(motion: AppliedMotion, options: Mapping[str, Any]) -> bool:
     """Whether the step under way gets this motion.
 
-    Raises:
-        SamplerUnsupported: the motion enters in some steps, and the sampler does not tell which one it is.
+    Raises SamplerUnsupported: the motion enters in some steps, and the sampler does not tell which one it is.
     """
     if motion.always or motion.never:
         return not motion.never

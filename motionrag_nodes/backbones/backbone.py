@@ -135,8 +135,7 @@ def backbone_names() -> list[str]:
 def get_backbone(name: str) -> Backbone:
     """The backbone of that name, imported now if it was not before.
 
-    Raises:
-        BackboneUnknown: there is no such folder.
+    Raises BackboneUnknown: there is no such folder.
     """
     if name not in backbone_names():
         raise BackboneUnknown(

@@ -32,8 +32,7 @@ def attention_host(path: str, attention: Any, processors: Collection[str], *, co
 
     By class name, since importing them all would need every attention backend.
 
-    Raises:
-        UnsupportedProcessor: it has another processor, whose inside is unknown here.
+    Raises UnsupportedProcessor: it has another processor, whose inside is unknown here.
     """
     processor = type(attention.processor).__name__
     if processor not in processors:
@@ -65,10 +64,9 @@ def load_pipeline(
     Nothing is downloaded, and only safetensors files are read. `components` lists the classes that each part may be of,
     `own_settings` the pipeline's own in model_index.json.
 
-    Raises:
-        VideoModelNotFound: there is no such model on this machine, or it is of another kind.
-        VideoModelIncomplete: a file lacks weights.
-        ModelFilesRefused: its folder holds code, pickles, or settings outside the table of `components`.
+    Raises VideoModelNotFound: there is no such model on this machine, or it is of another kind. VideoModelIncomplete: a
+    file lacks weights. ModelFilesRefused: its folder holds code, pickles, or settings outside the table of
+    `components`.
     """
     folder = locate(source)
     received = pipeline_class(folder, parts=components)
@@ -95,7 +93,7 @@ def load_pipeline(
     except (OSError, ValueError) as error:
         raise VideoModelNotFound(
             f"Expected the video model {source} as a diffusers folder with safetensors files, or in the local hub "
-            f"cache; it could not be loaded: {error}. Fetch it once: {fetch_command(source)}"
+            f"cache, but it could not be loaded ({error}). Fetch it once: {fetch_command(source)}"
         ) from error
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
@@ -104,8 +102,7 @@ def load_pipeline(
 def locate(source: str | Path) -> Path:
     """The folder of a model: its own, or that of its name (NAME or NAME@COMMIT) in the local hub cache.
 
-    Raises:
-        VideoModelNotFound: there is none on this machine.
+    Raises VideoModelNotFound: there is none on this machine.
     """
     folder = Path(source)
     if folder.is_dir():
@@ -134,8 +131,7 @@ def fetch_command(source: str | Path) -> str:
 def pipeline_class(folder: Path, *, parts: Collection[str]) -> str | None:
     """The class that a folder's model_index.json names.
 
-    Raises:
-        VideoModelNotFound: there is no such file, or none that can be read.
+    Raises VideoModelNotFound: there is no such file, or none that can be read.
     """
     try:
         values = json.loads(read_regular(folder / INDEX_FILE, most_bytes=MAX_BYTES).decode("utf-8"))

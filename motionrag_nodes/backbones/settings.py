@@ -108,10 +108,11 @@ class Settings:
     def validate(self, *, pixel_multiple: int = 8) -> None:
         """Check every setting.
 
-        Raises:
-            GenerationSettingInvalid: lists every problem at once.
+        Raises GenerationSettingInvalid: lists every problem at once.
         """
         problems = self.problems(pixel_multiple=pixel_multiple)
         if problems:
             listed = "\n".join(f"  - {problem}" for problem in problems)
-            raise GenerationSettingInvalid(f"The generation settings have {len(problems)} problem(s):\n{listed}")
+            raise GenerationSettingInvalid(
+                f"Expected possible generation settings, received {len(problems)} problem(s). Correct these:\n{listed}"
+            )

@@ -75,8 +75,8 @@ def check_batch(
     free_bytes = free_disk_bytes(output)
     if free_bytes < _LEAST_FREE_BYTES:
         raise RenderError(
-            f"{output} lies on a disk with {free_bytes / 2**20:.0f} MiB left: expected at least "
-            f"{_LEAST_FREE_BYTES / 2**20:.0f} MiB. Make room, or choose another --output."
+            f"Expected at least {_LEAST_FREE_BYTES / 2**20:.0f} MiB free for {output}, found {free_bytes / 2**20:.0f} "
+            "MiB: make room, or choose another --output."
         )
     return checked
 

@@ -30,7 +30,8 @@ def write_template(path: Path, request: RenderRequest, server_arguments: Sequenc
         path.write_text(text + "\n", encoding="utf-8")
     except OSError as error:
         raise RenderError(
-            f"Cannot write {path} ({error.strerror or error}). Choose another --export-openjd."
+            f"Expected to write {path}, but it is not possible ({error.strerror or error}): choose another "
+            "--export-openjd."
         ) from error
 
 

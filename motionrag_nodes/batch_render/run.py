@@ -137,8 +137,9 @@ def _checked(request: RenderRequest, servers: Sequence[ServerFacts]) -> list[Che
     def refusal(reason: str) -> RenderError:
         addresses = ", ".join(server.access.url for server in servers)
         return RenderError(
-            f"{addresses} does not describe its nodes as ComfyUI does, or a workflow is not as the editor writes it "
-            f"({reason}). Check --server, and open the workflow in the editor and save it again."
+            f"Expected {addresses} to describe its nodes as ComfyUI does, and workflows as the editor writes them, "
+            f"received something else ({reason}). Check --server, and open the workflow in the editor and save it "
+            "again."
         )
 
     # Here values of workflows meet what servers say of them; either may have any shape.
@@ -161,7 +162,8 @@ def _folder(output: Path, observer: RenderObserver) -> Iterator[None]:
         lock = (output / STATE_FOLDER / "lock").open("ab")
     except OSError as error:
         raise RenderError(
-            f"Cannot use {output} as output folder: {error.strerror or error}. Choose another."
+            f"Expected an output folder that can be written at {output}, but it is not possible "
+            f"({error.strerror or error}): choose another."
         ) from error
     with lock:
         if not try_lock(lock):

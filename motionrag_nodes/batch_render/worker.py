@@ -55,7 +55,8 @@ def run_worker(
         while not stop.wait(_LOOK_SEC):
             if lost.is_set():
                 raise RenderError(
-                    "The lease of a server was lost: this machine slept or its database was away. Start again."
+                    "Expected to keep the lease of a server, but it was lost, since this machine slept or its database "
+                    "was away: start again."
                 )
 
 
@@ -63,5 +64,7 @@ def _set_maps(folder_maps: Sequence[str]) -> None:
     for text in folder_maps:
         there, equals, here = text.partition("=")
         if not equals or not there or not here:
-            raise RenderError(f"--folder-map {text!r} is not of the form FROM=TO, such as /mnt/renders=/data/renders.")
+            raise RenderError(
+                f"Expected --folder-map FROM=TO, received {text!r}: write for example /mnt/renders=/data/renders."
+            )
         FOLDER_MAPS[there.rstrip("/")] = here.rstrip("/")

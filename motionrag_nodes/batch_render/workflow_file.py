@@ -48,10 +48,12 @@ def read_workflow(path: Path) -> WorkflowFile:
         text = read_regular(path, most_bytes=MOST_BYTES).decode("utf-8-sig")
         data = json.loads(text, parse_constant=lambda _name: None)
     except OSError as error:
-        raise WorkflowFileError(f"Cannot read workflow {path}: {error.strerror or error}. Check the path.") from error
+        raise WorkflowFileError(
+            f"Expected a workflow at {path}, but it cannot be read ({error.strerror or error}): check the path."
+        ) from error
     except (ValueError, RecursionError) as error:
         raise WorkflowFileError(
-            f"{path} is not a workflow: it is not JSON ({error}). Save it again from ComfyUI."
+            f"Expected a workflow in JSON at {path}, but it cannot be read ({error}): save it again from ComfyUI."
         ) from error
     if isinstance(data, dict) and isinstance(data.get("nodes"), list):
         return WorkflowFile(path=path, data=data, ui_form=True)
@@ -60,8 +62,8 @@ def read_workflow(path: Path) -> WorkflowFile:
     if nodes and all(_is_api_node(node) for node in nodes.values()):
         return WorkflowFile(path=path, data=_with_text_ids(nodes), ui_form=False)
     raise WorkflowFileError(
-        f"{path} is neither a saved workflow (an object with 'nodes' and 'links') nor its API form "
-        f"(nodes with 'class_type' and 'inputs'). Use ComfyUI's Save or Export (API)."
+        "Expected a saved workflow (an object with 'nodes' and 'links') or its API form (nodes with 'class_type' and "
+        f"'inputs') in {path}, received neither: use ComfyUI's Save or Export (API)."
     )
 
 
@@ -86,12 +88,13 @@ def to_api_graph(
     missing = sorted({node["class_type"] for node in graph.values() if node["class_type"] not in object_info})
     if missing:
         raise WorkflowFileError(
-            f"{workflow.path} needs nodes that this ComfyUI lacks: {', '.join(missing)}. Install the custom nodes that "
-            f"bring them and restart it; if a MotionRAG node is among them, see ComfyUI's log for why it did not load."
+            f"Expected a workflow of nodes that this ComfyUI has, but for {workflow.path} it lacks "
+            f"{', '.join(missing)}. Install the custom nodes that bring them and restart it; if a MotionRAG node is "
+            "among them, see ComfyUI's log for why it did not load."
         )
     _drop_dangling_links(graph)
     if not graph:
-        raise WorkflowFileError(f"{workflow.path} has no active node: all are muted or notes. Unmute what shall run.")
+        raise WorkflowFileError(f"Expected an active node in {workflow.path}, found none: unmute what shall run.")
     return graph
 
 
@@ -100,8 +103,8 @@ def _converted(
 ) -> ApiGraph:
     def refusal(reason: str) -> ConversionError:
         return ConversionError(
-            f"{workflow.path} is not as the editor writes workflows, or the server does not describe its nodes as "
-            f"ComfyUI does ({reason}). Open it in the editor and save it again."
+            f"Expected {workflow.path} as the editor writes workflows, and nodes as ComfyUI describes them, received "
+            f"something else ({reason}). Open it in the editor and save it again."
         )
 
     try:

@@ -65,10 +65,8 @@ def convert_checkpoints(
     does; `base_checkpoint` is converted into one, where the base model was published as a checkpoint. Weights keep
     their precision; a file without the start token gets the one that it was trained with.
 
-    Raises:
-        CheckpointInvalid: files are missing or damaged, or keys or shapes differ; every one of all files is listed.
-        CheckpointRefused: a file wants to run code on loading.
-        PackInvalid: the output exists.
+    Raises CheckpointInvalid: files are missing or damaged, or keys or shapes differ; every one of all files is listed.
+    CheckpointRefused: a file wants to run code on loading. PackInvalid: the output exists.
     """
     if backbone not in published_backbones():
         raise CheckpointInvalid(

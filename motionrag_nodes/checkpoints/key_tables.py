@@ -78,9 +78,8 @@ def sort_keys(
     """Tensors by part and key of the pack. `kinds` makes a list of what else one of `files` may be; it is asked for
     where they do not fit.
 
-    Raises:
-        CheckpointInvalid: says which file was probably given for which, then every missing, unexpected and misshapen
-            key of all files.
+    Raises CheckpointInvalid: says which file was probably given for which, then every missing, unexpected and misshapen
+    key of all files.
     """
     parts: dict[str, dict[str, torch.Tensor]] = {}
     problems: dict[str, list[str]] = {}

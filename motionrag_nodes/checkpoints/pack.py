@@ -211,11 +211,9 @@ def load_pack(name_or_folder: str | Path, *, device: str = "cpu", residence: Res
     Every file is checked against its sha256, every key and shape against the sizes in pack.json. Encoders and the base
     model are held to their fingerprints when they are first used.
 
-    Raises:
-        PackNotFound: there is no pack.json.
-        PackTooNew: it has a later format version.
-        PackInvalid: files are damaged, missing or do not fit; every problem is listed.
-        ModelFilesRefused: the folder holds code, pickles, or links that lead out of it.
+    Raises PackNotFound: there is no pack.json. PackTooNew: it has a later format version. PackInvalid: files are
+    damaged, missing or do not fit; every problem is listed. ModelFilesRefused: the folder holds code, pickles, or links
+    that lead out of it.
     """
     folder = _locate(name_or_folder)
     config = PackConfig.from_json(folder / PACK_FILE)
@@ -261,8 +259,7 @@ def write_pack(
     encoders and the base model.
     `overwrite` replaces a pack that is there. Returns the configuration with the files' hashes.
 
-    Raises:
-        PackInvalid: the configuration or the states contradict it, or the folder exists.
+    Raises PackInvalid: the configuration or the states contradict it, or the folder exists.
     """
     folder = Path(folder)
     config.validate()
@@ -309,8 +306,7 @@ def write_calibration(folder: Path, calibration: TokenCalibration) -> PackConfig
 
     Killed at any moment, the pack is whole: as it was, without a calibration, or with the new one.
 
-    Raises:
-        PackNotFound, PackInvalid: there is no pack, or the calibration is of other sizes.
+    Raises PackNotFound, PackInvalid: there is no pack, or the calibration is of other sizes.
     """
     folder = _locate(folder)
     config = PackConfig.from_json(folder / PACK_FILE)
@@ -375,7 +371,10 @@ def _require_fit(folder: Path, states: Mapping[str, tuple[nn.Module, State]]) ->
     ]
     if problems:
         listed = "\n".join(f"  - {problem}" for problem in problems)
-        raise PackInvalid(f"The weights of {folder} do not fit the sizes in {PACK_FILE}:\n{listed}")
+        raise PackInvalid(
+            f"Expected weights of the sizes in {PACK_FILE} in {folder}, found others. Copy the pack again, or correct "
+            f"its sizes:\n{listed}"
+        )
 
 
 def _below(state: State, prefix: str) -> dict[str, torch.Tensor]:

@@ -88,9 +88,8 @@ class PackConfig:
     def from_json(cls, path: Path) -> PackConfig:
         """Read and check pack.json.
 
-        Raises:
-            PackTooNew: it has a later format version.
-            PackInvalid: it is damaged, incomplete or contradicts itself; every problem is listed.
+        Raises PackTooNew: it has a later format version. PackInvalid: it is damaged, incomplete or contradicts itself;
+        every problem is listed.
         """
 
         def refusal(reason: object) -> PackInvalid:
@@ -110,10 +109,12 @@ class PackConfig:
             raise PackInvalid(f'Expected "format": "{FORMAT}" in {where}, found another: this is no motion pack.')
         version = values.get("version")
         if not isinstance(version, int) or version < 1:
-            raise PackInvalid(f"Expected a version from 1 to {VERSION} in {where}, received {version!r}.")
+            raise PackInvalid(
+                f"Expected a version from 1 to {VERSION} in {where}, received {version!r}: copy the pack again."
+            )
         if version > VERSION:
             raise PackTooNew(
-                f"{where} has format version {version}, this program reads up to {VERSION}: update MotionRAG."
+                f"Expected a format version up to {VERSION}, found {version} in {where}: update MotionRAG."
             )
         problems: list[str] = []
         config = _read_config(values, problems)
@@ -148,8 +149,7 @@ class PackConfig:
     def validate(self, *, with_files: bool = False) -> None:
         """Check the parts against each other.
 
-        Raises:
-            PackInvalid: lists every problem at once.
+        Raises PackInvalid: lists every problem at once.
         """
         problems = self.problems(with_files=with_files)
         if problems:
@@ -265,7 +265,10 @@ def _stays_inside(source: str) -> bool:
 
 def _invalid(where: str, problems: list[str]) -> PackInvalid:
     listed = "\n".join(f"  - {problem}" for problem in problems)
-    return PackInvalid(f"{where} has {len(problems)} problem{'s' if len(problems) > 1 else ''}:\n{listed}")
+    return PackInvalid(
+        f"Expected a sound motion pack, but {where} has {len(problems)} problem{'s' if len(problems) > 1 else ''}. "
+        f"Copy the pack again, or correct:\n{listed}"
+    )
 
 
 def _read_config(values: dict[str, Any], problems: list[str]) -> PackConfig | None:

@@ -19,10 +19,8 @@ def with_sentence_encoder(
 ) -> tuple[PackConfig, dict[str, Path]]:
     """The configuration with the model in `folder` for captions, and what `write_pack` has to copy.
 
-    Raises:
-        EncoderNotFound: the folder holds no sentence-transformers model.
-        EncoderCodeRefused: it brings Python code, and `allow_code` does not say that it may.
-        ModelFilesRefused: it holds pickles, or links that lead out of it.
+    Raises EncoderNotFound: the folder holds no sentence-transformers model. EncoderCodeRefused: it brings Python code,
+    and `allow_code` does not say that it may. ModelFilesRefused: it holds pickles, or links that lead out of it.
     """
     if not (folder / MODULES_FILE).is_file():
         raise EncoderNotFound(
@@ -32,8 +30,8 @@ def with_sentence_encoder(
     code = brings_code(folder)
     if code and not allow_code:
         raise EncoderCodeRefused(
-            f"The sentence encoder in {folder} runs Python code of its own ({', '.join(code)}), which could do "
-            "anything on this machine. If you have read it and trust it, add --allow-encoder-code."
+            f"Expected a sentence encoder without code of its own, but the one in {folder} runs {', '.join(code)}, "
+            "which could do anything on this machine. If you have read it and trust it, add --allow-encoder-code."
         )
     require_plain_folder(folder, code_allowed=allow_code)
     spec = EncoderSpec(KIND, SOURCE, None, fingerprint_encoder(KIND, folder, None))

@@ -29,8 +29,7 @@ def derive_start_token(
     """sos_token [1, L, D] in bfloat16. Takes seconds and 0.5 GB at the published size; the process's own random numbers
     go on as if nothing had been drawn.
 
-    Raises:
-        CheckpointInvalid: this version of torch draws other numbers than those that the checkpoints were made with.
+    Raises CheckpointInvalid: this version of torch draws other numbers than those that the checkpoints were made with.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
@@ -46,8 +45,8 @@ def derive_start_token(
     token = (drawn / context.token_dim**0.5).bfloat16()
     if token.shape == PUBLISHED_SHAPE and token_sha256(token) != PUBLISHED_SHA256:
         raise CheckpointInvalid(
-            f"Expected the published start token (sha256 {PUBLISHED_SHA256}), derived {token_sha256(token)}: torch "
-            f"{torch.__version__} draws other random numbers. Convert with torch 2.14, which draws those."
+            f"Expected the published start token (sha256 {PUBLISHED_SHA256}), but torch {torch.__version__} draws "
+            f"other random numbers ({token_sha256(token)}). Convert with torch 2.14, which draws those."
         )
     return token
 

@@ -28,9 +28,8 @@ _REFUSED_GLOBAL = re.compile(r"GLOBAL ([\w.]+)")
 def read_checkpoint(path: Path) -> dict[str, torch.Tensor]:
     """The tensors of a .ckpt: its `state_dict`, or the file itself where it is a flat dictionary.
 
-    Raises:
-        CheckpointInvalid: the file is missing, damaged, or no dictionary of tensors.
-        CheckpointRefused: it wants to run code on loading, or this torch cannot be held from running it.
+    Raises CheckpointInvalid: the file is missing, damaged, or no dictionary of tensors. CheckpointRefused: it wants to
+    run code on loading, or this torch cannot be held from running it.
     """
     if Version(torch.__version__) < Version(SAFE_TORCH):
         raise CheckpointRefused(

@@ -62,13 +62,13 @@ def caption(
         typer.echo(asked)
         return
     if not asked.strip():
-        raise InvalidSetting("expected a --prompt in words, received an empty one: leave it out for the usual one")
+        raise InvalidSetting("Expected a --prompt in words, received an empty one: leave it out for the usual one.")
     if (output is None) == (not sidecars):
-        raise InvalidSetting("expected --output or --sidecars, one of the two: say where captions go")
+        raise InvalidSetting("Expected --output or --sidecars, received none or both: say where captions go.")
     if model is None:
         raise InvalidSetting(
-            "expected --model, received none: name a folder, a model in the hub cache, e.g. "
-            "Qwen/Qwen2.5-VL-3B-Instruct, or that of the --endpoint"
+            "Expected --model, received none: name a folder, a model in the hub cache, e.g. "
+            "Qwen/Qwen2.5-VL-3B-Instruct, or that of the --endpoint."
         )
     found = find_videos(inputs or [])
     videos = [entry for entry in found if isinstance(entry, VideoFile)]

@@ -18,7 +18,7 @@ def chosen_device(asked: str) -> str:
     there = ["cpu", *accelerators, *(["cuda"] if torch.cuda.is_available() else [])]
     if asked not in there:
         raise InvalidSetting(
-            f"expected --device auto or one of {', '.join(there)}, received {asked}, which this machine does not have"
-            ": leave it out"
+            f"Expected --device auto or one of {', '.join(there)}, received {asked}, which this machine does not have"
+            ": leave it out."
         )
     return asked

@@ -199,7 +199,7 @@ def _ray_engine(pack: str, settings: dict[str, Any]) -> RayEngine:
         from index_builder.engines.ray_engine import RayEngine, RaySettings
     except ImportError as error:
         raise EngineUnavailable(
-            f"expected Ray for --engine ray, it is not installed ({error}): pip install 'motionrag[ray]' on every node"
+            f"Expected Ray for --engine ray, found none ({error}): pip install 'motionrag[ray]' on every node."
         ) from error
     # A folder is looked up on every node, from wherever its processes run.
     place = str(Path(pack).absolute()) if Path(pack).is_dir() else pack

@@ -97,7 +97,7 @@ def clip_count(given: str) -> int | None:
         return None
     if not given.isdecimal() or int(given) < 1:
         raise InvalidSetting(
-            f"expected a number of at least 1 or all for --clips-per-video, received {given}: correct it"
+            f"Expected a number of at least 1 or all for --clips-per-video, received {given}: correct it."
         )
     return int(given)
 

@@ -83,10 +83,11 @@ def search(
     from motionrag_nodes.neighbours.retrieve import retrieve_neighbours
 
     if prompt is None and image is None and like is None:
-        raise InvalidSetting("expected --prompt, --image or --like, received none: say what to look for")
+        raise InvalidSetting("Expected --prompt, --image or --like, received none: say what to look for.")
     if like is not None and (mode is not None or diversity or ignore_looks):
         raise InvalidSetting(
-            "expected no --mode, --diversity or --ignore-looks beside --like, which ranks by all that is given"
+            "Expected no --mode, --diversity or --ignore-looks beside --like, received one: leave it out, since --like "
+            "ranks by all that is given."
         )
     check_picture_file(sheet, "--sheet")
     where = row_filter(sources, None, caption_words, min_seconds, max_seconds)

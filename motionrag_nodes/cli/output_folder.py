@@ -13,4 +13,6 @@ def check_output_folder(folder: Path) -> None:
     existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         found = f"{existing}, which may not be written" if existing.is_dir() else f"the file {existing}"
-        raise InvalidSetting(f"expected a folder that can be written at {folder}, received {found}: choose another one")
+        raise InvalidSetting(
+            f"Expected a folder that can be written at {folder}, received {found}: choose another one."
+        )

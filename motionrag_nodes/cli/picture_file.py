@@ -16,7 +16,7 @@ SUFFIXES = (".png", ".jpg", ".jpeg")
 def check_picture_file(path: Path | None, option: str) -> None:
     """Raises InvalidSetting for a name that is no picture's, before anything is computed for it."""
     if path is not None and path.suffix.lower() not in SUFFIXES:
-        raise InvalidSetting(f"expected a .png or .jpg file for {option}, received {path}: rename it")
+        raise InvalidSetting(f"Expected a .png or .jpg file for {option}, received {path}: rename it.")
 
 
 def save_picture(picture: Image.Image, path: Path, option: str) -> None:
@@ -26,5 +26,5 @@ def save_picture(picture: Image.Image, path: Path, option: str) -> None:
         picture.save(path)
     except (OSError, ValueError) as error:
         raise InvalidSetting(
-            f"expected to write the picture {path}, received {error}: choose another file for {option}"
+            f"Expected to write the picture {path}, received {error}: choose another file for {option}"
         ) from error

@@ -33,8 +33,8 @@ class ServerChoice:
         named = self.servers or self.servers_file
         if named and (self.comfyui is not None or self.base is not None or self.extra_model_paths):
             raise RenderError(
-                "--server and --servers name running ComfyUIs; --comfyui, --base and --extra-model-paths start one. "
-                "Give one kind, not both."
+                "Expected ComfyUIs that run (--server, --servers) or one to start (--comfyui, --base, "
+                "--extra-model-paths), received both: give one kind."
             )
 
     def arguments(self) -> list[str]:
@@ -45,7 +45,8 @@ class ServerChoice:
         if self.headers or any("@" in url or "?" in url for url in self.servers):
             raise RenderError(
                 "Expected --server without password and token, and no --header, since a template is a file that others "
-                "read: name the servers in a --servers file on the farm, or set MOTIONRAG_SERVER_BEARER there."
+                "read, but one is given: name the servers in a --servers file on the farm, or set "
+                "MOTIONRAG_SERVER_BEARER there."
             )
         files = {"--servers": self.servers_file, "--ca": self.ca_file, "--comfyui": self.comfyui, "--base": self.base}
         named = [(name, path) for name, path in files.items() if path is not None]
@@ -69,7 +70,7 @@ class ServerChoice:
         urls = [target.access.url for target in found]
         doubled = sorted({url for url in urls if urls.count(url) > 1})
         if doubled:
-            raise RenderError(f"The server {doubled[0]} is named twice. Name each server once.")
+            raise RenderError(f"Expected each server once, received {doubled[0]} twice: name it once.")
         return found
 
 

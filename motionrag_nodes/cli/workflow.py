@@ -56,7 +56,10 @@ def convert(
     from motionrag_nodes.batch_render.workflow_file import read_workflow, to_api_graph
 
     if object_info is not None and (check or server is not None or comfyui is not None):
-        raise RenderError("--object-info needs no server; leave out --server, --comfyui and --check, or leave it out.")
+        raise RenderError(
+            "Expected no server beside --object-info, received one: leave out --server, --comfyui and --check, or "
+            "--object-info."
+        )
     saved = read_workflow(file)
     console = Console(stderr=True)
     if object_info is not None:
@@ -82,7 +85,10 @@ def _check(saved: WorkflowFile, info: ObjectInfo, url: str, console: Console) ->
     from motionrag_nodes.batch_render.errors import ConversionError
 
     if not saved.ui_form:
-        raise RenderError(f"{saved.path} is in API form already: there is nothing to check.")
+        raise RenderError(
+            f"Expected a workflow as the editor saves it, received {saved.path} in API form: there is nothing to "
+            "check, leave --check out."
+        )
     with console.status("Opening the editor ..."), open_editor_page(url) as page:
         export = page.export(saved.data)
     try:
@@ -131,7 +137,9 @@ def _ask_object_info(url: str) -> ObjectInfo:
 
 def _read_object_info(path: Path) -> ObjectInfo:
     def refusal(reason: str) -> RenderError:
-        return RenderError(f"Cannot read --object-info {path}: {reason}. Save a server's /object_info there.")
+        return RenderError(
+            f"Expected a server's classes in {path}, but it cannot be read ({reason}). Save /object_info there."
+        )
 
     try:
         with border(refusal):
@@ -149,4 +157,6 @@ def _write(path: Path, text: str) -> None:
     try:
         path.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")  # JSON's own escapes
     except OSError as error:
-        raise RenderError(f"Cannot write {path}: {error.strerror or error}. Choose another place.") from None
+        raise RenderError(
+            f"Expected to write {path}, but it is not possible ({error.strerror or error}). Choose another place."
+        ) from None

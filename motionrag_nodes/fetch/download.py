@@ -35,10 +35,9 @@ def download(plan: FetchPlan, hub: Hub, *, progress: Progress | None = None) -> 
     huggingface_hub names the files and keeps them, so other programs find them; it would begin an interrupted file
     from the start, so the bytes are brought here.
 
-    Raises:
-        HubUnreachable: the connection failed for good. What came stays; the next call goes on with it.
-        HubRefused: a file may not be read, or the hub names it or its address as no hub does.
-        DownloadDamaged: a file is not of the hash that the hub states.
+    Raises HubUnreachable: the connection failed for good. What came stays; the next call goes on with it. HubRefused: a
+    file may not be read, or the hub names it or its address as no hub does. DownloadDamaged: a file is not of the hash
+    that the hub states.
     """
     for repository in plan.repositories:
         for file in repository.files:

@@ -39,9 +39,8 @@ class Hub:
     def repository(self, repo: str, revision: str | None) -> Any:
         """huggingface_hub's ModelInfo with sizes and hashes of files; revision None for the newest commit.
 
-        Raises:
-            HubUnreachable: there is no connection, or HF_HUB_OFFLINE forbids one.
-            HubRefused: no such repository or commit, or it may not be seen.
+        Raises HubUnreachable: there is no connection, or HF_HUB_OFFLINE forbids one. HubRefused: no such repository or
+        commit, or it may not be seen.
         """
         from huggingface_hub import HfApi
 

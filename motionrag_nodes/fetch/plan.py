@@ -70,8 +70,7 @@ def plan_fetch(sources: Sequence[HubSource], hub: Hub, *, latest: bool = False) 
 
     latest: the newest commit of each repository instead of the pinned one.
 
-    Raises:
-        HubUnreachable, HubRefused: see `Hub`; HubRefused also where a file is not in the repository.
+    Raises HubUnreachable, HubRefused: see `Hub`; HubRefused also where a file is not in the repository.
     """
     return FetchPlan(tuple(_planned(source, hub, latest) for source in sources))
 

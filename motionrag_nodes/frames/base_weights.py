@@ -17,8 +17,7 @@ def replace_base_weights(
 
     `state` has the published keys, `root` and a site before each. Nothing is changed unless all of it fits.
 
-    Raises:
-        AdapterMismatch: keys or shapes are not the model's; every one is listed.
+    Raises AdapterMismatch: keys or shapes are not the model's; every one is listed.
     """
     own = dict(model.named_parameters())
     replaced = {key.removeprefix(f"{root}."): value for key, value in state.items()}

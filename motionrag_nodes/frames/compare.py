@@ -44,8 +44,8 @@ class Compared:
     def __post_init__(self) -> None:
         if self.videos.ndim != 5 or len(self.videos) != len(self.ways) or self.videos.dtype != np.uint8:
             raise ShapeMismatch(
-                f"expected videos uint8 [N, T, H, W, 3] of {len(self.ways)} ways, received {self.videos.dtype} "
-                f"{self.videos.shape}: make them with compare_motions"
+                f"Expected videos uint8 [N, T, H, W, 3] of {len(self.ways)} ways, received {self.videos.dtype} "
+                f"{self.videos.shape}: make them with compare_motions."
             )
 
     def effects(self) -> list[float]:
@@ -91,7 +91,7 @@ def compare_motions(
     """
     if not 1 <= len(ways) <= MAX_WAYS:
         raise InvalidSetting(
-            f"expected 1 to {MAX_WAYS} videos to compare, received {len(ways)}: choose fewer strengths"
+            f"Expected 1 to {MAX_WAYS} videos to compare, received {len(ways)}: choose fewer strengths."
         )
     made = []
     for place, way in enumerate(ways):

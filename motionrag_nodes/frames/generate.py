@@ -37,7 +37,10 @@ class GeneratedVideo:
 
     def __post_init__(self) -> None:
         if self.frames.ndim != 4 or self.frames.shape[-1] != 3:
-            raise ShapeMismatch(f"A generated video expects frames [T, H, W, 3], received {list(self.frames.shape)}.")
+            raise ShapeMismatch(
+                f"Expected frames [T, H, W, 3] of a video, received {list(self.frames.shape)}: bring them into this "
+                "order."
+            )
 
     def starting_with(self, image: np.ndarray) -> GeneratedVideo:
         """The same video with `image`, uint8 RGB [H, W, 3], cropped to its shape, as its first frame: the codec of a
@@ -66,12 +69,10 @@ def generate_video(
     that the scheduler really takes. With guidance the unconditional branch gets the motion's unconditional tokens
     (arXiv 2509.26391). `on_step(done, steps)` follows every step; `should_stop` is asked many times within one.
 
-    Raises:
-        GenerationSettingInvalid: a setting is impossible; every problem is listed.
-        MotionMismatch: motion was adapted with another pack than the model's, or the model has none.
-        GenerationInterrupted: `should_stop` said so; all that was computed is released.
-        AdapterBypassed: the model's attention did not pass through the adapter.
-        GenerationFailed: the result is not finite, as half precision may make it.
+    Raises GenerationSettingInvalid: a setting is impossible; every problem is listed. MotionMismatch: motion was
+    adapted with another pack than the model's, or the model has none. GenerationInterrupted: `should_stop` said so; all
+    that was computed is released. AdapterBypassed: the model's attention did not pass through the adapter.
+    GenerationFailed: the result is not finite, as half precision may make it.
     """
     applied = None if motion is None else _applied(model, motion, strength, start, end)
     began = time.perf_counter()
@@ -138,8 +139,7 @@ def generate_frames(
 def fit_picture(image: np.ndarray, *, width: int, height: int) -> Image.Image:
     """uint8 RGB [H, W, 3] -> RGB picture of `width` x `height` pixels: centre crop to the shape, then resize.
 
-    Raises:
-        ShapeMismatch: the image has another shape or type.
+    Raises ShapeMismatch: the image has another shape or type.
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[-1] != 3 or 0 in image.shape:
         raise ShapeMismatch(
@@ -165,7 +165,9 @@ def _require_finite(frames: torch.Tensor, model: VideoModel) -> None:
 
 def _applied(model: VideoModel, motion: AdaptedMotion, strength: float, start: float, end: float) -> AppliedMotion:
     if model.adapter is None or model.pack is None:
-        raise MotionMismatch("Motion was given, but the video model was loaded without a pack: load it with the pack.")
+        raise MotionMismatch(
+            "Expected a video model with the motion's pack, received one without any: load it with the pack."
+        )
     motion.require_pack(name=model.pack.name, fingerprint=model.pack.fingerprint)
     return AppliedMotion(
         adapter=model.adapter,

@@ -14,5 +14,5 @@ def parse_strengths(text: str) -> tuple[float, ...]:
     except ValueError:
         found = ()
     if not found or not all(0 <= strength <= MAX_STRENGTH for strength in found):
-        raise InvalidSetting(f"expected strengths from 0 to 3 between commas, received {text!r}: write 0.5, 1, 1.5")
+        raise InvalidSetting(f"Expected strengths from 0 to 3 between commas, received {text!r}: write 0.5, 1, 1.5.")
     return found

@@ -102,10 +102,9 @@ def load_video_model(
     dtype: left out, bfloat16 where the device has it, see `best_precision`. offload: one of OFFLOADS, what waits in
     the computer's memory while it is not used. `residence` moves the models instead of both, as ComfyUI's nodes ask.
 
-    Raises:
-        VideoModelNotFound: there is no such model on this machine, or it is of another kind.
-        AdapterMismatch: the model lacks the attentions that the pack's adapter was trained for.
-        PrecisionUnsupported: the device cannot compute in it. InvalidSetting: there is no such level of offload.
+    Raises VideoModelNotFound: there is no such model on this machine, or it is of another kind. AdapterMismatch: the
+    model lacks the attentions that the pack's adapter was trained for. PrecisionUnsupported: the device cannot compute
+    in it. InvalidSetting: there is no such level of offload.
     """
     device = torch.device(device) if residence is None else residence.device
     dtype = best_precision(device) if dtype is None else dtype
@@ -114,7 +113,7 @@ def load_video_model(
     located = pack.base_source if source is None and pack is not None else source
     if located is None:
         raise VideoModelNotFound(
-            "Expected a folder or name of a video model, or a pack that names one; received neither."
+            "Expected a folder or name of a video model, or a pack that names one, received neither: give one of them."
         )
     backbone = _backbone_of(located) if pack is None else get_backbone(pack.config.backbone)
     pipeline = backbone.load(located, dtype=dtype)

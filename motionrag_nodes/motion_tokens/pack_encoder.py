@@ -58,8 +58,7 @@ class PackClipEncoder:
     def encode(self, clips: Sequence[np.ndarray | ClipPixels], captions: Sequence[str | None]) -> ClipFeatures:
         """B clips as `reading` gives them, or uint8 RGB [T, H, W, 3] of any sizes, and their captions -> B rows.
 
-        Raises:
-            ShapeMismatch: a clip has another shape or type, or the captions have another number.
+        Raises ShapeMismatch: a clip has another shape or type, or the captions have another number.
         """
         check_clips(clips, captions)
         first_frames = [first_frame_of(clip) for clip in clips]
@@ -139,7 +138,9 @@ def reading_of(config: ClipConfig) -> tuple[Reading, float]:
 def check_clips(clips: Sequence[np.ndarray | ClipPixels], captions: Sequence[str | None]) -> None:
     """Raises ShapeMismatch unless there are clips uint8 RGB [T, H, W, 3], each with a caption or None."""
     if len(clips) != len(captions):
-        raise ShapeMismatch(f"Expected one caption (or None) for each of {len(clips)} clips, received {len(captions)}.")
+        raise ShapeMismatch(
+            f"Expected one caption (or None) for each of {len(clips)} clips, received {len(captions)}: give as many."
+        )
     for clip in (clip for clip in clips if not isinstance(clip, ClipPixels)):
         if clip.dtype != np.uint8 or clip.ndim != 4 or clip.shape[-1] != 3 or 0 in clip.shape:
             raise ShapeMismatch(

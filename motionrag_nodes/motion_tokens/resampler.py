@@ -91,13 +91,12 @@ class Resampler(nn.Module):
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Features of B clips or images [B, N, embedding_dim] -> tokens [B, L, D].
 
-        Raises:
-            ShapeMismatch: the features are not three-dimensional or have another width.
+        Raises ShapeMismatch: the features are not three-dimensional or have another width.
         """
         if features.ndim != 3 or features.shape[-1] != self.config.embedding_dim:
             raise ShapeMismatch(
-                f"The resampler expects features [B, N, {self.config.embedding_dim}], received {list(features.shape)}: "
-                "use the encoder that the pack names."
+                f"Expected features [B, N, {self.config.embedding_dim}], received {list(features.shape)}: use the "
+                "encoder that the pack names."
             )
         latents = self.latents.expand(len(features), -1, -1)
         features = self.proj_in(features)

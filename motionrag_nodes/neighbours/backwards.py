@@ -45,8 +45,8 @@ def played_backwards(
                 clips.append(_backwards(reader, item, path, encoder))
             except ClipUnreadable as error:
                 raise NeighbourClipMissing(
-                    f"expected the video of neighbour #{item.rank} at {item.source} to play it backwards, but {error}: "
-                    "find it with motionrag index relocate DATABASE FOLDER, exclude it, or compare without"
+                    f"Expected the video of neighbour #{item.rank} at {item.source} to play it backwards, but {error}: "
+                    "find it with motionrag index relocate DATABASE FOLDER, exclude it, or compare without."
                 ) from error
     first_frames = [in_eight_bits(frames_of(clip))[0] for clip in clips]
     return replace(

@@ -42,8 +42,8 @@ class ClipFormat:
     def __post_init__(self) -> None:
         if self.fit not in FITS or self.short not in SHORTS:
             raise InvalidSetting(
-                f"expected a fit of {', '.join(FITS)} and for short clips one of {', '.join(SHORTS)}, received "
-                f"{self.fit!r} and {self.short!r}: choose among them"
+                f"Expected a fit of {', '.join(FITS)} and for short clips one of {', '.join(SHORTS)}, received "
+                f"{self.fit!r} and {self.short!r}: choose among them."
             )
         for name, value, most in (
             ("fps", self.fps, MAX_FPS),
@@ -52,7 +52,7 @@ class ClipFormat:
             ("height", self.height, MAX_SIDE),
         ):
             if value is not None and not 0 < value <= most:
-                raise InvalidSetting(f"expected {name} above 0, up to {most:g}, received {value:g}: correct it")
+                raise InvalidSetting(f"Expected {name} above 0, up to {most:g}, received {value:g}: correct it.")
 
     def count(self, *, fps: float, clip_sec: float) -> int:
         """How many frames a clip of `clip_sec` seconds becomes at `fps`."""
@@ -99,7 +99,7 @@ def clip_format(
 ) -> ClipFormat:
     """A preset with what is set otherwise; 0 leaves a number as the preset has it. Raises InvalidSetting."""
     if preset not in PRESETS:
-        raise InvalidSetting(f"expected a preset of {', '.join(PRESETS)}, received {preset!r}: choose one of them")
+        raise InvalidSetting(f"Expected a preset of {', '.join(PRESETS)}, received {preset!r}: choose one of them.")
     numbers = {"fps": fps, "frames": frames, "width": width, "height": height}
     # Whether `fit` and `short` are of those that there are, the format asks itself.
     chosen: dict[str, Any] = {"fit": fit, "short": short} | {name: value for name, value in numbers.items() if value}

@@ -19,7 +19,7 @@ MIN_WIDTH = 480
 def contact_sheet(neighbours: Neighbours, *, max_width: int = 1600) -> np.ndarray:
     """Neighbours -> uint8 RGB [H, W, 3], in their order, at most `max_width` px wide."""
     if max_width < MIN_WIDTH:
-        raise InvalidSetting(f"expected max_width of at least {MIN_WIDTH} px, received {max_width}: raise it")
+        raise InvalidSetting(f"Expected max_width of at least {MIN_WIDTH} px, received {max_width}: raise it.")
     strips = [_strip(item, max_width - 2 * MARGIN) for item in neighbours.items]
     width = max(MIN_WIDTH, *(strip.width + 2 * MARGIN for strip in strips))
     block = LINE + STRIP_HEIGHT + MARGIN

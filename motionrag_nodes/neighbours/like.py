@@ -38,13 +38,13 @@ def clip_motion(name: str, *, database: MotionDatabase, encoder: ClipEncoder) ->
     ids = database.ids_called(name)
     if len(ids) > 1:
         listed = ", ".join(ids[:3]) + (", …" if len(ids) > 3 else "")
-        raise InvalidSetting(f"expected one clip, {name} has {len(ids)}: name one by its id ({listed})")
+        raise InvalidSetting(f"Expected one clip, found {len(ids)} by the name {name}: name one by its id ({listed}).")
     if ids:
         return database.tokens(ids, fingerprint=encoder.tokens_fingerprint).motion_tokens[0], tuple(ids)
     if not os.path.exists(name):
         raise InvalidSetting(
-            f"expected a clip of {database.path.name} or a video file, received {name}: give a row id, path, file name "
-            "or stem, as motionrag index search shows them"
+            f"Expected a clip of {database.path.name} or a video file, received {name}: give a row id, path, file name "
+            "or stem, as motionrag index search shows them."
         )
     from index_builder.clips.clip_reader import ClipReader
 
@@ -74,11 +74,11 @@ def retrieve_like(
     first in each ranking. Raises InvalidSetting, DatabaseMismatch, TokensNotStored, NeighboursNotFound.
     """
     if top_k < 1:
-        raise InvalidSetting(f"expected top_k of at least 1, received {top_k}: raise it")
+        raise InvalidSetting(f"Expected top_k of at least 1, received {top_k}: raise it.")
     if not -1 <= min_score <= 1:
-        raise InvalidSetting(f"expected min_score in [-1, 1], received {min_score}: it is a similarity")
+        raise InvalidSetting(f"Expected min_score in [-1, 1], received {min_score}: it is a similarity.")
     if prompt is not None and not prompt.strip():
-        raise InvalidSetting("expected a prompt in words, received an empty one: describe the motion, or leave it out")
+        raise InvalidSetting("Expected a prompt in words, received an empty one: describe the motion, or leave it out.")
     if prompt is not None:
         check_encoder(database, encoder, mode="text")
     if image is not None:
@@ -95,8 +95,8 @@ def retrieve_like(
     ranked = [hit for hit in fused(list(rankings.values())) if hit[1] >= min_score][:top_k]
     if not ranked:
         raise NeighboursNotFound(
-            f"expected clips of {database.path.name} that move alike with a score of at least {min_score:g}, found "
-            "none: lower min_score, exclude less, or index more videos"
+            f"Expected clips of {database.path.name} that move alike with a score of at least {min_score:g}, found "
+            "none: lower min_score, exclude less, or index more videos."
         )
     parts = {name: {hit.row_id: hit.score for hit in hits} for name, hits in rankings.items()}
     rows = database.rows([row_id for row_id, _ in ranked])

@@ -65,8 +65,8 @@ def neighbour_clips(
     """
     if not 1 <= rank <= len(neighbours) or count < 1:
         raise InvalidSetting(
-            f"expected a rank from 1 to {len(neighbours)} (so many neighbours there are) and at least one clip, "
-            f"received rank {rank} and {count} clips: lower rank, or retrieve more"
+            f"Expected a rank from 1 to {len(neighbours)} (so many neighbours there are) and at least one clip, "
+            f"received rank {rank} and {count} clips: lower rank, or retrieve more."
         )
     items = neighbours.items[rank - 1 : rank - 1 + count]
     found: list[NeighbourClip] = []
@@ -88,9 +88,9 @@ def neighbour_clips(
 
 def _missing(item: Neighbour, why: ClipUnreadable) -> NeighbourClipMissing:
     return NeighbourClipMissing(
-        f"expected the video of neighbour #{item.rank} at {item.source}, but {why}: where it was moved or renamed, "
+        f"Expected the video of neighbour #{item.rank} at {item.source}, but {why}: where it was moved or renamed, "
         "motionrag index relocate DATABASE FOLDER finds it in FOLDER by its content; or choose another rank, or "
-        "exclude it in Retrieve Neighbours"
+        "exclude it in Retrieve Neighbours."
     )
 
 

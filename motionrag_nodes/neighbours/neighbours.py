@@ -59,23 +59,23 @@ class Neighbours:
         types = self.motion_tokens.dtype, self.appearance_tokens.dtype
         if len(shapes[0]) != 3 or shapes[0] != shapes[1] or shapes[0][0] != len(self.items) or not self.items:
             raise ShapeMismatch(
-                f"expected motion and appearance tokens [K, L, D] of {len(self.items)} neighbours (at least 1), "
-                f"received {shapes[0]} and {shapes[1]}: encode each neighbour once"
+                f"Expected motion and appearance tokens [K, L, D] of {len(self.items)} neighbours (at least 1), "
+                f"received {shapes[0]} and {shapes[1]}: encode each neighbour once."
             )
         if types != (torch.float32, torch.float32):
             raise ShapeMismatch(
-                f"expected float32 tokens, received {types[0]} and {types[1]}: convert them with .float()"
+                f"Expected float32 tokens, received {types[0]} and {types[1]}: convert them with .float()."
             )
         object.__setattr__(self, "weights", tuple(self.weights) or (1.0,) * len(self.items))
         if len(self.weights) != len(self.items):
             raise ShapeMismatch(
-                f"expected a weight for each of {len(self.items)} neighbours, received {len(self.weights)}: give one "
-                "each, or none"
+                f"Expected a weight for each of {len(self.items)} neighbours, received {len(self.weights)}: give one "
+                "each, or none."
             )
         if not all(math.isfinite(weight) and weight >= 0 for weight in self.weights) or not any(self.weights):
             raise InvalidSetting(
-                f"expected weights of at least 0, one of them above it, received {list(self.weights)}: keep at least "
-                "one neighbour"
+                f"Expected weights of at least 0, one of them above it, received {list(self.weights)}: keep at least "
+                "one neighbour."
             )
 
     def __len__(self) -> int:

@@ -38,10 +38,8 @@ def encode_reference_videos(
     uint8 RGB [T, H, W, 3]. `progress` hears references read and references in all, also while one is waited for: what
     it raises ends the reading.
 
-    Raises:
-        InvalidSetting: no reference was given.
-        ClipUnreadable: a video cannot be decoded, is no regular file, or goes over a limit of decoding.
-        ShapeMismatch: frames have another shape or type.
+    Raises InvalidSetting: no reference was given. ClipUnreadable: a video cannot be decoded, is no regular file, or
+    goes over a limit of decoding. ShapeMismatch: frames have another shape or type.
     """
     if not references:
         raise InvalidSetting("Expected at least one reference video, received none: choose a video or connect frames.")

@@ -142,9 +142,9 @@ def check_encoder(database: MotionDatabase, encoder: ClipEncoder, *, mode: Mode)
         if stored.fingerprint != fingerprint:
             description = encoder.retrieval_description if own is None else own.description
             raise DatabaseMismatch(
-                f"Database {database.path.name} was encoded by {stored.description}; pack {encoder.name} asks with "
-                f"{description}. Rebuild it: motionrag index build FOLDER --output NEW_DATABASE --pack {encoder.name}, "
-                "or load the pack it was built with"
+                f"Expected {database.path.name} to be encoded by {description}, as pack {encoder.name} asks, found "
+                f"{stored.description}: build it again with motionrag index build FOLDER --output NEW_DATABASE --pack "
+                f"{encoder.name}, or load the pack it was built with."
             )
 
 
@@ -158,23 +158,25 @@ def _check(
     ignore_looks: float,
 ) -> None:
     if mode not in MODES:
-        raise InvalidSetting(f"expected a mode of {', '.join(MODES)}, received {mode!r}: choose one of them")
+        raise InvalidSetting(f"Expected a mode of {', '.join(MODES)}, received {mode!r}: choose one of them.")
     if mode != "image" and not (prompt and prompt.strip()):
         raise InvalidSetting(
-            f"expected a prompt for mode {mode}, received none: describe the motion, or use mode image"
+            f"Expected a prompt for mode {mode}, received none: describe the motion, or use mode image."
         )
     if mode != "text" and image is None:
-        raise InvalidSetting(f"expected an image for mode {mode}, received none: give one, or use mode text")
+        raise InvalidSetting(f"Expected an image for mode {mode}, received none: give one, or use mode text.")
     if image is not None and (image.ndim != 3 or image.shape[-1] != 3 or image.dtype != np.uint8 or not image.size):
-        raise InvalidSetting(f"expected an image uint8 RGB [H, W, 3], received {image.dtype} {image.shape}: convert it")
+        raise InvalidSetting(
+            f"Expected an image uint8 RGB [H, W, 3], received {image.dtype} {image.shape}: convert it."
+        )
     if top_k < 1:
-        raise InvalidSetting(f"expected top_k of at least 1, received {top_k}: raise it")
+        raise InvalidSetting(f"Expected top_k of at least 1, received {top_k}: raise it.")
     if not -1 <= min_score <= 1:
-        raise InvalidSetting(f"expected min_score in [-1, 1], received {min_score}: it is a cosine similarity")
+        raise InvalidSetting(f"Expected min_score in [-1, 1], received {min_score}: it is a cosine similarity.")
     if not 0 <= ignore_looks <= 1:
-        raise InvalidSetting(f"expected ignore_looks in [0, 1], received {ignore_looks}: 0 compares whole captions")
+        raise InvalidSetting(f"Expected ignore_looks in [0, 1], received {ignore_looks}: 0 compares whole captions.")
     if not 0 <= diversity <= 1:
-        raise InvalidSetting(f"expected diversity in [0, 1], received {diversity}: 0 takes the most similar clips")
+        raise InvalidSetting(f"Expected diversity in [0, 1], received {diversity}: 0 takes the most similar clips.")
 
 
 @dataclass(frozen=True)
@@ -274,8 +276,8 @@ def _found(
     if not candidates and not pinned:
         found = _nothing(database, query) if best is None else f"the best clip scores {best:.3f}"
         raise NeighboursNotFound(
-            f"expected clips of {database.path.name} with a score of at least {min_score:g}, but {found}: lower "
-            "min_score, exclude less, or index more videos"
+            f"Expected clips of {database.path.name} with a score of at least {min_score:g}, but {found}: lower "
+            "min_score, exclude less, or index more videos."
         )
     if diversity > 0 and candidates:
         vectors = query.embeddings(database, [candidate.row_id for candidate in candidates], query.ranks_by)

@@ -36,13 +36,13 @@ class Steering:
         both = sorted(set(self.exclude) & set(self.pin))
         if both:
             raise InvalidSetting(
-                f"expected each clip to be excluded or pinned, received both for {', '.join(both)}: take it out of one"
+                f"Expected each clip to be excluded or pinned, received both for {', '.join(both)}: take it out of one."
             )
         for name, weight in self.weights.items():
             if not (math.isfinite(weight) and 0 <= weight <= MAX_WEIGHT):
                 raise InvalidSetting(
-                    f"expected a weight from 0 to {MAX_WEIGHT:g} for {name}, received {weight}: 1 is as usual, 2 "
-                    "counts twice, 0 not at all"
+                    f"Expected a weight from 0 to {MAX_WEIGHT:g} for {name}, received {weight}: 1 is as usual, 2 "
+                    "counts twice, 0 not at all."
                 )
 
 
@@ -67,11 +67,11 @@ def parse_weights(text: str) -> dict[str, float]:
             colon = ""
         if not colon or not name:
             raise InvalidSetting(
-                f"expected NAME: WEIGHT in line {number} of the weights, received {line.strip()!r}: write for instance "
-                "'#2: 1.5' (the clip of rank 2) or 'skier_04: 0'"
+                f"Expected NAME: WEIGHT in line {number} of the weights, received {line.strip()!r}: write for instance "
+                "'#2: 1.5' (the clip of rank 2) or 'skier_04: 0'."
             )
         if name in weights:
-            raise InvalidSetting(f"expected one weight for {name}, received a second in line {number}: remove one")
+            raise InvalidSetting(f"Expected one weight for {name}, received a second in line {number}: remove one.")
         weights[name] = weight
     return weights
 
@@ -83,14 +83,14 @@ def pinned_ids(database: MotionDatabase, steering: Steering, *, top_k: int) -> l
         called = database.ids_called(name)
         if not called:
             raise NeighboursNotFound(
-                f"expected a clip of {database.path.name} called {name} to pin, found none: take the name from the "
-                "sheet, or run motionrag index search"
+                f"Expected a clip of {database.path.name} called {name} to pin, found none: take the name from the "
+                "sheet, or run motionrag index search."
             )
         ids.update(dict.fromkeys(called))
     if len(ids) > top_k:
         raise InvalidSetting(
-            f"expected at most top_k = {top_k} pinned clips, the names given are those of {len(ids)}: raise top_k, or "
-            "name single clips by their ids"
+            f"Expected at most top_k = {top_k} pinned clips, received names of {len(ids)}: raise top_k, or name single "
+            "clips by their ids."
         )
     return list(ids)
 
@@ -102,7 +102,7 @@ def without_named_zeros(steering: Steering, database: MotionDatabase) -> Steerin
     for name in zeros:
         if not database.has_source(name) and not database.ids_called(name):
             raise InvalidSetting(
-                f"expected the weight of a clip, received {name}: names are ids, file names or stems of "
+                f"Expected the weight of a clip, received {name}: names are ids, file names or stems of "
                 f"{database.path.name}"
             )
     kept = {name: weight for name, weight in steering.weights.items() if name not in zeros}
@@ -142,7 +142,7 @@ def weights_of(items: Sequence[Neighbour], steering: Steering, database: MotionD
             places = [place for place, item in enumerate(items) if name in _names(item)]
         if not places and (rank is not None or not database.has_source(name)):
             raise InvalidSetting(
-                f"expected the weight of a clip, received {name}: ranks go from #1 to #{len(items)}, and names are "
+                f"Expected the weight of a clip, received {name}: ranks go from #1 to #{len(items)}, and names are "
                 f"ids, file names or stems of {database.path.name}"
             )
         for place in places:

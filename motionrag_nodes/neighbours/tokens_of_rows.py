@@ -69,8 +69,9 @@ def tokens_of_rows(
         )
         if not tokens:
             raise NeighboursNotFound(
-                f"expected clips of {database.path.name} whose videos can be read, since it stores no tokens of this "
-                f"pack, but none can: {'; '.join(left_out)}"
+                f"Expected clips of {database.path.name} whose videos can be read, since it stores no tokens of this "
+                f"pack, but none can ({'; '.join(left_out)}): put the videos back, or build the database with this "
+                "pack."
             ) from reason
         ids = tuple(tokens)
         motion, appearance = (np.stack(kind) for kind in zip(*tokens.values(), strict=True))

@@ -94,7 +94,8 @@ def _shown(made: GeneratedVideo, video_model: VideoModel, picture: np.ndarray) -
 def _model_of(motion: AdaptedMotion | None) -> VideoModel:
     if motion is None:
         raise ChoiceNotFound(
-            "There is no video model: connect Load Video Model, or connect motion, whose pack then gives its own."
+            "Expected a video model, received none: connect Load Video Model, or connect motion, whose pack then gives "
+            "its own."
         )
     return own_video_model(cast("MotionPack", motion.pack))
 

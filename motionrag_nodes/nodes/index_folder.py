@@ -140,7 +140,7 @@ def _build(
         comfy.model_management.throw_exception_if_processing_interrupted()
     if report.rows == 0:
         raise InputNotFound(
-            f"expected at least one video that can be read in {folder}, found none. {_described(report)}"
+            f"Expected at least one video that can be read in {folder}, found none. {_described(report)}"
         )
     return report
 

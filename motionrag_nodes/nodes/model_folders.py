@@ -100,8 +100,8 @@ def new_database(name: str) -> Path:
         return there
     if not _DATABASE_NAME.fullmatch(name):
         raise InvalidSetting(
-            f"expected a name for the database of letters, digits, '.', '-', '_' and spaces, letters or digits first, "
-            f"received {name!r}: choose another"
+            f"Expected a name for the database of letters, digits, '.', '-', '_' and spaces, letters or digits first, "
+            f"received {name!r}: choose another."
         )
     return _configured(DATABASES)[0] / name
 
@@ -160,10 +160,7 @@ def choose(
         return found[name]
     there = ", ".join(found) or "none at all"
     searched = ", ".join(map(str, folders))
-    raise ChoiceNotFound(
-        f"There is no {what} {name!r}; found: {there}. Expected {expected} in one of the folders searched: {searched}. "
-        f"{remedy}"
-    )
+    raise ChoiceNotFound(f"Expected the {what} {name!r} ({expected} in one of {searched}), found {there}. {remedy}.")
 
 
 def _configured(kind: str) -> list[Path]:

@@ -64,5 +64,5 @@ class EncodeReferenceVideos(io.ComfyNode):
             files = list(model_folders.reference_video(videos))
             return io.NodeOutput(encode_reference_videos(pack, files, progress=shown))
         if frames is None:
-            raise ChoiceNotFound("There is no motion to read: choose a video, or connect frames.")
+            raise ChoiceNotFound("Expected a motion to read, received none: choose a video, or connect frames.")
         return io.NodeOutput(encode_reference_videos(pack, [pictures.to_frames(frames)], progress=shown))

@@ -47,10 +47,8 @@ def apply_motion(
     The unconditional branch of guidance gets the tokens of the all-zeros clip, or with `same_unconditional` the same
     ones as the conditional. At strength 0 the model computes bit for bit what it did.
 
-    Raises:
-        MotionMismatch: the motion was adapted with another pack.
-        AdapterMismatch: the model is not the one that the pack is for.
-        GenerationSettingInvalid, BlockWeightsInvalid: a setting is impossible.
+    Raises MotionMismatch: the motion was adapted with another pack. AdapterMismatch: the model is not the one that the
+    pack is for. GenerationSettingInvalid, BlockWeightsInvalid: a setting is impossible.
     """
     motion.require_pack(name=pack.name, fingerprint=pack.fingerprint)
     backbone = get_backbone(pack.config.backbone)

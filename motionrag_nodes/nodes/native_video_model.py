@@ -57,13 +57,14 @@ class LoadNativeVideoModel(io.ComfyNode):
         backbone = get_backbone(pack.config.backbone)
         if backbone.native_loader is None:
             raise ChoiceNotFound(
-                f"Pack {pack.name} is for {backbone.title}, which ComfyUI loads by nodes of its own: use those for the "
-                "MODEL, and Apply Motion with this pack."
+                f"Expected a pack whose video model this node loads, but {pack.name} is for {backbone.title}, which "
+                "ComfyUI loads by nodes of its own: use those for the MODEL, and Apply Motion with this pack."
             )
         folder = model_folders.base_model(model) or pack.base_source
         if not isinstance(folder, Path):
             raise ChoiceNotFound(
-                f"Pack {pack.name} names its video model {folder} without holding it. Use Image Only Checkpoint "
-                "Loader with that model's checkpoint, or put its diffusers folder into models/diffusers and choose it."
+                f"Expected a pack that holds its video model, but {pack.name} only names {folder}. Use Image Only "
+                "Checkpoint Loader with that model's checkpoint, or put its diffusers folder into models/diffusers and "
+                "choose it."
             )
         return io.NodeOutput(*importlib.import_module(backbone.native_loader).load_native_base(folder))

@@ -84,7 +84,7 @@ class RetrieveNeighbours(io.ComfyNode):
 
         if image is None and _MODES[mode] != "text":
             raise ChoiceNotFound(
-                f"The mode {mode!r} compares images, and none is connected. Connect image, or use prompt."
+                f"Expected an image for the mode {mode!r}, received none: connect image, or use prompt."
             )
         picture = None if image is None else pictures.to_picture(image)
         found = retrieve_neighbours(

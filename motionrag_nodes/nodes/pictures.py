@@ -21,8 +21,7 @@ def to_frames(image: torch.Tensor) -> np.ndarray:
 def to_picture(image: torch.Tensor) -> np.ndarray:
     """An IMAGE of one -> uint8 [H, W, 3].
 
-    Raises:
-        ShapeMismatch: it holds several pictures, each of which would need motion of its own.
+    Raises ShapeMismatch: it holds several pictures, each of which would need motion of its own.
     """
     if len(image) != 1:
         raise ShapeMismatch(

@@ -29,7 +29,7 @@ class ComfyUIResidence(Residence):
         self._notices_stops = True
 
     def bring(self, module: nn.Module) -> None:
-        """Raises ComfyUI's InterruptProcessingException where the user has stopped the prompt."""
+        """Raises InterruptProcessingException of ComfyUI where the user has stopped the prompt."""
         if self._notices_stops:
             comfy.model_management.throw_exception_if_processing_interrupted()
         if not self._moves:

@@ -40,8 +40,7 @@ def folded(widget: io.Input) -> io.Input:
 def settings_from_widgets(backbone: Backbone, defaults: Settings, chosen: Mapping[str, Any], *, seed: int) -> Settings:
     """The model's own settings, changed by the widgets that are set. Texts that a model does not read are left out.
 
-    Raises:
-        GenerationSettingInvalid: a number was set that this kind of model does not have; every one is listed.
+    Raises GenerationSettingInvalid: a number was set that this kind of model does not have; every one is listed.
     """
     offered, own = _offered(), facts_of(backbone.settings)
     changed = {input_id: value for input_id, value in chosen.items() if value != offered[input_id][2].unset}
@@ -52,7 +51,9 @@ def settings_from_widgets(backbone: Backbone, defaults: Settings, chosen: Mappin
         if offered[input_id][1] != "str"
     )
     if listed:
-        raise GenerationSettingInvalid(f"Expected settings of {backbone.title}, which has no {listed}.")
+        raise GenerationSettingInvalid(
+            f"Expected settings of {backbone.title}, received {listed}, which it has not: leave them out."
+        )
     values = {offered[input_id][0]: value for input_id, value in changed.items() if input_id not in foreign}
     return defaults.changed(seed=seed, **values)
 

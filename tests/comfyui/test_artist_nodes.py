@@ -122,7 +122,10 @@ def test_an_empty_prompt_goes_by_the_picture(comfyui: RunningComfyUI, simple: Gr
 
 def test_a_video_model_is_asked_for_where_no_motion_gives_one(comfyui: RunningComfyUI, simple: Graph) -> None:
     del simple["2"], simple["3"]["inputs"]["motion"]
-    assert "There is no video model: connect Load Video Model, or connect motion" in queue(comfyui, simple).failure
+    assert (
+        "Expected a video model, received none: connect Load Video Model, or connect motion"
+        in queue(comfyui, simple).failure
+    )
 
 
 def test_pins_and_weights_steer_and_show(comfyui: RunningComfyUI, advanced: Graph) -> None:
@@ -141,7 +144,7 @@ def test_pins_and_weights_steer_and_show(comfyui: RunningComfyUI, advanced: Grap
 def test_a_weight_that_cannot_be_read_is_refused_before_anything_runs(comfyui: RunningComfyUI, advanced: Graph) -> None:
     advanced["7"]["inputs"]["weights"] = "#1: 2\nskier much"
     status, answer = comfyui.post("/prompt", {"prompt": advanced})
-    assert status == 400 and "expected NAME: WEIGHT in line 2" in json.dumps(answer)
+    assert status == 400 and "Expected NAME: WEIGHT in line 2" in json.dumps(answer)
 
 
 def test_the_info_node_tells_and_draws_what_a_database_holds(comfyui: RunningComfyUI) -> None:
@@ -234,11 +237,11 @@ def test_cancel_keeps_what_is_done_and_the_next_run_goes_on(comfyui: RunningComf
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"folder": "/etc"}, "There is no folder of videos '/etc'"),
-        ({"folder": "input/../.."}, "There is no folder of videos"),
-        ({"captions": "/etc/passwd"}, "There is no caption table '/etc/passwd'"),
-        ({"name": "../../out"}, "expected a name for the database"),
-        ({"name": ""}, "expected a name for the database"),
+        ({"folder": "/etc"}, "Expected the folder of videos '/etc'"),
+        ({"folder": "input/../.."}, "Expected the folder of videos"),
+        ({"captions": "/etc/passwd"}, "Expected the caption table '/etc/passwd'"),
+        ({"name": "../../out"}, "Expected a name for the database"),
+        ({"name": ""}, "Expected a name for the database"),
     ],
 )
 def test_nothing_outside_the_allowed_folders_is_read_or_written(
@@ -251,7 +254,7 @@ def test_nothing_outside_the_allowed_folders_is_read_or_written(
 def test_a_folder_without_a_readable_video_says_why(comfyui: RunningComfyUI, library: Path) -> None:
     for video in library.glob("*.mp4"):
         video.write_bytes(b"no video")
-    assert "expected at least one video that can be read in" in queue(comfyui, _index()).failure
+    assert "Expected at least one video that can be read in" in queue(comfyui, _index()).failure
 
 
 def test_the_doctor_looks_at_this_comfyui(comfyui: RunningComfyUI) -> None:

@@ -91,7 +91,7 @@ def test_an_input_that_the_server_refuses_is_marked_red(editor: Editor, screensh
     editor.open_template("image_to_video_with_motion")
     editor.set_widget("database", "winter-sports", node_prefix="MotionRAGLoadMotionDatabase")
     assert editor.red_inputs() == ["MotionRAGLoadMotionDatabase.database=winter-sports"]
-    with pytest.raises(AssertionError, match="There is no motion database 'winter-sports'"):
+    with pytest.raises(AssertionError, match="Expected the motion database 'winter-sports'"):
         editor.run()
     editor.screenshot(screenshots / "refused.png")
     assert "MotionRAGLoadMotionDatabase.database" in editor.red_inputs()

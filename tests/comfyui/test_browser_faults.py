@@ -19,15 +19,15 @@ WRONG = [
         "MotionRAGFindMotion",
         "database",
         "winter",
-        "There is no motion database 'winter'",
+        "Expected the motion database 'winter'",
         "press R in the editor",
     ),
-    (FIND, "MotionRAGFindMotion", "pack", "huge", "There is no motion pack 'huge'", "motionrag"),
-    (FIND, "MotionRAGFindMotion", "weights", "skier much", "expected NAME: WEIGHT in line 1", "write for instance"),
+    (FIND, "MotionRAGFindMotion", "pack", "huge", "Expected the motion pack 'huge'", "motionrag"),
+    (FIND, "MotionRAGFindMotion", "weights", "skier much", "Expected NAME: WEIGHT in line 1", "write for instance"),
     (ADVANCED, "MotionRAGRetrieveNeighbours", "mode", "smell", "mode is 'smell'", "choose one of: prompt"),
     (ADVANCED, "MotionRAGLoadVideoModel", "precision", "int4", "precision is 'int4'", "choose one of: auto"),
-    (INDEX, "MotionRAGIndexFolder", "folder", "nowhere", "There is no folder of videos 'nowhere'", "press R"),
-    (INDEX, "MotionRAGIndexFolder", "name", "../out", "expected a name for the database", "choose another"),
+    (INDEX, "MotionRAGIndexFolder", "folder", "nowhere", "Expected the folder of videos 'nowhere'", "press R"),
+    (INDEX, "MotionRAGIndexFolder", "name", "../out", "Expected a name for the database", "choose another"),
 ]
 
 

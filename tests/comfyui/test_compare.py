@@ -37,4 +37,4 @@ def test_the_grid_with_the_clips_played_backwards(comfyui: RunningComfyUI, graph
 def test_strengths_are_refused_before_anything_runs(comfyui: RunningComfyUI, graph: Graph) -> None:
     graph["6"]["inputs"]["strengths"] = "lots"
     status, answer = comfyui.post("/prompt", {"prompt": graph})
-    assert status == 400 and "expected strengths from 0 to 3 between commas" in json.dumps(answer)
+    assert status == 400 and "Expected strengths from 0 to 3 between commas" in json.dumps(answer)

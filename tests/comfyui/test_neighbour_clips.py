@@ -79,7 +79,7 @@ def test_two_clips_as_the_next_model_wants_them(comfyui: RunningComfyUI, graph: 
 
 
 def test_a_rank_behind_the_last_says_so(comfyui: RunningComfyUI, graph: Callable[..., Graph]) -> None:
-    assert "expected a rank from 1 to 6" in queue(comfyui, graph(rank=9)).failure
+    assert "Expected a rank from 1 to 6" in queue(comfyui, graph(rank=9)).failure
 
 
 def test_an_unknown_preset_is_refused(comfyui: RunningComfyUI, graph: Callable[..., Graph]) -> None:

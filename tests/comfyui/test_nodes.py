@@ -49,7 +49,7 @@ def test_a_missing_database_says_what_there_is_where_it_looked_and_how_to_make_o
     graph = api_graph("image_to_video_with_motion")
     graph["3"]["inputs"]["database"] = "winter-sports"
     answer = _refusal(comfyui, graph)
-    assert f"There is no motion database 'winter-sports'; found: {DATABASE_NAME}" in answer
+    assert "Expected the motion database 'winter-sports'" in answer and f"found {DATABASE_NAME}" in answer
     assert "models/motion_databases" in answer
     assert "motionrag index build" in answer
 
@@ -57,13 +57,13 @@ def test_a_missing_database_says_what_there_is_where_it_looked_and_how_to_make_o
 @pytest.mark.parametrize(
     ("node", "name", "value", "message"),
     [
-        ("2", "pack", "huge", "There is no motion pack 'huge'; found: tiny"),
-        ("2", "pack", "../packs/tiny", "There is no motion pack '../packs/tiny'"),
-        ("3", "database", "/etc", "There is no motion database '/etc'"),
+        ("2", "pack", "huge", "Expected the motion pack 'huge'"),
+        ("2", "pack", "../packs/tiny", "Expected the motion pack '../packs/tiny'"),
+        ("3", "database", "/etc", "Expected the motion database '/etc'"),
         ("4", "mode", "smell", "mode is 'smell'; choose one of: prompt, image, prompt, then image"),
         ("4", "top_k", 0, "smaller than min of 1"),
         ("5", "fusion", "none", "fusion is 'none'; choose one of: context transformer, mean, top-1"),
-        ("6", "model", "wan", "There is no video model 'wan'"),
+        ("6", "model", "wan", "Expected the video model 'wan'"),
         ("6", "precision", "int4", "precision is 'int4'"),
         ("7", "strength", 9.0, "bigger than max of 3.0"),
     ],
@@ -79,7 +79,7 @@ def test_bad_choices_are_refused_in_words(
 def test_a_missing_reference_video(comfyui: RunningComfyUI, api_graph: Callable[[str], Graph]) -> None:
     graph = api_graph("reference_videos_to_video")
     graph["3"]["inputs"]["videos"] = "../secret.mp4"
-    assert "There is no reference video '../secret.mp4'; found: " in _refusal(comfyui, graph)
+    assert "Expected the reference video '../secret.mp4'" in _refusal(comfyui, graph)
 
 
 def test_databases_below_the_model_folder_are_found_without_a_restart(comfyui: RunningComfyUI) -> None:

@@ -23,7 +23,7 @@ def test_templates_give_what_the_editor_sends(comfyui: RunningComfyUI) -> None:
             )
         except ConversionError as error:
             # Templates for classes of other companies' services, which the server leaves out.
-            if truth.kind != "lacks classes" or "nodes that this ComfyUI lacks" not in str(error):
+            if truth.kind != "lacks classes" or "nodes that this ComfyUI has" not in str(error):
                 different.append(f"{name}: {error}")
             continue
         if digest(prompt) == truth.digest:

@@ -148,7 +148,7 @@ def test_a_wrong_name_is_told_before_anything_is_queued(
         ],
     )
     assert isinstance(result.exception, NodeValueError)
-    assert f"'winter' is not among its choices: '{DATABASE_NAME}'" in str(result.exception)
+    assert f"Expected one of its choices, received 'winter'. They are '{DATABASE_NAME}'" in str(result.exception)
 
 
 def test_a_node_s_own_error_reaches_the_report_in_its_words(
@@ -160,7 +160,9 @@ def test_a_node_s_own_error_reaches_the_report_in_its_words(
         tmp_path,
         assignments=["3.videos=(none: use the connected frames)"],
     )
-    assert "There is no motion to read: choose a video, or connect frames." in (report.failed[0].error or "")
+    assert "Expected a motion to read, received none: choose a video, or connect frames." in (
+        report.failed[0].error or ""
+    )
     assert report.failed[0].node_errors[0]["type"] == "ChoiceNotFound"
 
 

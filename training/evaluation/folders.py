@@ -40,16 +40,15 @@ def compare_folders(
 
     A pair is compared over as many frames as the shorter one has, spread over each.
 
-    Raises:
-        InputNotFound: a folder does not exist or holds no video.
-        EvaluationInvalid: fewer than four names match, a name stands twice in a folder, or a video cannot be read.
+    Raises InputNotFound: a folder does not exist or holds no video. EvaluationInvalid: fewer than four names match, a
+    name stands twice in a folder, or a video cannot be read.
     """
     first, second = _by_stem(real), _by_stem(generated)
     names = sorted(first.keys() & second.keys())
     if len(names) < FEWEST_PAIRS:
         raise EvaluationInvalid(
-            f"expected at least {FEWEST_PAIRS} videos of the same names in {real} and {generated}, found {len(names)} "
-            f"(of {len(first)} and {len(second)}): name each generated video as the real one it stands for"
+            f"Expected at least {FEWEST_PAIRS} videos of the same names in {real} and {generated}, found {len(names)} "
+            f"(of {len(first)} and {len(second)}): name each generated video as the real one it stands for."
         )
     pairs = []
     for done, name in enumerate(names, start=1):
@@ -68,8 +67,7 @@ def compare_folders(
 def read_frames(path: Path) -> np.ndarray:
     """Every frame of a video, uint8 RGB [T, H, W, 3], its short side at most 256 pixels.
 
-    Raises:
-        EvaluationInvalid: the file is no video that can be decoded.
+    Raises EvaluationInvalid: the file is no video that can be decoded.
     """
     frames = []
     try:
@@ -80,10 +78,10 @@ def read_frames(path: Path) -> np.ndarray:
                     break
     except (av.FFmpegError, IndexError, OSError) as error:
         raise EvaluationInvalid(
-            f"expected a video at {path}, received a file that cannot be decoded ({error}): make it again or remove it"
+            f"Expected a video at {path}, received a file that cannot be decoded ({error}): make it again or remove it."
         ) from error
     if not frames:
-        raise EvaluationInvalid(f"expected frames in {path}, found none: make it again or remove it")
+        raise EvaluationInvalid(f"Expected frames in {path}, found none: make it again or remove it.")
     return np.stack(frames)
 
 
@@ -94,8 +92,8 @@ def _by_stem(folder: Path) -> dict[str, Path]:
             continue
         if video.path.stem in found:
             raise EvaluationInvalid(
-                f"expected each name once below {folder}, found {video.path} and {found[video.path.stem]}: "
-                "rename one of them"
+                f"Expected each name once below {folder}, found {video.path} and {found[video.path.stem]}: "
+                "rename one of them."
             )
         found[video.path.stem] = video.path
     return found

@@ -78,7 +78,7 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     if arguments.clips < FEWEST_CLIPS:
-        parser.error(f"expected at least {FEWEST_CLIPS} clips, received {arguments.clips}: fewer measure nothing")
+        parser.error(f"Expected at least {FEWEST_CLIPS} clips, received {arguments.clips}: fewer measure nothing.")
     try:
         pack = load_pack(arguments.pack)
         if arguments.run:

@@ -36,8 +36,8 @@ def publish(database: Path, *, generation: int, content: bytes, draft: Path) -> 
     """
     if generation > LAST_GENERATION:
         raise DatabaseNotWritable(
-            f"expected a generation below {LAST_GENERATION + 1} for the next commit to {database}, received "
-            f"{generation}: remove the manifests of such numbers, no builder of ours made them"
+            f"Expected a generation below {LAST_GENERATION + 1} for the next commit to {database}, received "
+            f"{generation}: remove the manifests of such numbers, no builder of ours made them."
         )
     name, claim = f"{uuid.uuid4().hex}.json", _claim_path(database, generation)
     durable_files.make_folder(draft)

@@ -14,13 +14,13 @@ def check_output(output: Path) -> None:
     """Raises DatabaseNotWritable for a file, and for a folder that holds something else."""
     if output.exists() and not output.is_dir():
         raise DatabaseNotWritable(
-            f"expected a folder for the database, received the file {output}: choose another --output"
+            f"Expected a folder for the database, received the file {output}: choose another --output."
         )
     if output.is_dir() and not list_generations(output):
         # A build that was stopped before its first commit leaves folders but no manifest.
         own = {"segments", "indexes", PRESENCE_FOLDER}
         if any(entry.name not in own and not entry.name.startswith(TEMPORARY) for entry in output.iterdir()):
             raise DatabaseNotWritable(
-                f"expected a motion database or a new folder, received {output}, which holds other files: choose "
-                "another --output"
+                f"Expected a motion database or a new folder, received {output}, which holds other files: choose "
+                "another --output."
             )

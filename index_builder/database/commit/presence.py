@@ -60,8 +60,8 @@ class BuilderPresence:
                 raise
             self._stream.close()
         raise DatabaseNotWritable(
-            f"expected to keep a lock file in {database / FOLDER}, each of {LOCK_TRIES} was taken away: see what else "
-            "writes there, then run the command again"
+            f"Expected to keep a lock file in {database / FOLDER}, but each of {LOCK_TRIES} was taken away: see what "
+            "else writes there, then run the command again."
         )
 
     def temporary(self, name: str) -> str:
@@ -174,8 +174,8 @@ def require_own_folders(database: Path) -> None:
     for name in (FOLDER, "segments", "indexes"):
         if (database / name).is_symlink():
             raise DatabaseNotWritable(
-                f"expected the folder {database / name} itself, found a link, and what lies elsewhere is not changed: "
-                "put the folder in its place"
+                f"Expected the folder {database / name} itself, found a link, and what lies elsewhere is not changed: "
+                "put the folder in its place."
             )
 
 
@@ -200,7 +200,7 @@ def try_lock(stream: IO[bytes]) -> bool:
         if error.errno in TAKEN:
             return False
         raise DatabaseNotWritable(
-            f"expected a file system with locks for {stream.name}, received {error}: mount it with locks (Lustre: the "
-            "option flock; NFS: without nolock), or write to another disk and copy the result"
+            f"Expected a file system with locks for {stream.name}, received {error}: mount it with locks (Lustre: the "
+            "option flock; NFS: without nolock), or write to another disk and copy the result."
         ) from error
     return True

@@ -150,8 +150,8 @@ class Publisher:
                 return manifest
             time.sleep(random.uniform(0, 0.05))
         raise CommitConflict(
-            f"expected to publish a manifest in {self.database}, other builders took the next number {PUBLISH_TRIES} "
-            "times in a row: run the command again"
+            f"Expected to publish a manifest in {self.database}, but other builders took the next number "
+            f"{PUBLISH_TRIES} times in a row: run the command again."
         )
 
     def on_newest(self, act: Callable[[Manifest], T]) -> T:
@@ -197,6 +197,6 @@ def writing(database: Path, *, remedy: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise DatabaseNotWritable(
-            f"expected to write the database {database}, received {error}: make room or check its permissions, then "
-            f"{remedy}; what was committed stays"
+            f"Expected to write the database {database}, received {error}: make room or check its permissions, then "
+            f"{remedy}; what was committed stays."
         ) from error

@@ -34,9 +34,9 @@ class RowBatch:
         counts = {len(self.rows), len(self.text), len(self.frame), len(self.tokens.motion_tokens)}
         if len(counts) != 1 or not len(self.rows):
             raise InvalidSetting(
-                f"expected as many embeddings and tokens as rows (at least one), received {len(self.rows)} rows, "
+                f"Expected as many embeddings and tokens as rows (at least one), received {len(self.rows)} rows, "
                 f"text {self.text.shape}, frame {self.frame.shape}, tokens {self.tokens.motion_tokens.shape}: mend the "
-                "encoder"
+                "encoder."
             )
 
     def without(self, ids: set[str]) -> RowBatch | None:

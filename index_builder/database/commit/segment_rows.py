@@ -28,8 +28,8 @@ def read_rows(database: Path, manifest: Manifest, segment: Segment, keep: np.nda
     """The rows at the places `keep` (ascending, at least one). Raises DatabaseDamaged, DatabaseMismatch."""
     if len(segment.tokens) != 1:
         raise DatabaseMismatch(
-            f"expected tokens of one encoder in segment {segment.name} of {database.name}, it stores "
-            f"{len(segment.tokens)}: it was written by another version of motionrag, use that"
+            f"Expected tokens of one encoder in segment {segment.name} of {database.name}, found those of "
+            f"{len(segment.tokens)}: use the version of motionrag that wrote it."
         )
     for file in (segment.rows, *segment.tokens):
         require_hash(database, file)
@@ -81,5 +81,5 @@ def rows_per_segment(manifest: Manifest) -> int:
 def _rows_file(database: Path, manifest: Manifest, segment: Segment) -> RowsFile:
     path = locate(database, segment.rows)
     if not path.is_file():
-        raise DatabaseDamaged(f"expected the file {path}, it is missing: restore it from a backup or rebuild")
+        raise DatabaseDamaged(f"Expected the file {path}, found none: restore it from a backup or rebuild.")
     return RowsFile.of(path, manifest, segment)

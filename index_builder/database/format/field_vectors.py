@@ -54,7 +54,7 @@ def _finite(vectors: np.ndarray, field: str) -> np.ndarray:
     """The same. Raises DatabaseDamaged for one that compares with nothing."""
     if not np.isfinite(vectors).all():
         raise DatabaseDamaged(
-            f"expected finite {field} embeddings, found inf or nan: find the file with motionrag index verify, and "
-            "rebuild the database"
+            f"Expected finite {field} embeddings, found inf or nan: find the file with motionrag index verify, and "
+            "rebuild the database."
         )
     return vectors

@@ -154,7 +154,7 @@ def list_generations(database: Path) -> list[int]:
         return []
     except OSError as error:
         raise DatabaseDamaged(
-            f"expected to list the folder {database}, received {error}: check its permissions and its disk"
+            f"Expected to list the folder {database}, received {error}: check its permissions and its disk."
         ) from error
     return sorted((int(match[1]) for name in names if (match := MANIFEST_NAME.fullmatch(name))), reverse=True)
 
@@ -181,12 +181,12 @@ def read_manifest(database: Path, generation: int) -> Manifest:
     try:
         if path.is_symlink() or not path.is_file() or path.stat().st_size > MAX_MANIFEST_BYTES:
             raise DatabaseDamaged(
-                f"expected a manifest file, {path} is a symlink, no file or over {MAX_MANIFEST_BYTES >> 20} MiB: "
-                "restore it from a backup"
+                f"Expected a file of up to {MAX_MANIFEST_BYTES >> 20} MiB at {path}, found a larger one, a symlink or "
+                "no file: restore it from a backup."
             )
         content = read_regular(path, most_bytes=MAX_MANIFEST_BYTES)
     except OSError as error:
-        raise DatabaseDamaged(f"expected to read {path}, received {error}: restore it from a backup") from error
+        raise DatabaseDamaged(f"Expected to read {path}, received {error}: restore it from a backup.") from error
     return parse_manifest(content, generation=generation, name=str(path))
 
 
@@ -195,28 +195,28 @@ def parse_manifest(content: bytes, *, generation: int, name: str) -> Manifest:
     remedy = "restore it from a backup, or remove it to use the generation before"
     parts, members = content.count(b"{") + content.count(b"["), content.count(b",")
     if parts > MAX_MANIFEST_PARTS or members > MAX_MANIFEST_MEMBERS:
-        raise DatabaseDamaged(f"expected a manifest in {name}, received {parts} tables and lists: {remedy}")
+        raise DatabaseDamaged(f"Expected a manifest in {name}, received {parts} tables and lists: {remedy}.")
     try:
         values = json.loads(content)
         if not isinstance(values, dict):
-            raise DatabaseDamaged(f"expected a JSON object in {name}, received another value: {remedy}")
+            raise DatabaseDamaged(f"Expected a JSON object in {name}, received another value: {remedy}.")
         version = values.get("format_version")
         if values.get("format") == FORMAT and isinstance(version, int) and version > FORMAT_VERSION:
             raise DatabaseTooNew(
-                f"expected a database of format version {FORMAT_VERSION} or older, {name} has version {version}: "
-                "upgrade motionrag (pip install -U motionrag)"
+                f"Expected a database of format version {FORMAT_VERSION} or older, found version {version} in {name}: "
+                "upgrade motionrag (pip install -U motionrag)."
             )
         values.pop("~sha256", None)
         if _sealed(values) != content:
             raise DatabaseDamaged(
-                f"expected {name} to match its own sha256, it does not (changed or cut short): {remedy}"
+                f"Expected {name} to match its own sha256, but it does not (changed or cut short): {remedy}."
             )
         manifest = _build(values)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise DatabaseDamaged(f"expected a manifest in {name}, received something else ({error}): {remedy}") from error
+        raise DatabaseDamaged(f"Expected a manifest in {name}, received something else ({error}): {remedy}.") from error
     problems = problems_of(manifest, generation)
     if problems:
-        raise DatabaseDamaged(f"expected a sound manifest in {name}, received: {'; '.join(problems)}: {remedy}")
+        raise DatabaseDamaged(f"Expected a sound manifest in {name}, received {'; '.join(problems)}: {remedy}.")
     return manifest
 
 
@@ -248,7 +248,9 @@ def locate(database: Path, file: StoredFile) -> Path:
     for part in file.path.split("/"):
         path = path / part
         if path.is_symlink():
-            raise DatabaseDamaged(f"expected a file of the database at {path}, found a symlink: replace it by the file")
+            raise DatabaseDamaged(
+                f"Expected a file of the database at {path}, found a symlink: replace it by the file."
+            )
     return path
 
 
@@ -258,13 +260,13 @@ def check_size(database: Path, file: StoredFile) -> Path:
     try:
         status = path.stat()
     except OSError:
-        raise DatabaseDamaged(f"expected the file {path}, it is missing: restore it from a backup or rebuild") from None
+        raise DatabaseDamaged(f"Expected the file {path}, found none: restore it from a backup or rebuild.") from None
     size = status.st_size
     if not stat.S_ISREG(status.st_mode):  # to open a FIFO is to wait for ever
-        raise DatabaseDamaged(f"expected a regular file at {path}, found another kind: restore it from a backup")
+        raise DatabaseDamaged(f"Expected a regular file at {path}, found another kind: restore it from a backup.")
     if size != file.size_bytes:
         raise DatabaseDamaged(
-            f"expected {file.size_bytes} bytes in {path}, found {size}: restore it from a backup or rebuild"
+            f"Expected {file.size_bytes} bytes in {path}, found {size}: restore it from a backup or rebuild."
         )
     return path
 
@@ -287,7 +289,7 @@ def newest_manifest(database: Path, generations: Sequence[int] | None = None) ->
                 # Compacted between listing and reading.
     if not generations:
         raise DatabaseNotFound(
-            f"expected a motion database in {database}, found no manifest: build one with "
+            f"Expected a motion database in {database}, found no manifest: build one with "
             f"motionrag index build FOLDER --output {database}"
         )
     passed_over: list[str] = []
@@ -298,4 +300,4 @@ def newest_manifest(database: Path, generations: Sequence[int] | None = None) ->
             raise
         except DatabaseDamaged as error:
             passed_over.append(str(error))
-    raise DatabaseDamaged(f"expected a valid manifest in {database}, found none: {' | '.join(passed_over)}")
+    raise DatabaseDamaged(f"Expected a valid manifest in {database}, found none: {' | '.join(passed_over)}.")

@@ -24,13 +24,13 @@ class MappedFile:
                 self.content = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
         except (OSError, ValueError) as error:
             raise DatabaseDamaged(
-                f"expected to read {path}, received {error}: restore it from a backup or rebuild"
+                f"Expected to read {path}, received {error}: restore it from a backup or rebuild."
             ) from error
 
     def require_whole(self) -> None:
         """Raises DatabaseDamaged when the file is shorter than when it was mapped."""
         if self.content.size() < len(self.content):
             raise DatabaseDamaged(
-                f"expected {len(self.content)} bytes in {self.path}, {self.content.size()} are left: it was cut short "
-                "while it was in use; restore it from a backup or rebuild"
+                f"Expected {len(self.content)} bytes in {self.path}, found {self.content.size()}, so it was cut "
+                "short while it was in use: restore it from a backup or rebuild."
             )

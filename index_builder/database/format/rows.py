@@ -99,7 +99,7 @@ class RowsFile:
             self._reader = pa.ipc.open_file(pa.BufferReader(pa.py_buffer(self._mapped.content)))
             schema, self._batch_count = self._reader.schema, self._reader.num_record_batches
         except (pa.ArrowException, OSError, DatabaseDamaged) as error:
-            raise self._damaged(f"Arrow cannot open it ({error})") from error
+            raise self._damaged(f"it cannot be opened by Arrow ({error})") from error
         if not schema.equals(rows_schema(embedding_dim, text_dim)):
             raise self._damaged("its columns are not those of a motion database")
         if self._batch_count != -(-row_count // BATCH_ROWS):
@@ -126,7 +126,7 @@ class RowsFile:
         )
 
     def _damaged(self, why: str) -> DatabaseDamaged:
-        return DatabaseDamaged(f"expected sound rows in {self.path}, but {why}: restore it from a backup or rebuild")
+        return DatabaseDamaged(f"Expected sound rows in {self.path}, but {why}: restore it from a backup or rebuild.")
 
     @property
     def batch_numbers(self) -> range:

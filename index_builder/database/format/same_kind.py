@@ -21,18 +21,18 @@ def check_same_kind(
         ours, theirs = manifest.space_of(field), template.space_of(field)
         if ours.fingerprint != theirs.fingerprint:
             raise DatabaseMismatch(
-                f"Database {database.name} was encoded by {ours.description} ({ours.fingerprint}); {asker} encodes by "
-                f"{theirs.description} ({theirs.fingerprint}): {remedy}"
+                f"Expected {database.name} to be encoded by {theirs.description} ({theirs.fingerprint}) as by {asker}, "
+                f"found {ours.description} ({ours.fingerprint}): {remedy}."
             )
     if _spaces(manifest) != _spaces(template):
         raise DatabaseMismatch(
-            f"Database {database.name} stores motion tokens of {_named(manifest)}; {asker} makes those of "
-            f"{_named(template)}: {remedy}"
+            f"Expected motion tokens of {_named(template)} in {database.name}, as {asker} makes them, found those of "
+            f"{_named(manifest)}: {remedy}."
         )
     if dict(manifest.clips) != dict(template.clips):
         raise DatabaseMismatch(
-            f"Database {database.name} holds clips decoded as {dict(manifest.clips)}; {asker} wants "
-            f"{dict(template.clips)}: {remedy}"
+            f"Expected clips decoded as {dict(template.clips)} in {database.name}, as {asker} wants them, found "
+            f"{dict(manifest.clips)}: {remedy}."
         )
 
 

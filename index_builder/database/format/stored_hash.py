@@ -16,10 +16,10 @@ def require_hash(database: Path, file: StoredFile) -> None:
         received = sha256_of(path)
     except OSError as error:
         raise DatabaseDamaged(
-            f"expected to read {path}, received {error}: restore it from a backup or rebuild"
+            f"Expected to read {path}, received {error}: restore it from a backup or rebuild."
         ) from error
     if received != file.sha256:
         raise DatabaseDamaged(
-            f"expected {path} to have sha256 {file.sha256[:16]}…, it has {received[:16]}…: its "
-            "bytes changed; restore it from a backup or rebuild"
+            f"Expected {path} to have sha256 {file.sha256[:16]}…, found {received[:16]}…, so its "
+            "bytes changed: restore it from a backup or rebuild."
         )

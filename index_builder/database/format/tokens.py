@@ -31,8 +31,8 @@ class StoredTokens:
     def __post_init__(self) -> None:
         if self.motion_tokens.shape != self.appearance_tokens.shape or self.motion_tokens.ndim != 3:
             raise DatabaseDamaged(
-                f"expected motion and appearance tokens of one shape [K, L, D], received {self.motion_tokens.shape} "
-                f"and {self.appearance_tokens.shape}: rebuild the database"
+                f"Expected motion and appearance tokens of one shape [K, L, D], received {self.motion_tokens.shape} "
+                f"and {self.appearance_tokens.shape}: rebuild the database."
             )
 
 
@@ -98,7 +98,7 @@ class TokensFile:
         return {kind: 8 + length + start for kind, (start, _) in spans.items()}
 
     def _damaged(self, why: str) -> DatabaseDamaged:
-        return DatabaseDamaged(f"expected sound tokens in {self.path}, but {why}: restore it from a backup or rebuild")
+        return DatabaseDamaged(f"Expected sound tokens in {self.path}, but {why}: restore it from a backup or rebuild.")
 
     def require_whole(self) -> None:
         """Raises DatabaseDamaged when the file was cut short."""

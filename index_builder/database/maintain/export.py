@@ -56,7 +56,7 @@ def export_database(
     Raises InvalidSetting, DatabaseNotFound, DatabaseDamaged, TokensNotStored, DatabaseNotWritable.
     """
     if output.suffix.lower() not in (".parquet", ".pq"):
-        raise InvalidSetting(f"expected a .parquet file to write, received {output}: rename it")
+        raise InvalidSetting(f"Expected a .parquet file to write, received {output}: rename it.")
     opened = MotionDatabase.open(database)
     names = (*PLAIN_COLUMNS, *(EMBEDDING_COLUMNS if embeddings else ()), *(("thumbnail",) if thumbnails else ()))
     schema = _schema(opened, names, tokens)
@@ -79,7 +79,7 @@ def _write(opened: MotionDatabase, schema: pa.Schema, output: Path, progress: Pr
     # Of one name, so that what a killed export left is used again; locked against another export.
     with temporary.open("ab") as stream:
         if not try_lock(stream):
-            raise DatabaseNotWritable(f"expected to write {output} alone, another export is at it: wait for it")
+            raise DatabaseNotWritable(f"Expected to write {output} alone, but another export is at it: wait for it.")
         try:
             stream.truncate(0)
             parquet = pyarrow.parquet.ParquetWriter(stream, schema, compression="zstd")

@@ -66,7 +66,9 @@ def merge_databases(
     changed), InvalidSetting, DatabaseNotWritable, RecallBelowTarget, CommitConflict.
     """
     if not sources or output.resolve() in {source.resolve() for source in sources}:
-        raise InvalidSetting(f"expected databases to merge into another one, received {output} or nothing: name others")
+        raise InvalidSetting(
+            f"Expected databases to merge into another one, received {output} or nothing: name others."
+        )
     check_output(output)
     opened = [MotionDatabase.open(source) for source in sources]
     roots = dict.fromkeys(str(root) for database in opened for root in database.roots)

@@ -35,7 +35,7 @@ class NearDuplicate:
 def check_threshold(threshold: float) -> None:
     """Raises InvalidSetting outside (0, 1]."""
     if not 0 < threshold <= 1:
-        raise InvalidSetting(f"expected a similarity above 0, up to 1, received {threshold}: 0.97 is a strict choice")
+        raise InvalidSetting(f"Expected a similarity above 0, up to 1, received {threshold}: 0.97 is a strict choice.")
 
 
 def find_near_duplicates(

@@ -73,13 +73,13 @@ def prune_database(
     shares in all. Raises InvalidSetting, TokensNotStored, DatabaseNotFound, DatabaseDamaged, DatabaseNotWritable.
     """
     if not 0 < keep < 1:
-        raise InvalidSetting(f"expected a share to keep between 0 and 1, received {keep:g}: 0.1 keeps a tenth")
+        raise InvalidSetting(f"Expected a share to keep between 0 and 1, received {keep:g}: 0.1 keeps a tenth.")
     opened = MotionDatabase.open(database)
     ids = opened.ids()
     if round(keep * len(ids)) < NEIGHBOURS:
         raise InvalidSetting(
-            f"expected to keep at least {NEIGHBOURS} clips, {keep:g} of {len(ids)} are {round(keep * len(ids))}: "
-            "keep more"
+            f"Expected to keep at least {NEIGHBOURS} clips, received a share of {keep:g}, which is "
+            f"{round(keep * len(ids))} of {len(ids)}: keep more."
         )
     parts = _Features(opened, ids)
     chosen, qualities = {}, []

@@ -69,7 +69,7 @@ def recaption_database(
     CommitConflict, RecallBelowTarget.
     """
     if captions.table is None:
-        raise InvalidSetting("expected a caption table, received none: name it after the database")
+        raise InvalidSetting("Expected a caption table, received none: name it after the database.")
     opened = MotionDatabase.open(database)
     # Removed rows too: restored, they should be called as the others are.
     reader = opened.with_removed()

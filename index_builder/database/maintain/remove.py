@@ -57,8 +57,8 @@ def remove_rows(
     """
     if where.is_empty and near_duplicates is None:
         raise SelectionEmpty(
-            "expected something to choose rows by, received nothing: name a source, an id, caption words, a length or "
-            "duplicates"
+            "Expected something to choose rows by, received nothing: name a source, an id, caption words, a length or "
+            "duplicates."
         )
     opened = MotionDatabase.open(database)
     chosen = opened.matching(where)

@@ -60,11 +60,11 @@ def pack_up(
     all. Raises InvalidSetting, DatabaseNotFound, DatabaseDamaged, DatabaseNotWritable.
     """
     if output.suffix.lower() != SUFFIX:
-        raise InvalidSetting(f"expected a {SUFFIX} file to write, received {output}: rename it")
+        raise InvalidSetting(f"Expected a {SUFFIX} file to write, received {output}: rename it.")
     if not licence.strip() or not origin.strip():
         raise InvalidSetting(
-            "expected a licence and an origin, received none: say under which licence others may use captions and "
-            "thumbnails, and where the clips come from"
+            "Expected a licence and an origin, received none: say under which licence others may use captions and "
+            "thumbnails, and where the clips come from."
         )
     name = PurePath(os.path.abspath(database)).name
     with writing(output, remedy="pack it up again"), _beside(output) as folder:
@@ -90,10 +90,10 @@ def import_shared(file: Path, output: Path, *, progress: Progress | None = None)
     database of strangers. Raises InputNotFound, SharedFileRefused, DatabaseNotWritable.
     """
     if not file.is_file():
-        raise InputNotFound(f"expected a file that motionrag database pack-up wrote, found none at {file}: check it")
+        raise InputNotFound(f"Expected a file that motionrag database pack-up wrote, found none at {file}: check it.")
     if output.exists():
         raise DatabaseNotWritable(
-            f"expected a new folder for the database, received {output}, which is there: rename it"
+            f"Expected a new folder for the database, received {output}, which is there: rename it."
         )
     with writing(output, remedy="import it again"), _beside(output) as folder:
         copy = folder / "database"
@@ -102,7 +102,7 @@ def import_shared(file: Path, output: Path, *, progress: Progress | None = None)
                 label = read_label(archive)
                 _unpack(archive, label, copy, progress)
         except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError) as error:
-            raise SharedFileRefused(f"expected a whole zip file, received {file} ({error}): get it again") from error
+            raise SharedFileRefused(f"Expected a whole zip file, received {file} ({error}): get it again.") from error
         checked = verify_database(copy)
         if not checked.sound or checked.rows != label.rows:
             why = (
@@ -110,12 +110,12 @@ def import_shared(file: Path, output: Path, *, progress: Progress | None = None)
                 if checked.problems
                 else f"it holds {checked.rows} clips, its label says {label.rows}"
             )
-            raise SharedFileRefused(f"expected a sound database in {file}, but {why}: ask its maker for another copy")
+            raise SharedFileRefused(f"Expected a sound database in {file}, but {why}: ask its maker for another copy.")
         durable_files.write_new(copy / LABEL, label.to_json())
         try:
             durable_files.rename(copy, output)
         except FileExistsError as error:
-            raise DatabaseNotWritable(f"expected no {output} yet, but now it is there: choose another") from error
+            raise DatabaseNotWritable(f"Expected no {output} yet, but now it is there: choose another.") from error
     return _report(label, output, sum(size for _, size in label.files.values()))
 
 
@@ -161,7 +161,7 @@ def _unpack(archive: zipfile.ZipFile, label: SharedLabel, copy: Path, progress: 
                 if progress:
                     progress(done, total)
         if left or digest.hexdigest() != sha256:
-            raise SharedFileRefused(f"expected {name} as its label says, received other bytes: get the file again")
+            raise SharedFileRefused(f"Expected {name} as its label says, received other bytes: get the file again.")
         durable_files.fsync_file(path)
 
 
@@ -170,7 +170,7 @@ def _claim(packed: Path, output: Path) -> None:
     try:
         durable_files.link(packed, output)
     except FileExistsError as error:
-        raise DatabaseNotWritable(f"expected a new file, received {output}, which is there: choose another") from error
+        raise DatabaseNotWritable(f"Expected a new file, received {output}, which is there: choose another.") from error
     durable_files.fsync_folder(output.parent)
 
 

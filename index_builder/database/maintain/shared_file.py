@@ -84,5 +84,6 @@ def _parsed(content: bytes) -> SharedLabel:
 
 def _refused(why: str) -> SharedFileRefused:
     return SharedFileRefused(
-        f"expected a motion database as motionrag database pack-up writes it, but {why}: ask its maker for another copy"
+        f"Expected a motion database as motionrag database pack-up writes it, but {why}: ask its maker for another "
+        "copy."
     )

@@ -69,8 +69,8 @@ def verify_database(database: Path, *, on_file: Callable[[str], None] | None = N
 def _verify(database: Path, generations: list[int], on_file: Callable[[str], None] | None) -> VerifyReport:
     if not generations:
         raise DatabaseNotFound(
-            f"expected a motion database in {database}, found no manifest: name the folder that "
-            "motionrag index build --output wrote"
+            f"Expected a motion database in {database}, found no manifest: name the folder that "
+            "motionrag index build --output wrote."
         )
     problems: list[str] = []
     manifests: list[Manifest] = []
@@ -93,7 +93,7 @@ def _verify(database: Path, generations: list[int], on_file: Callable[[str], Non
     caches = _id_hashes(database, manifests)
     for segment, path in caches:
         if IdHashes.read(path, rows_sha256=segment.rows.sha256, row_count=segment.row_count) is None:
-            problems.append(f"expected hashes of the ids of {path.parent}'s rows in {path}, found others: remove it")
+            problems.append(f"Expected hashes of the ids of {path.parent}'s rows in {path}, found others: remove it.")
     if manifests:
         problems += _check_contents(database, manifests[0], damaged)
     return VerifyReport(
@@ -119,7 +119,9 @@ def _check_contents(database: Path, manifest: Manifest, damaged: set[str]) -> It
             yield str(error)
     twice = [row_id for row_id, count in seen.items() if count > 1]
     if twice:
-        yield f"expected each clip once, {len(twice)} ids are stored twice (first: {twice[0]}): rebuild the database"
+        yield (
+            f"Expected each clip once, but {len(twice)} ids are stored twice (first: {twice[0]}): rebuild the database."
+        )
     for index in manifest.indexes:
         if index.path in damaged:
             continue
@@ -139,7 +141,10 @@ def _check_segment(database: Path, manifest: Manifest, segment: Segment, seen: C
             vectors = vectors[rows.has_caption()]
         lengths = np.linalg.norm(vectors, axis=1)
         if not np.all(np.abs(lengths - 1) < NORM_TOLERANCE):
-            yield f"expected {field} embeddings of length 1 in {path}, found {lengths.min():.3g} to {lengths.max():.3g}"
+            yield (
+                f"Expected {field} embeddings of length 1 in {path}, found {lengths.min():.3g} to "
+                f"{lengths.max():.3g}: rebuild the database."
+            )
     spaces = {space.fingerprint: space for space in manifest.tokens}
     for file in segment.tokens:
         space = spaces[file.fingerprint]
@@ -148,7 +153,7 @@ def _check_segment(database: Path, manifest: Manifest, segment: Segment, seen: C
         for start in range(0, segment.row_count, 256):
             part = tokens.rows(range(start, min(start + 256, segment.row_count)))
             if not (np.isfinite(part.motion_tokens).all() and np.isfinite(part.appearance_tokens).all()):
-                yield f"expected finite tokens in {file.path}, found inf or nan: rebuild the database"
+                yield f"Expected finite tokens in {file.path}, found inf or nan: rebuild the database."
                 break
 
 

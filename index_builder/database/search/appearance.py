@@ -57,8 +57,8 @@ def fit_appearance(text: np.ndarray, frame: np.ndarray) -> AppearancePart:
     """From captions [N, E] and their clips' first frames [N, F]. Raises InvalidSetting for too few."""
     if len(text) < FEWEST_CAPTIONS:
         raise InvalidSetting(
-            f"expected at least {FEWEST_CAPTIONS} clips with captions to tell looks from motion, received {len(text)}: "
-            "index more, or search without ignoring looks"
+            f"Expected at least {FEWEST_CAPTIONS} clips with captions to tell looks from motion, received {len(text)}: "
+            "index more, or search without ignoring looks."
         )
     mean = text.mean(axis=0)
     captions, looks = (text - mean).astype(np.float64), (frame - frame.mean(axis=0)).astype(np.float64)

@@ -52,10 +52,12 @@ class IndexPlan:
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
-            raise InvalidSetting(f"expected an index of {', '.join(get_args(Kind))}, received {self.kind!r}")
+            raise InvalidSetting(
+                f"Expected an index of {', '.join(get_args(Kind))}, received {self.kind!r}: choose one of them."
+            )
         if not 0 < self.target_recall <= 1:
             raise InvalidSetting(
-                f"expected a target recall above 0, up to 1, received {self.target_recall}: correct it"
+                f"Expected a target recall above 0, up to 1, received {self.target_recall}: correct it."
             )
 
     def kind_of(self, rows: int) -> str:
@@ -197,9 +199,9 @@ def _tune(
             facts = {"parameter": effort_name, "effort": effort, "recall_at_10": round(recall, 4)}
             return {**facts, "queries": len(queries), "target_recall": plan.target_recall}
     raise RecallBelowTarget(
-        f"expected a recall@10 of at least {plan.target_recall:g} of the {kind} index, measured {recall:.3f} at the "
-        f"highest {effort_name}, {effort}: the rows are committed and searched without it; search them exactly with "
-        "motionrag index rebuild-index DATABASE --kind flat, or accept less with --target-recall"
+        f"Expected a recall@10 of at least {plan.target_recall:g} of the {kind} index, found {recall:.3f} at the "
+        f"highest {effort_name}, {effort}; the rows are committed and searched without it. Search them exactly with "
+        "motionrag index rebuild-index DATABASE --kind flat, or accept less with --target-recall."
     )
 
 

@@ -81,7 +81,7 @@ class MotionDatabase:
         path = Path(path)
         if not path.is_dir():
             raise DatabaseNotFound(
-                f"expected a database folder at {path}, found none: build it with "
+                f"Expected a database folder at {path}, found none: build it with "
                 f"motionrag index build FOLDER --output {path}"
             )
         while True:
@@ -177,12 +177,12 @@ class MotionDatabase:
             narrowed = self.narrowed(where)
             return narrowed.search(query, field=field, k=k, exclude_ids=exclude_ids, exclude_sources=exclude_sources)
         if field not in FIELDS:
-            raise InvalidSetting(f"expected a field of {', '.join(FIELDS)}, received {field!r}: choose one of them")
+            raise InvalidSetting(f"Expected a field of {', '.join(FIELDS)}, received {field!r}: choose one of them.")
         query = np.asarray(query, dtype=np.float32)
         space = self.manifest.space_of(field)
         if query.shape != (space.dim,) or not np.isfinite(query).all():
             raise InvalidSetting(
-                f"expected a finite query of shape ({space.dim},), received {query.shape}: encode it with "
+                f"Expected a finite query of shape ({space.dim},), received {query.shape}: encode it with "
                 f"{space.description}"
             )
         excluded = _either(self._excluded(exclude_ids, exclude_sources), self._out_of_space(field))
@@ -209,7 +209,7 @@ class MotionDatabase:
             raise self._tokens_not_stored(fingerprint, self.manifest.row_count)
         if query.shape != (space.tokens_per_clip, space.token_dim) or not np.isfinite(query).all():
             raise InvalidSetting(
-                f"expected finite motion tokens [{space.tokens_per_clip}, {space.token_dim}], received "
+                f"Expected finite motion tokens [{space.tokens_per_clip}, {space.token_dim}], received "
                 f"{list(query.shape)}: encode the clip with {space.encoder_name}"
             )
         counts = [segment.row_count for segment in self.manifest.segments]
@@ -241,16 +241,17 @@ class MotionDatabase:
         tokens = StoredTokens(*(np.stack(kind) for kind in zip(*found, strict=True)))
         if not (np.isfinite(tokens.motion_tokens).all() and np.isfinite(tokens.appearance_tokens).all()):
             raise DatabaseDamaged(
-                f"expected finite tokens in {self.path.name}, found inf or nan: find the file with motionrag index "
-                "verify, and rebuild the database"
+                f"Expected finite tokens in {self.path.name}, found inf or nan: find the file with motionrag index "
+                "verify, and rebuild the database."
             )
         return tokens
 
     def _tokens_not_stored(self, fingerprint: str, rows: int) -> TokensNotStored:
         stored = ", ".join(f"{space.fingerprint} ({space.encoder_name})" for space in self.manifest.tokens)
         return TokensNotStored(
-            f"expected tokens of fingerprint {fingerprint} for {rows} rows of {self.path.name}, it stores those of "
-            f"{stored or 'none'}: rebuild it with this pack (motionrag index build ... --pack NAME), or encode the rows"
+            f"Expected tokens of fingerprint {fingerprint} for {rows} rows of {self.path.name}, found those of "
+            f"{stored or 'none'}: rebuild it with this pack (motionrag index build ... --pack NAME), or encode the "
+            "rows."
         )
 
     def has_source(self, name: str) -> bool:
@@ -292,7 +293,7 @@ class MotionDatabase:
         for row_id in ids:
             if row_id not in numbers or removed[numbers[row_id]]:
                 raise RowNotFound(
-                    f"expected the id of a row of {self.path.name}, received {row_id!r}: search again for current ids"
+                    f"Expected the id of a row of {self.path.name}, received {row_id!r}: search again for current ids."
                 )
         return [self._place(numbers[row_id]) for row_id in ids]
 

@@ -39,9 +39,9 @@ class RowFilter:
     def __post_init__(self) -> None:
         low, high = self.min_seconds, self.max_seconds
         if (low is not None and not low >= 0) or (high is not None and not high >= (low or 0)):
-            raise InvalidSetting(f"expected 0 <= min_seconds <= max_seconds, received {low} and {high}: correct them")
+            raise InvalidSetting(f"Expected 0 <= min_seconds <= max_seconds, received {low} and {high}: correct them.")
         if not all(text.strip() for text in (*self.ids, *self.sources, *self.caption_words)):
-            raise InvalidSetting("expected ids, sources and caption words, received an empty one: leave it out")
+            raise InvalidSetting("Expected ids, sources and caption words, received an empty one: leave it out.")
 
     @property
     def is_empty(self) -> bool:

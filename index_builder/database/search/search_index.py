@@ -53,20 +53,21 @@ def load_index(database: Path, file: IndexFile, *, dim: int, facts: Mapping[str,
     _check_header(path, file, dim)
     if _stored_hash(path, facts or {}) != (facts or {}).get("structure_sha256", file.sha256):
         raise DatabaseDamaged(
-            f"expected {path} to match its sha256, it does not: remove it, the next build writes it again"
+            f"Expected {path} to match its sha256, but it does not: remove it, the next build writes it again."
         )
     try:
         with _no_vector_over(file.size_bytes):
             index = faiss.read_index(str(path), getattr(faiss, "IO_FLAG_MMAP_IFC", 0))
     except (RuntimeError, MemoryError) as error:
         raise DatabaseDamaged(
-            f"expected a FAISS index in {path}, but reading failed ({str(error)[-200:]}): remove it"
+            f"Expected a FAISS index in {path}, but reading failed ({str(error)[-200:]}): remove it."
         ) from error
     if not _is_of_kind(index, file.kind):
-        raise DatabaseDamaged(f"expected a {file.kind} index in {path}, found {type(index).__name__}: remove it")
+        raise DatabaseDamaged(f"Expected a {file.kind} index in {path}, found {type(index).__name__}: remove it.")
     if index.ntotal != file.row_count or index.d != dim:
         raise DatabaseDamaged(
-            f"expected {file.row_count} rows of dimension {dim} in {path}, found {index.ntotal} of {index.d}: remove it"
+            f"Expected {file.row_count} rows of dimension {dim} in {path}, found {index.ntotal} of {index.d}: remove "
+            "it."
         )
     return index
 
@@ -108,8 +109,8 @@ def _check_header(path: Path, file: IndexFile, dim: int) -> None:
     stated = int.from_bytes(start[4:8], "little"), int.from_bytes(start[8:16], "little")
     if len(start) < 16 or stated != (dim, file.row_count):
         raise DatabaseDamaged(
-            f"expected {file.row_count} rows of dimension {dim} in {path}, its header states {stated[1]} of "
-            f"{stated[0]} (sha256 not even looked at): remove it, the next build writes it again"
+            f"Expected {file.row_count} rows of dimension {dim} in {path}, but its header states {stated[1]} of "
+            f"{stated[0]} (sha256 not even looked at): remove it, the next build writes it again."
         )
 
 

@@ -25,9 +25,7 @@ PROCESSORS = frozenset({"CogVideoXAttnProcessor2_0", "FusedCogVideoXAttnProcesso
 def hosts(transformer: nn.Module) -> dict[str, AttentionHost]:
     """See `Backbone.hosts`; for a CogVideoXTransformer3DModel of any size, or ComfyUI's own model.
 
-    Raises:
-        AdapterMismatch: the model has none.
-        UnsupportedProcessor: one has a processor whose inside is unknown.
+    Raises AdapterMismatch: the model has none. UnsupportedProcessor: one has a processor whose inside is unknown.
     """
     if hasattr(transformer, "blocks"):
         found = dict(_native_hosts(transformer))

@@ -43,8 +43,7 @@ _IGNORED_PARTS = ("posterior_", "lvlb_weights", "logvar", "model_ema.")
 def convert_base(state: Mapping[str, Tensor], folder: Path) -> None:
     """Write the parts of a checkpoint's `state` into a new folder.
 
-    Raises:
-        CheckpointInvalid: keys are missing, unknown or of other shapes; the first ones of each part are named.
+    Raises CheckpointInvalid: keys are missing, unknown or of other shapes; the first ones of each part are named.
     """
     import open_clip
     from diffusers import AutoencoderKL

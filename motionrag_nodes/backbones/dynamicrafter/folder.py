@@ -43,8 +43,7 @@ Config = TypeVar("Config", UNetConfig, ResamplerConfig)
 def read_folder(folder: Path, *, dtype: torch.dtype) -> DynamiCrafterPipeline:
     """The pipeline, its models in `dtype` on the CPU and frozen.
 
-    Raises:
-        ModelFilesRefused: the folder holds other files, settings or weights than such a model has.
+    Raises ModelFilesRefused: the folder holds other files, settings or weights than such a model has.
     """
     require_plain_folder(folder)
     unet = _read(folder, UNET_FILE, UNetConfig, DynamiCrafterUNet, dtype)

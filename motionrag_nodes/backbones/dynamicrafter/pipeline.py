@@ -32,9 +32,8 @@ PARTS = ("unet", "vae", "clip", "image_resampler")
 def load(source: str | Path, *, dtype: torch.dtype) -> DynamiCrafterPipeline:
     """See `Backbone.load`.
 
-    Raises:
-        VideoModelNotFound: there is no such folder, or it holds another model.
-        ModelFilesRefused: it holds code, pickles, or settings of something else.
+    Raises VideoModelNotFound: there is no such folder, or it holds another model. ModelFilesRefused: it holds code,
+    pickles, or settings of something else.
     """
     from motionrag_nodes.backbones.dynamicrafter.folder import read_folder
 

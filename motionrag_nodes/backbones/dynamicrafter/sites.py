@@ -20,8 +20,7 @@ _CROSS_ATTENTION = re.compile(r"(input_blocks\.\d+|middle_block|output_blocks\.\
 def hosts(unet: nn.Module) -> dict[str, AttentionHost]:
     """See `Backbone.hosts`; for a DynamiCrafterUNet of any size. Temporal attentions are never among them.
 
-    Raises:
-        AdapterMismatch: the model has none.
+    Raises AdapterMismatch: the model has none.
     """
     found = {
         name: AttentionHost(width=module.to_q.out_features, heads=module.heads, output=module.to_out[0], path=name)

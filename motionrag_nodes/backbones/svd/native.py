@@ -34,10 +34,8 @@ _VISION_PREFIX = "vision_model."
 def load_native_base(folder: Path) -> tuple[ModelPatcher, comfy.clip_vision.ClipVisionModel, comfy.sd.VAE]:
     """MODEL, CLIP_VISION and VAE of a StableVideoDiffusionPipeline's folder, whatever its sizes.
 
-    Raises:
-        VideoModelNotFound: a part is missing, or is not built as Stable Video Diffusion is.
-        AdapterMismatch: the UNet has parts that no SVD has.
-        ModelFilesRefused: the folder holds code, pickles, or settings of something else.
+    Raises VideoModelNotFound: a part is missing, or is not built as Stable Video Diffusion is. AdapterMismatch: the
+    UNet has parts that no SVD has. ModelFilesRefused: the folder holds code, pickles, or settings of something else.
     """
     require_diffusers_folder(folder, pipeline="StableVideoDiffusionPipeline", components=COMPONENTS)
     vae = DiffusersVAE(_load_codec(folder))

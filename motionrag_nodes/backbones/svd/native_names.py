@@ -112,8 +112,7 @@ class UNetLayout:
     def native_name(self, name: str) -> str:
         """A module's or parameter's name in diffusers' UNet -> its name in ComfyUI's.
 
-        Raises:
-            AdapterMismatch: an SVD UNet has no such part.
+        Raises AdapterMismatch: an SVD UNet has no such part.
         """
         match = _IN_BLOCK.fullmatch(name)
         if match is None:

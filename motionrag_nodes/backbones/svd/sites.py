@@ -28,9 +28,7 @@ PROCESSORS = frozenset(
 def hosts(unet: nn.Module) -> dict[str, AttentionHost]:
     """See `Backbone.hosts`; for a UNetSpatioTemporalConditionModel of any size, or ComfyUI's own UNet.
 
-    Raises:
-        AdapterMismatch: the model has none.
-        UnsupportedProcessor: one has a processor whose inside is unknown.
+    Raises AdapterMismatch: the model has none. UnsupportedProcessor: one has a processor whose inside is unknown.
     """
     if is_native(unet):
         layout = UNetLayout.of_native(unet.state_dict())

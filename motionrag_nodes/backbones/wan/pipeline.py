@@ -61,8 +61,7 @@ def run(
 ) -> torch.Tensor:
     """See `Backbone.run`; one picture at a time, since diffusers' pipeline takes no more.
 
-    Raises:
-        GenerationSettingInvalid: there are several pictures.
+    Raises GenerationSettingInvalid: there are several pictures.
     """
     import torch
 

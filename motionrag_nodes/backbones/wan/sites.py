@@ -21,9 +21,7 @@ PROCESSORS = frozenset({"WanAttnProcessor", "WanAttnProcessor2_0"})
 def hosts(transformer: nn.Module) -> dict[str, AttentionHost]:
     """See `Backbone.hosts`; for a WanTransformer3DModel of any size, or ComfyUI's own model.
 
-    Raises:
-        AdapterMismatch: the model has none.
-        UnsupportedProcessor: one has a processor whose inside is unknown.
+    Raises AdapterMismatch: the model has none. UnsupportedProcessor: one has a processor whose inside is unknown.
     """
     found = dict(_hosts(transformer))
     if not found:

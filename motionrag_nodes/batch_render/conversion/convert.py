@@ -50,7 +50,8 @@ def convert_workflow(
         return LoadedWorkflow(graph, object_info).prompt(now or datetime.now(), chance or random.Random(0))
     except RecursionError:
         raise ConversionError(
-            'The workflow is nested too deeply to be read. Open it in ComfyUI and use "Export (API)" there.'
+            'Expected a workflow that can be read, but it is nested too deeply: open it in ComfyUI and use "Export '
+            '(API)" there.'
         ) from None
 
 
@@ -114,7 +115,7 @@ def _sent_value(node: Node, widget: Widget, root: Graph, now: datetime, chance: 
     if node.class_type in NAMES_FILES and widget is node.widget("filename_prefix"):
         if not isinstance(value, str):
             raise ConversionError(
-                f"{node.named}: expected a text as filename_prefix, received {value!r:.60}. Enter one in ComfyUI."
+                f"{node.named}: Expected a text as filename_prefix, received {value!r:.60}: enter one in ComfyUI."
             )
         return fill_in(value, root, now)
     return choose_alternatives(value, chance) if widget.alternatives and isinstance(value, str) else value
@@ -146,7 +147,7 @@ def _refuse_missing(sent: list[Placed]) -> None:
     if missing:
         listed = ", ".join(f"{name} (of {pack})" if pack else name for name, pack in sorted(missing.items()))
         raise ConversionError(
-            f"The workflow needs nodes that this ComfyUI lacks: {listed}. Install the custom nodes that bring them and "
-            f"restart it; if a MotionRAG node is among them, see ComfyUI's log for why it did not load. Nodes that "
-            f'only the editor knows are left out by "Export (API)" there.'
+            f"Expected a workflow of nodes that this ComfyUI has, but it lacks {listed}. Install the custom nodes that "
+            "bring them and restart it; if a MotionRAG node is among them, see ComfyUI's log for why it did not load. "
+            'Nodes that only the editor knows are left out by "Export (API)" there.'
         )

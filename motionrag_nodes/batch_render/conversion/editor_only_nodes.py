@@ -100,8 +100,8 @@ class GettingNode(NamedValueNode):
             if isinstance(node, SettingNode) and node.name == self.name:
                 return node.source_link(slot)
         raise ConversionError(
-            f"{self.named} gets {self.name!r:.60}, which no node beside it sets. Set it there, connect the nodes "
-            f'directly, or use "Export (API)" in ComfyUI.'
+            f"{self.named}: Expected a node beside it that sets {self.name!r:.60}, found none: set it there, connect "
+            'the nodes directly, or use "Export (API)" in ComfyUI.'
         )
 
 

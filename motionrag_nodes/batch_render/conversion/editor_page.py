@@ -102,7 +102,7 @@ def open_editor_page(url: str, *, object_info: Mapping[str, Any] | None = None) 
         from playwright.sync_api import Error, sync_playwright
     except ImportError:
         raise EditorPageError(
-            "Expected the package playwright to drive Chromium with: run `pip install playwright`."
+            "Expected the package playwright to drive Chromium with, found none: run `pip install playwright`."
         ) from None
     with sync_playwright() as engine:
         browser = engine.chromium.launch(executable_path=program, args=_FLAGS)
@@ -120,7 +120,7 @@ def open_editor_page(url: str, *, object_info: Mapping[str, Any] | None = None) 
                 page.wait_for_function(_READY)
             except Error as error:
                 raise EditorPageError(
-                    f"Expected ComfyUI's editor at {url}, received: {error.message.splitlines()[0]} Check the address."
+                    f"Expected ComfyUI's editor at {url}, received {error.message.splitlines()[0]}: check the address."
                 ) from None
             page.wait_for_timeout(_SETTLE_MS)
             yield EditorPage(page)

@@ -26,8 +26,8 @@ def extend(node: Node, class_name: str) -> None:
         _add_own_list(node)
     if class_name in MADE_BY_PAGE:
         raise ConversionError(
-            f"it sends {MADE_BY_PAGE[class_name]}; no saved file holds that. "
-            'Use "Export (API)" in ComfyUI and render that.'
+            f'Expected values that a saved file holds, but it sends {MADE_BY_PAGE[class_name]}. Use "Export (API)" '
+            "in ComfyUI and render that."
         )
     for name, value in ADDED.get(class_name, ()):
         node.widgets.append(Widget(name, "field of a pack", value))
@@ -70,8 +70,8 @@ def take_foreign_values(node: Node, definition: NodeDefinition, values: list[Any
         _add_loras(node, foreign)
     elif foreign and definition.of_pack:
         raise ConversionError(
-            f"{node.named} holds values that the page of its pack has made, such as {foreign[0]!r:.80}; the server's "
-            f'object_info does not say what they stand for. Use "Export (API)" in ComfyUI and render that.'
+            f"{node.named}: Expected values that the server's object_info describes, found some that the page of its "
+            f'pack has made, such as {foreign[0]!r:.80}. Use "Export (API)" in ComfyUI and render that.'
         )
 
 

@@ -63,7 +63,10 @@ def read_group(name: str, data: Any, definitions: NodeDefinitions) -> GroupType:
     Raises ConversionError: it is broken.
     """
     if not isinstance(data, dict):
-        raise ConversionError(f"Group node {name!r} is not saved as an object. Convert it to a subgraph in ComfyUI.")
+        raise ConversionError(
+            f"Expected the group node {name!r} as an object, received another value: convert it to a subgraph in "
+            "ComfyUI."
+        )
     listed = data.get("nodes")
     listed = listed if isinstance(listed, list) else []
     numbered = [{**item, "id": index} if isinstance(item, dict) else item for index, item in enumerate(listed)]

@@ -69,8 +69,8 @@ class Loader:
         for item in saved.nodes:
             if graph.node(item.id) is not None:
                 raise ConversionError(
-                    f"Two nodes have the id {item.id}, so that links to it are ambiguous. Open the workflow in "
-                    f'ComfyUI and save it again, or use "Export (API)" there.'
+                    f"Expected one node with the id {item.id}, found two, so that links to it are ambiguous. Open the "
+                    'workflow in ComfyUI and save it again, or use "Export (API)" there.'
                 )
             graph.add(self._make(item, graph))
         for item in saved.nodes:
@@ -181,7 +181,8 @@ def _innermost_first(subgraphs: list[SavedSubgraph]) -> list[SavedSubgraph]:
     if len(done) < len(by_id):
         name = next(by_id[subgraph_id].name for subgraph_id in by_id if subgraph_id not in done)
         raise ConversionError(
-            f"Subgraph {name!r} contains itself. Take one out of the other in ComfyUI and save again."
+            f"Expected subgraphs that do not contain themselves, but {name!r} does: take one out of the other in "
+            "ComfyUI and save again."
         )
     return [by_id[subgraph_id] for subgraph_id in done]
 

@@ -111,7 +111,8 @@ def declaration(name: str, spec: Any, *, optional: bool) -> InputDeclaration:
 def _definition(name: str, raw: Any) -> NodeDefinition:
     if not isinstance(raw, Mapping):
         raise ConversionError(
-            f"The server's object_info of class {name} is not an object. Restart ComfyUI and try again."
+            f"Expected an object for class {name} in the server's object_info, received another value: restart ComfyUI "
+            "and try again."
         )
     info = as_js(raw)
     sections = info["input"] if isinstance(info.get("input"), dict) else {}

@@ -69,7 +69,7 @@ class Places:
 
     def _add(self, placed: Placed) -> None:
         if len(self.by_id) >= _MOST_NODES:
-            raise ConversionError(f"The workflow has more than {_MOST_NODES:,} nodes. Split it.")
+            raise ConversionError(f"Expected a workflow of up to {_MOST_NODES:,} nodes, received more: split it.")
         self.by_id[placed.id] = placed
 
     def source(self, placed: Placed, slot: int) -> Output | InstanceValue | None:
@@ -83,7 +83,10 @@ class Places:
         """The node at a place. Raises ConversionError when it is not part of the workflow."""
         found = self.by_id.get(":".join((*path, node.id)))
         if found is None:
-            raise ConversionError(f"{node.named} is not part of the workflow, though a link comes from it.")
+            raise ConversionError(
+                f"Expected links from nodes of the workflow, but {node.named} is no part of it: open it in ComfyUI and "
+                "save it again."
+            )
         return found
 
 
@@ -188,8 +191,8 @@ class _Walk:
 
     def _broken(self, what: str) -> NoReturn:
         raise ConversionError(
-            f"Node {self.start.id} ({self.start.node.title or self.start.node.type}) {what}; ComfyUI itself cannot "
-            f"send such a workflow. Mend the connection there and save again."
+            f"Node {self.start.id} ({self.start.node.title or self.start.node.type}): Expected connections that "
+            f"ComfyUI can send, but it {what}: mend the connection there and save again."
         )
 
 

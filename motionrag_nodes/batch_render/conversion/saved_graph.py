@@ -70,7 +70,9 @@ def read_graph(data: Mapping[str, Any], where: str = "The workflow", nesting: in
     Raises ConversionError: says which part is not what a saved workflow has there.
     """
     if nesting > _MAX_NESTING:
-        raise ConversionError(f"{where} nests subgraphs more than {_MAX_NESTING} deep. {HOW_TO_GO_ON}")
+        raise ConversionError(
+            f"{where}: Expected at most {_MAX_NESTING} subgraphs inside each other, received more: {HOW_TO_GO_ON}"
+        )
     nodes = [_node(item, f"{where}, node {number}") for number, item in enumerate(_list(data, "nodes", where), start=1)]
     links = [link for item in _links(data, where) if (link := _link(item, where)) is not None]
     state = _dict(data, "state", where)
@@ -86,12 +88,12 @@ def read_graph(data: Mapping[str, Any], where: str = "The workflow", nesting: in
     )
 
 
-HOW_TO_GO_ON = 'Open it in ComfyUI and save it again, or use "Export (API)" there.'
+HOW_TO_GO_ON = 'open it in ComfyUI and save it again, or use "Export (API)" there.'
 
 
 def _subgraph(item: Any, where: str, nesting: int) -> SavedSubgraph:
     if not isinstance(item, dict) or not isinstance(item.get("id"), str) or not item["id"]:
-        raise ConversionError(f"{where} defines a subgraph without an id. {HOW_TO_GO_ON}")
+        raise ConversionError(f"{where}: Expected an id of each subgraph, received one without: {HOW_TO_GO_ON}")
     name = item["name"] if isinstance(item.get("name"), str) else item["id"]
     place = f"Subgraph {name!r}"
     return SavedSubgraph(
@@ -105,16 +107,16 @@ def _subgraph(item: Any, where: str, nesting: int) -> SavedSubgraph:
 
 def _node(item: Any, where: str) -> SavedNode:
     if not isinstance(item, dict):
-        raise ConversionError(f"{where}: expected an object, received {_kind(item)}. {HOW_TO_GO_ON}")
+        raise ConversionError(f"{where}: Expected an object, received {_kind(item)}: {HOW_TO_GO_ON}")
     node_id, kind, mode = item.get("id"), item.get("type"), item.get("mode")
     if not _is_id(node_id):
-        raise ConversionError(f"{where}: expected an id (a number or a text), received {node_id!r:.60}. {HOW_TO_GO_ON}")
+        raise ConversionError(f"{where}: Expected an id (a number or a text), received {node_id!r:.60}: {HOW_TO_GO_ON}")
     if not isinstance(kind, str) or not kind:
-        raise ConversionError(f"{where} (id {node_id}): expected a type, received {kind!r:.60}. {HOW_TO_GO_ON}")
+        raise ConversionError(f"{where} (id {node_id}): Expected a type, received {kind!r:.60}: {HOW_TO_GO_ON}")
     place = f"Node {node_id} ({kind})"
     values = item.get("widgets_values")
     if not isinstance(values, list | dict | None):
-        raise ConversionError(f"{place}: expected its values in a list, received {_kind(values)}. {HOW_TO_GO_ON}")
+        raise ConversionError(f"{place}: Expected its values in a list, received {_kind(values)}: {HOW_TO_GO_ON}")
     return SavedNode(
         id=str(node_id),
         type=kind,
@@ -132,15 +134,17 @@ def _slots(item: dict[str, Any], name: str, where: str) -> list[dict[str, Any]]:
     slots = _list(item, name, where)
     for slot in slots:
         if not isinstance(slot, dict):
-            raise ConversionError(f"{where}: expected objects in its {name}, received {_kind(slot)}. {HOW_TO_GO_ON}")
+            raise ConversionError(f"{where}: Expected objects in its {name}, received {_kind(slot)}: {HOW_TO_GO_ON}")
         ids = [slot.get("link"), *_list(slot, "links", where), *_list(slot, "linkIds", where)]
         if any(link is not None and not _is_number(link) for link in ids):
             raise ConversionError(
-                f"{where}: expected numbers of links in its {name} {slot.get('name')!r:.60}. {HOW_TO_GO_ON}"
+                f"{where}: Expected numbers of links in its {name} {slot.get('name')!r:.60}, received others: "
+                f"{HOW_TO_GO_ON}"
             )
         if not isinstance(slot.get("widget"), dict | None):
             raise ConversionError(
-                f"{where}: expected an object as widget of input {slot.get('name')!r:.60}. {HOW_TO_GO_ON}"
+                f"{where}: Expected an object as widget of input {slot.get('name')!r:.60}, received another value: "
+                f"{HOW_TO_GO_ON}"
             )
     return [{**slot, "name": slot["name"] if isinstance(slot.get("name"), str) else ""} for slot in slots]
 
@@ -161,12 +165,14 @@ def _link(item: Any, where: str) -> SavedLink | None:
         fields = [*item[:5], item[5] if len(item) > 5 else None]
     else:
         raise ConversionError(
-            f"{where}: expected each link as [id, from, slot, to, slot, type], received {item!r:.60}. {HOW_TO_GO_ON}"
+            f"{where}: Expected each link as [id, from, slot, to, slot, type], received {item!r:.60}: {HOW_TO_GO_ON}"
         )
     link_id, origin, from_slot, target, to_slot, kind = fields
     origin_slot, target_slot = _slot_number(from_slot), _slot_number(to_slot)
     if not (_is_number(link_id) and _is_id(origin) and _is_id(target)) or origin_slot is None or target_slot is None:
-        raise ConversionError(f"{where}: link {item!r:.60} does not say what it connects. {HOW_TO_GO_ON}")
+        raise ConversionError(
+            f"{where}: Expected links that say what they connect, received {item!r:.60}: {HOW_TO_GO_ON}"
+        )
     return SavedLink(int(link_id), str(origin), origin_slot, str(target), target_slot, kind)
 
 
@@ -193,7 +199,7 @@ def _list(data: Mapping[str, Any], name: str, where: str) -> list[Any]:
     if value is None:
         return []
     if not isinstance(value, list):
-        raise ConversionError(f"{where}: expected a list as {name}, received {_kind(value)}. {HOW_TO_GO_ON}")
+        raise ConversionError(f"{where}: Expected a list as {name}, received {_kind(value)}: {HOW_TO_GO_ON}")
     return value
 
 
@@ -202,7 +208,7 @@ def _dict(data: Mapping[str, Any], name: str, where: str) -> dict[str, Any]:
     if value is None or value == []:
         return {}
     if not isinstance(value, dict):
-        raise ConversionError(f"{where}: expected an object as {name}, received {_kind(value)}. {HOW_TO_GO_ON}")
+        raise ConversionError(f"{where}: Expected an object as {name}, received {_kind(value)}: {HOW_TO_GO_ON}")
     return value
 
 

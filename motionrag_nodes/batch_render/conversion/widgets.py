@@ -209,8 +209,8 @@ def _audio_record(declared: InputDeclaration) -> list[Widget]:
 def _in_editor_only(what: str) -> _Maker:
     def make(declared: InputDeclaration) -> list[Widget]:
         raise ConversionError(
-            f"its input {declared.name} is {what}, which the editor makes when the prompt is queued and which no saved "
-            f'file holds. Use "Export (API)" in ComfyUI and render that.'
+            f"Expected values that a saved file holds, but its input {declared.name} is {what}, which the editor makes "
+            'when the prompt is queued. Use "Export (API)" in ComfyUI and render that.'
         )
 
     return make

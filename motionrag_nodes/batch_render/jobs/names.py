@@ -58,6 +58,6 @@ def check_distinct(names: Sequence[tuple[str, str]]) -> None:
         )
         more = f" and {len(doubled) - 5} more" if len(doubled) > 5 else ""
         raise RenderError(
-            f"Several jobs are named {listed}{more}, and their files would overwrite each other. "
-            f"Give the rows distinct names, or the workflow files."
+            f"Expected distinct names of jobs, received {listed}{more} several times, and their files would overwrite "
+            "each other. Give the rows distinct names, or the workflow files."
         )

@@ -28,7 +28,7 @@ def parse_assignment(text: str) -> tuple[str, str]:
     """Splits "NODE.INPUT=VALUE" into ("NODE.INPUT", "VALUE"). Raises NodeValueError on any other form."""
     target, equals, value = text.partition("=")
     if not equals or "." not in target:
-        raise NodeValueError(f"--set {text!r} is not of the form NODE.INPUT=VALUE, for example --set 3.seed=7.")
+        raise NodeValueError(f"Expected --set NODE.INPUT=VALUE, received {text!r}: write for example --set 3.seed=7.")
     return target.strip(), value
 
 
@@ -49,7 +49,8 @@ def find_targets(
         target = _find_target(text, graph, object_info, inner_names or {})
         if target in first:
             raise NodeValueError(
-                f"{first[target]!r} and {text!r} both mean input {target[1]!r} of node {target[0]}. Keep one of them."
+                f"Expected one value for input {target[1]!r} of node {target[0]}, received {first[target]!r} and "
+                f"{text!r}: keep one of them."
             )
         found[text] = target
         first[target] = text
@@ -128,7 +129,9 @@ def _find_target(target: str, graph: ApiGraph, object_info: ObjectInfo, inner_na
             # Of several readings the one whose node exists tells the user more.
             if first_problem is None or "has no input" in str(problem):
                 first_problem = problem
-    raise first_problem or NodeValueError(f"{target!r} is not of the form NODE.INPUT.")
+    raise first_problem or NodeValueError(
+        f"Expected the form NODE.INPUT, received {target!r}: write for example 3.seed."
+    )
 
 
 def _find_node(name: str, graph: ApiGraph, inner_names: Names) -> str:
@@ -143,9 +146,14 @@ def _find_node(name: str, graph: ApiGraph, inner_names: Names) -> str:
         if len(found) == 1:
             return found[0]
         if len(found) > 1:
-            raise NodeValueError(f"{name!r} is the {field} of several nodes: {', '.join(found)}. Use one of these ids.")
+            raise NodeValueError(
+                f"Expected a name of one node, but {name!r} is the {field} of several ({', '.join(found)}): use one of "
+                "these ids."
+            )
     known = [f"{i} ({_title(n)}, {n['class_type']})" for i, n in graph.items()]
-    raise NodeValueError(f"No node {name!r} in the workflow. There are (id, title, class): {'; '.join(known)}.")
+    raise NodeValueError(
+        f"Expected a node of the workflow, received {name!r}. There are (id, title, class): {'; '.join(known)}."
+    )
 
 
 def _unknown_input(node_name: str, input_name: str, node: dict[str, Any], specs: dict[str, list[Any]]) -> str:

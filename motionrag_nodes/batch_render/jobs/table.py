@@ -44,13 +44,17 @@ def read_job_table(path: Path, *, encoding: str | None = None) -> list[TableRow]
         ".pq": _read_parquet,
     }
     if kind in (".xlsx", ".xls", ".ods"):
-        raise JobTableError(f"{path} is a spreadsheet; expected CSV, .jsonl or .parquet. Save it as CSV (UTF-8).")
+        raise JobTableError(
+            f"Expected a table as CSV, .jsonl or .parquet, received the spreadsheet {path}: save it as CSV (UTF-8)."
+        )
     try:
         rows = readers[kind](path) if kind in readers else _read_csv(path, encoding)
     except OSError as error:
-        raise JobTableError(f"Cannot read job table {path}: {error.strerror or error}. Check the path.") from error
+        raise JobTableError(
+            f"Expected a job table at {path}, but it cannot be read ({error.strerror or error}): check the path."
+        ) from error
     if not rows:
-        raise JobTableError(f"{path} has no rows under its header. Add a row per job.")
+        raise JobTableError(f"Expected rows under the header of {path}, found none: add a row per job.")
     return rows
 
 
@@ -69,8 +73,8 @@ def _read_csv(path: Path, encoding: str | None) -> list[TableRow]:
             began = reader.line_num + 1
     except csv.Error as error:
         raise JobTableError(
-            f"{path}, line {began + first_line - 1}: the row is no CSV ({error}). Close its quotes, and double the "
-            "quotes inside a quoted cell."
+            f"{path}, line {began + first_line - 1}: Expected a row of CSV, but it cannot be read ({error}). Close its "
+            "quotes, and double the quotes inside a quoted cell."
         ) from error
     header = [cell.strip() for cell in lines[0][1]] if lines else []
     _check_columns(path, header)
@@ -78,7 +82,8 @@ def _read_csv(path: Path, encoding: str | None) -> list[TableRow]:
     for number, cells in lines[1:]:
         if any(cell.strip() for cell in cells[len(header) :]):
             raise JobTableError(
-                f"{path}, line {number} has more cells than the header. Quote values that hold {mark.words}."
+                f"{path}, line {number}: Expected as many cells as in the header, received more: quote values that "
+                f"hold {mark.words}."
             )
         row = _row(path, number, zip(header, (cell.strip() for cell in cells), strict=False), empty_is_unset=True)
         if row is not None:
@@ -94,10 +99,13 @@ def _read_json_lines(path: Path) -> list[TableRow]:
         try:
             record = json.loads(line, object_pairs_hook=lambda pairs: pairs, parse_float=str, parse_constant=str)
         except ValueError as error:
-            raise JobTableError(f"{path}, line {number} is not JSON ({error}). Write one object a line.") from error
+            raise JobTableError(
+                f"{path}, line {number}: Expected JSON, but it cannot be read ({error}). Write one object a line."
+            ) from error
         if not isinstance(record, list) or not all(isinstance(pair, tuple) for pair in record):
             raise JobTableError(
-                f'{path}, line {number}: expected an object such as {{"name": "a", "3.seed": 7}}, received {line:.80}.'
+                f'{path}, line {number}: Expected an object such as {{"name": "a", "3.seed": 7}}, received '
+                f"{line:.80}: write one object a line."
             )
         _check_columns(path, [name.strip() for name, _ in record], place=f", line {number}")
         row = _row(path, number, ((name.strip(), _as_text(value)) for name, value in record))
@@ -119,10 +127,13 @@ def _read_parquet(path: Path) -> list[TableRow]:
                 rows.append(row)
     except ParquetTooLarge as error:
         raise JobTableError(
-            f"{path} unfolds to too much: {error}. Split it, or name files in place of texts."
+            f"Expected a table of some MiB in {path}, but it unfolds to too much ({error}). Split it, or name files in "
+            "place of texts."
         ) from error
     except pyarrow.ArrowException as error:
-        raise JobTableError(f"{path} is not a Parquet file ({error}). Write it again.") from error
+        raise JobTableError(
+            f"Expected a Parquet file at {path}, but it cannot be read ({error}): write it again."
+        ) from error
     return rows
 
 
@@ -133,9 +144,10 @@ def _check_columns(path: Path, columns: Sequence[str], *, place: str = "") -> No
     doubled = sorted({key for key in keys if keys.count(key) > 1})
     if wrong or doubled:
         raise JobTableError(
-            f"{path}{place} has columns {', '.join(map(repr, columns))}; expected distinct columns of the form "
-            f"NODE.INPUT and optionally {NAME_COLUMN!r}. Rename {', '.join(map(repr, wrong)) or 'the doubled ones'}"
-            f"{f' ({chr(44).join(doubled)})' if doubled else ''}, or begin a name with # to leave its column out."
+            f"Expected distinct columns of the form NODE.INPUT and optionally {NAME_COLUMN!r} in {path}{place}, "
+            f"received {', '.join(map(repr, columns))}. Rename "
+            f"{', '.join(map(repr, wrong)) or 'the doubled ones'}{f' ({chr(44).join(doubled)})' if doubled else ''}, "
+            "or begin a name with # to leave its column out."
         )
 
 
@@ -148,9 +160,12 @@ def _row(
         if value is None or (value == "" and (empty_is_unset or _is_name(column))) or column.startswith(_REMARK):
             continue
         if not column:
-            raise JobTableError(f"{path}, line {number}: {value[:40]!r} stands under no column name. Name its column.")
+            raise JobTableError(
+                f"{path}, line {number}: Expected a column name above each cell, found none above {value[:40]!r}: name "
+                "its column."
+            )
         if "\0" in value:
-            raise JobTableError(f"{path}, line {number}: the cell under {column!r} holds a zero byte. Remove it.")
+            raise JobTableError(f"{path}, line {number}: Expected text under {column!r}, found a zero byte: remove it.")
         value = value.replace("\r\n", "\n").replace("\r", "\n")
         if _is_name(column):
             name = value

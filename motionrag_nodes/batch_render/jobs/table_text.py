@@ -47,16 +47,18 @@ def decoded(path: Path, encoding: str | None) -> str:
     try:
         return data.decode(chosen)
     except LookupError:
-        raise JobTableError(f"There is no encoding {encoding!r}. Name one such as cp1252 or utf-8.") from None
+        raise JobTableError(
+            f"Expected the name of an encoding, received {encoding!r}: give one such as cp1252 or utf-8."
+        ) from None
     except UnicodeDecodeError as error:
         where = f"byte {error.start} is 0x{data[error.start]:02x}"
         if encoding or known:
             raise JobTableError(
-                f"{path} is not in {chosen} ({where}). Name its encoding, or export it again."
+                f"Expected {chosen} in {path}, found other bytes ({where}): name its encoding, or export it again."
             ) from None
         raise JobTableError(
-            f"{path} is not a CSV table in UTF-8 ({where}). It looks like cp1252 (Windows, Western Europe), in which "
-            f"Excel writes plain CSV: export it as 'CSV UTF-8', or say --jobs-encoding cp1252."
+            f"Expected a CSV table in UTF-8 in {path}, found other bytes ({where}). It looks like cp1252 (Windows, "
+            "Western Europe), in which Excel writes plain CSV: export it as 'CSV UTF-8', or say --jobs-encoding cp1252."
         ) from None
 
 

@@ -38,11 +38,12 @@ def typed_value(text: str, spec: list[Any], *, name: str, decimal_comma: bool = 
     if kind == "BOOLEAN":
         if text.lower() in _TRUE | _FALSE:
             return text.lower() in _TRUE
-        raise NodeValueError(f"{name} is a switch: expected true or false, received {text!r}.")
+        raise NodeValueError(f"{name}: Expected true or false, received {text!r}: it is a switch.")
     if kind in ("STRING", "COMBO"):
         return text
     raise NodeValueError(
-        f"{name} takes a connection of type {kind}, not a value. Set an input of the node that is connected to it."
+        f"{name}: Expected a connection of type {kind}, received a value: set an input of the node that is connected "
+        "to it."
     )
 
 
@@ -52,8 +53,8 @@ def _number(text: str, name: str, words: str, decimal_comma: bool) -> Decimal:
     if decimal_comma and comma:
         plain = f"{comma.group(1)}.{comma.group(2)}"
     if not _NUMBER.fullmatch(plain):
-        hint = f" Write {plain.replace(',', '.')} if a decimal is meant." if comma else ""
-        raise NodeValueError(f"{name}: expected {words}, received {text!r}.{hint}")
+        hint = f"write {plain.replace(',', '.')} if a decimal is meant" if comma else "write one such as 7"
+        raise NodeValueError(f"{name}: Expected {words}, received {text!r}: {hint}.")
     return Decimal(plain)
 
 
@@ -61,14 +62,14 @@ def _whole_number(text: str, name: str, decimal_comma: bool) -> int:
     """Spreadsheets write 2.0 and 1E+1 for whole numbers, too."""
     number = _number(text, name, "a whole number", decimal_comma)
     if not number.is_finite() or number.adjusted() > 40 or number != number.to_integral_value():
-        raise NodeValueError(f"{name}: expected a whole number, received {text!r}.")
+        raise NodeValueError(f"{name}: Expected a whole number, received {text!r}: write one such as 7.")
     return int(number)
 
 
 def _in_range(value: int | float, options: dict[str, Any], name: str) -> int | float:
     low, high = options.get("min"), options.get("max")
     if (low is not None and value < low) or (high is not None and value > high) or not math.isfinite(value):
-        raise NodeValueError(f"{name}: expected {low} to {high}, received {value}. Choose a value in that range.")
+        raise NodeValueError(f"{name}: Expected {low} to {high}, received {value}: choose a value in that range.")
     return value
 
 
@@ -83,10 +84,10 @@ def _choice(text: str, choices: list[Any], options: dict[str, Any], name: str) -
         if "/" in text and not Path(text).is_absolute():
             return text
         raise NodeValueError(
-            f"{name}: {text!r} is neither a file on this machine nor one in ComfyUI's input folder. "
-            f"Check the path; it is looked for beside the job table and in the current folder."
+            f"{name}: Expected a file on this machine or in ComfyUI's input folder, found none at {text!r}. Check the "
+            "path; it is looked for beside the job table and in the current folder."
         )
-    raise NodeValueError(f"{name}: {text!r} is not among its choices: {_some(choices)}.")
+    raise NodeValueError(f"{name}: Expected one of its choices, received {text!r}. They are {_some(choices)}.")
 
 
 def _several(text: str, choices: list[Any], options: dict[str, Any], name: str) -> dict[str, list[Any]]:
@@ -94,7 +95,7 @@ def _several(text: str, choices: list[Any], options: dict[str, Any], name: str) 
     try:
         parts = json.loads(text) if text.lstrip().startswith("[") else text.split(",")
     except ValueError:
-        raise NodeValueError(f'{name}: expected a list such as ["a", "b"], received {text!r}.') from None
+        raise NodeValueError(f'{name}: Expected a list, received {text!r}: write one such as ["a", "b"].') from None
     return {"__value__": [_choice(str(part).strip(), choices, options, name) for part in parts if str(part).strip()]}
 
 

@@ -82,7 +82,9 @@ class Lane:
         for file in run.files:
             place, maker = (file.filename, file.subfolder, file.kind), _maker(file.node_id, graph)
             if file.node_id in run.cached_nodes and self.written.get(place, maker) != maker:
-                raise ResultsGone(f"{file.filename} was written over by another job on {self.access.url}.")
+                raise ResultsGone(
+                    f"Expected {file.filename} on {self.access.url}, but another job wrote over it: run the job again."
+                )
             self.written[place] = maker
 
     def stop(self) -> None:

@@ -61,8 +61,8 @@ class Leases:
             if connection.execute(insert.returning(_leases.c.key)).first() is not None:
                 return
         raise ServerTaken(
-            f"{url} is driven by another renderer or worker that is alive. Leave it to that one, or stop it and wait "
-            f"{LEASE_SEC:.0f} s."
+            f"Expected {url} for this renderer alone, but another renderer or worker that is alive drives it. Leave it "
+            f"to that one, or stop it and wait {LEASE_SEC:.0f} s."
         )
 
     def renew(self, keys: list[str], holder: str) -> bool:

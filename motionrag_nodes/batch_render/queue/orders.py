@@ -53,8 +53,8 @@ class JobOrder:
         mark = here / STATE_FOLDER / FOLDER_MARK
         if self.folder_id is not None and (not mark.is_file() or mark.read_text().strip() != self.folder_id):
             raise JobFailed(
-                f"{here} is not the output folder of this batch here: expected the same folder on every machine. "
-                "Share it, and tell the worker where it is mounted: --folder-map FROM=TO."
+                f"Expected the output folder of this batch at {here}, found another here. Share it between all "
+                "machines, and tell the worker where it is mounted: --folder-map FROM=TO."
             )
         return here
 
@@ -62,7 +62,9 @@ class JobOrder:
         """Where a file lies on this machine. Raises JobFailed: not here."""
         found = self.folder / path
         if not found.is_file():
-            raise JobFailed(f"{found} is not on this machine: expected the file that the job names. Share its folder.")
+            raise JobFailed(
+                f"Expected the file {found} that the job names, found none on this machine: share its folder."
+            )
         return found
 
     def as_dict(self) -> dict[str, Any]:

@@ -114,7 +114,7 @@ def opened(url: str | None, folder: Path | None, keys: Sequence[str]) -> Iterato
         for secret in secrets:
             reason = reason.replace(secret, "***")
         remedy = "Check --queue." if url else "Remove it to begin without it: finished jobs stay in manifest.json."
-        raise JobStoreError(f"Cannot use the job store {shown} ({reason}). {remedy}") from None
+        raise JobStoreError(f"Expected a job store at {shown}, but it cannot be used ({reason}). {remedy}") from None
     try:
         yield store
     finally:
@@ -140,8 +140,8 @@ def _engine(url: str) -> sqlalchemy.Engine:
     except (sqlalchemy.exc.ArgumentError, ImportError) as error:
         shown, _ = parse_secret_url(url)
         raise JobStoreError(
-            f"Cannot use --queue {shown} ({type(error).__name__}): expected postgresql://user@host/name, and "
-            "pip install 'motionrag[queue]'."
+            f"Expected a queue at {shown}, but it cannot be used ({type(error).__name__}): give --queue "
+            "postgresql://user@host/name, and run pip install 'motionrag[queue]'."
         ) from None
 
 

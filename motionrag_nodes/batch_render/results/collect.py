@@ -34,7 +34,10 @@ async def collect_results(
         (folder / STATE_FOLDER / "parts").mkdir(parents=True, exist_ok=True)
         return await _collect(client, run, graph, places)
     except OSError as error:
-        raise JobFailed(f"Cannot write results into {folder}: {error.strerror or error}. Make room there.") from error
+        raise JobFailed(
+            f"Expected to write results into {folder}, but it is not possible ({error.strerror or error}): make room "
+            "there."
+        ) from error
     finally:
         for part in places.parts:
             part.unlink(missing_ok=True)
@@ -87,7 +90,9 @@ async def _collect(
                 moves.append((part, OutputFile(name, node_id, node_title(node_id, graph), "text", sha256, len(data))))
             shown.setdefault(node_id, {})[key] = _short(value)
     if not moves:
-        raise JobFailed("The workflow ended without a saved file. Add a node that saves, such as Save Video.")
+        raise JobFailed(
+            "Expected a saved file of the workflow, received none: add a node that saves, such as Save Video."
+        )
     for part, output in moves:
         target = places.folder / output.file
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -43,7 +43,7 @@ def check_content(path: Path, *, name: str) -> Content:
     """
     size_bytes = path.stat().st_size
     if size_bytes == 0:
-        raise JobFailed(f"{name} came empty from the server: expected a file with content. Run the job again.")
+        raise JobFailed(f"Expected a file with content as {name}, received an empty one: run the job again.")
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
         file.seek(max(0, size_bytes - _TAIL_BYTES))
@@ -52,15 +52,17 @@ def check_content(path: Path, *, name: str) -> Content:
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:64].lower()
     if start.startswith((b"<!doctype html", b"<html")) and expected not in _PAGES:
         raise JobFailed(
-            f"The server sent a web page instead of {name}, perhaps one to log in. Check its address and credentials."
+            f"Expected {name} from the server, received a web page, perhaps one to log in: check its address and "
+            "credentials."
         )
     if expected in _every_suffix() and start.startswith((b'{"error"', b'{"detail"', b'{"message"')):
         shown = head[:120].decode("utf-8", "replace")
-        raise JobFailed(f"The server sent a message instead of {name}: {shown}")
+        raise JobFailed(f"Expected {name} from the server, received a message ({shown}): run the job again.")
     suffix = _format(head)
     if not _whole(suffix, path, head, tail, size_bytes):
         raise JobFailed(
-            f"{name} is cut off after {size_bytes} bytes: expected a whole {suffix[1:]} file. Run it again."
+            f"Expected a whole {suffix[1:]} file as {name}, received {size_bytes} bytes without its end: run the job "
+            "again."
         )
     return Content(suffix)
 

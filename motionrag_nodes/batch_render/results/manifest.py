@@ -139,10 +139,10 @@ def write_atomically(path: Path, content: Any) -> None:
 
 
 def _read(path: Path) -> list[JobRecord]:
-    remedy = "Move it away or choose another --output folder."
+    remedy = "move it away or choose another --output folder."
 
     def refusal(reason: str) -> RenderManifestError:
-        return RenderManifestError(f"{path} cannot be read ({reason}). {remedy}")
+        return RenderManifestError(f"Expected a render manifest at {path}, but it cannot be read ({reason}): {remedy}")
 
     try:
         content = read_regular(path, most_bytes=_MOST_BYTES).decode("utf-8")
@@ -153,10 +153,13 @@ def _read(path: Path) -> list[JobRecord]:
     with border(refusal):
         data = json.loads(content)
     if not isinstance(data, dict) or data.get("format") != FORMAT:
-        raise RenderManifestError(f"{path} is not a render manifest (expected format {FORMAT!r}). {remedy}")
+        raise RenderManifestError(
+            f"Expected a render manifest of format {FORMAT!r} at {path}, found another file: {remedy}"
+        )
     if data.get("version") != VERSION:
         raise RenderManifestError(
-            f"{path} has version {data.get('version')}; this program reads {VERSION}. Update motionrag, or: {remedy}"
+            f"Expected version {VERSION} of a render manifest in {path}, found {data.get('version')}. Update "
+            f"motionrag, or {remedy}"
         )
     with border(refusal):
         return [_record(entry) for entry in data["jobs"]]

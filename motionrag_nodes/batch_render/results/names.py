@@ -36,12 +36,15 @@ class NameTemplate:
         needed = {"job", "n", "ext"}
         if not plain or not set(fields) <= _FIELDS or not needed <= set(fields) or not inside:
             raise RenderError(
-                f"--name-template {self.text!r} cannot name results: expected a path inside the output folder with "
-                "{job}, {n} and {ext}, and {node}, {id} or {class} where a job saves at several nodes, "
-                f"such as {DEFAULT_TEMPLATE!r}."
+                f"Expected --name-template as a path inside the output folder with {{job}}, {{n}} and {{ext}}, and "
+                f"{{node}}, {{id}} or {{class}} where a job saves at several nodes, received {self.text!r}: write for "
+                f"example {DEFAULT_TEMPLATE!r}."
             )
         if fields.count("n") != 1 or re.search(r"\{n\}(\d|\{(?!ext))|\d\{n\}", self.text):
-            raise RenderError(f"--name-template {self.text!r}: expected one {{n}} with a letter such as _ around it.")
+            raise RenderError(
+                f"Expected one {{n}} with a letter such as _ around it in --name-template, received {self.text!r}: "
+                "correct it."
+            )
 
     def path(self, job: str, node: NodeNames, index: int, suffix: str) -> str:
         """The result's path in the output folder, with / between folders. `suffix` is ".png", or ""."""
@@ -88,8 +91,8 @@ def check_unique(template: NameTemplate, jobs: Mapping[str, Iterable[NodeNames]]
             other = ends[end].get(start)
             if other is not None:
                 raise RenderError(
-                    f"--name-template {template.text!r} gives results of {other} and of {owner} the same names. "
-                    "Add {node} or {id} to it."
+                    f"Expected --name-template to tell results of nodes apart, but {template.text!r} gives those of "
+                    f"{other} and of {owner} the same names: add {{node}} or {{id}} to it."
                 )
             ends[end][start] = owner
     for starts in ends.values():
@@ -99,6 +102,6 @@ def check_unique(template: NameTemplate, jobs: Mapping[str, Iterable[NodeNames]]
             other = next((starts[s] for s in shorter if s in starts), None)
             if other is not None:
                 raise RenderError(
-                    f"--name-template {template.text!r} could give results of {other} and of {owner} the same names. "
-                    "Put a letter such as _ before {n}."
+                    f"Expected --name-template to tell results of nodes apart, but {template.text!r} could give those "
+                    f"of {other} and of {owner} the same names: put a letter such as _ before {{n}}."
                 )

@@ -53,9 +53,7 @@ def parse_access(
         port = ":?"
     if parts.scheme not in ("http", "https") or not parts.hostname or port == ":?":
         shown = parts.netloc.rpartition("@")[2]
-        raise RenderError(
-            f"{shown!r} is no server's address: expected a form such as http://host:8188. Check --server."
-        )
+        raise RenderError(f"Expected an address such as http://host:8188, received {shown!r}: check --server.")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     clean = urlunsplit((parts.scheme, host + port, parts.path.rstrip("/"), "", ""))
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
@@ -71,7 +69,10 @@ def parse_access(
     for header in headers:
         name, colon, value = header.partition(":")
         if not colon or not name.strip() or not value.strip():
-            raise RenderError("A --header is not of the form 'Name: value', for example 'Authorization: Bearer TOKEN'.")
+            raise RenderError(
+                "Expected a --header of the form 'Name: value', received another: write for example 'Authorization: "
+                "Bearer TOKEN'."
+            )
         sent[name.strip()] = value.strip()
     secrets += [word for value in sent.values() for word in (value, value.rpartition(" ")[2])]
     known = tuple(sorted({s for s in secrets if len(s) >= 3}, key=len, reverse=True))
@@ -84,7 +85,9 @@ def _tls(scheme: str, ca_file: Path | None, insecure: bool) -> ssl.SSLContext | 
     try:
         context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
     except (OSError, ssl.SSLError) as error:
-        raise RenderError(f"Cannot use {ca_file} as certificates ({error}). Give a PEM file to --ca.") from error
+        raise RenderError(
+            f"Expected certificates in {ca_file}, but they cannot be read ({error}): give a PEM file to --ca."
+        ) from error
     if insecure:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

@@ -66,7 +66,11 @@ def node_title(node_id: str, graph: ApiGraph) -> str:
 
 def refusal(answer: Any, graph: ApiGraph) -> JobFailed:
     """The server's validation answer as one readable message; also where it took only a part of the graph."""
-    with border(lambda reason: JobFailed(f"ComfyUI refused the job, and did not say why as it does ({reason}).")):
+    with border(
+        lambda reason: JobFailed(
+            f"Expected ComfyUI to take the job, but it refused without the usual reasons ({reason}): check --server."
+        )
+    ):
         return _refusal(answer, graph)
 
 
@@ -84,9 +88,12 @@ def _refusal(answer: Any, graph: ApiGraph) -> JobFailed:
     if not errors:
         error = answer.get("error")
         text = error.get("message", "unknown reason") if isinstance(error, dict) else str(error or "unknown reason")
-        return JobFailed(f"ComfyUI refused the job: {text}.")
+        return JobFailed(f"Expected ComfyUI to take the job, but it refused ({text}): see its log.")
     listed = "; ".join(f"{node_name(error['node'], graph)}: {error['message']}" for error in errors)
-    return JobFailed(f"ComfyUI refused the job: {listed}", node_errors=errors)
+    return JobFailed(
+        f"Expected ComfyUI to take the job, but it refused. Correct the workflow or its values: {listed}",
+        node_errors=errors,
+    )
 
 
 def _of_this_input(error: Mapping[str, Any]) -> Any:
@@ -117,13 +124,21 @@ def read_end(
     Raises JobFailed as the history tells it; where the server did not run all `accepted` nodes, or where one of the
     `saving` nodes gave no file.
     """
-    with border(lambda reason: JobFailed(f"The history of prompt {run.prompt_id} is not as ComfyUI's ({reason}).")):
+    with border(
+        lambda reason: JobFailed(
+            f"Expected the history of prompt {run.prompt_id} as ComfyUI keeps it, received another ({reason}): check "
+            "--server."
+        )
+    ):
         _read_end(run, entry, graph, accepted, saving)
 
 
 def _read_end(run: PromptRun, entry: Any, graph: ApiGraph, accepted: frozenset[str], saving: frozenset[str]) -> None:
     if not isinstance(entry, dict) or not isinstance(entry.get("status"), dict):
-        raise JobFailed(f"The history has no readable end of prompt {run.prompt_id}. Is the server ComfyUI?")
+        raise JobFailed(
+            f"Expected the end of prompt {run.prompt_id} in the history, found none that can be read: check that the "
+            "server is ComfyUI."
+        )
     status = entry["status"]
     if status.get("status_str") != "success":
         raise failure(status.get("messages"), graph)
@@ -143,11 +158,15 @@ def _read_end(run: PromptRun, entry: Any, graph: ApiGraph, accepted: frozenset[s
             if not files and key != "animated":
                 run.shown.setdefault(node_id, {})[key] = _plain(items)
     if len(run.files) > MOST_FILES:
-        raise JobFailed(f"The server names {len(run.files)} files of one job: expected at most {MOST_FILES}.")
+        raise JobFailed(
+            f"Expected at most {MOST_FILES} files of one job, received {len(run.files)} from the server: save fewer."
+        )
     silent = saving - {file.node_id for file in run.files}
     if silent:
         names = ", ".join(node_name(node, graph) for node in sorted(silent))
-        raise JobFailed(f"The workflow ended without a saved file of {names}. See the server's log for why.")
+        raise JobFailed(
+            f"Expected saved files of {names}, but the workflow ended without: see the server's log for why."
+        )
 
 
 def failure(messages: Any, graph: ApiGraph) -> JobFailed:
@@ -160,10 +179,20 @@ def failure(messages: Any, graph: ApiGraph) -> JobFailed:
             kind_of_error = str(data.get("exception_type") or "").rpartition(".")[2]
             text = text[:_SHOWN_ERROR_LETTERS] + (" ..." if len(text) > _SHOWN_ERROR_LETTERS else "")
             error = {"node": node_id, "class": str(data.get("node_type")), "type": kind_of_error, "message": text}
-            return JobFailed(f"{node_name(node_id, graph)} failed: {text or kind_of_error}", node_errors=[error])
+            return JobFailed(
+                f"Expected {node_name(node_id, graph)} to run, but it failed; the server's log says more: "
+                f"{text or kind_of_error}",
+                node_errors=[error],
+            )
         if kind == "execution_interrupted":
-            return JobFailed(f"Interrupted at {node_name(str(data.get('node_id')), graph)} by someone at the server.")
-    return JobFailed("ComfyUI reported an error without saying which; see its log.")
+            return JobFailed(
+                ""
+                "Expected the job to run to its end, but someone at the server interrupted it at "
+                f"{node_name(str(data.get('node_id')), graph)}: run it again."
+            )
+    return JobFailed(
+        "Expected the job to run to its end, but ComfyUI reported an error without saying which: see its log."
+    )
 
 
 def _cached(messages: Any) -> list[str]:
@@ -182,7 +211,9 @@ def _check_accepted(entry: dict[str, Any], graph: ApiGraph, expected_nodes: froz
     dropped = expected_nodes - {str(node) for node in accepted} if accepted is not None else frozenset()
     if dropped:
         names = ", ".join(node_name(node, graph) for node in sorted(dropped))
-        raise JobFailed(f"ComfyUI ran only a part of the workflow, without {names}. See the server's log for why.")
+        raise JobFailed(
+            f"Expected the whole workflow to run, but ComfyUI left out {names}: see the server's log for why."
+        )
 
 
 def _is_file(item: Any) -> bool:

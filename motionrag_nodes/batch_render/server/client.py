@@ -82,14 +82,17 @@ class ComfyUIClient:
             return str(stats["system"]["comfyui_version"])
         except (KeyError, TypeError):
             raise ComfyUIConnectionError(
-                f"{self.url} answers, but not as ComfyUI does (no version in /system_stats). Check --server."
+                f"Expected ComfyUI at {self.url}, received an answer without a version in /system_stats: check "
+                "--server."
             ) from None
 
     async def object_info(self) -> ObjectInfo:
         """The classes of nodes that it has. Raises ComfyUIConnectionError for an answer of another form."""
         info = await self._http.json("/object_info")
         if not isinstance(info, dict) or not all(isinstance(node, dict) for node in info.values()):
-            raise ComfyUIConnectionError(f"{self.url}/object_info is not ComfyUI's list of nodes. Check --server.")
+            raise ComfyUIConnectionError(
+                f"Expected ComfyUI's list of nodes at {self.url}/object_info, received another answer: check --server."
+            )
         return info
 
     async def database_generations(self) -> dict[str, int]:
@@ -122,16 +125,22 @@ class ComfyUIClient:
             break
         if status == 413:
             raise JobFailed(
-                f"{self.url} refuses the upload of {path} ({size_bytes / 1e6:.1f} MB) as too large (HTTP 413). "
-                "Raise the limit: ComfyUI's --max-upload-size, or client_max_body_size of a proxy before it."
+                f"Expected {self.url} to take {path} ({size_bytes / 1e6:.1f} MB), but it is too large for it (HTTP "
+                "413). Raise the limit: ComfyUI's --max-upload-size, or client_max_body_size of a proxy before it."
             )
         if status != 200:
-            raise JobFailed(f"{self.url} refused the upload of {path} (HTTP {status}: {self.access.hide(text[:200])}).")
+            raise JobFailed(
+                f"Expected {self.url} to take {path}, but it refused (HTTP {status}: {self.access.hide(text[:200])}): "
+                "see its log."
+            )
         try:
             answer = parsed(text)
             return "/".join(str(part) for part in (answer.get("subfolder"), answer["name"]) if part)
         except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
-            raise JobFailed(f"{self.url} did not say where it put {path}: {self.access.hide(text[:200])}") from None
+            raise JobFailed(
+                f"Expected {self.url} to say where it put {path}, received {self.access.hide(text[:200])}: check "
+                "--server."
+            ) from None
 
     async def submit(
         self, graph: ApiGraph, *, prompt_id: str, workflow: dict[str, Any] | None = None, fresh: bool = False
@@ -172,10 +181,13 @@ class ComfyUIClient:
         except (ValueError, RecursionError):
             if status == 413:
                 raise JobFailed(
-                    f"{self.url} refuses the job as too large (HTTP 413). Raise its proxy's limit."
+                    f"Expected {self.url} to take the job, but it is too large for it (HTTP 413): raise its proxy's "
+                    "limit."
                 ) from None
             shown = self.access.hide(text[:200])
-            raise JobFailed(f"{self.url} answered HTTP {status} to the job: {shown}") from None
+            raise JobFailed(
+                f"Expected {self.url} to take the job, received HTTP {status} ({shown}): see its log."
+            ) from None
         given = answer.get("prompt_id") if isinstance(answer, dict) else None
         if status != 200 or not given:
             raise refusal(answer, graph)
@@ -220,7 +232,7 @@ class ComfyUIClient:
     def _not_comfyui(self, path: str) -> Callable[[str], ComfyUIConnectionError]:
         def refusal(reason: str) -> ComfyUIConnectionError:
             return ComfyUIConnectionError(
-                f"{self.url}{path} does not answer as ComfyUI does ({reason}). Check --server."
+                f"Expected ComfyUI's answer at {self.url}{path}, received another ({reason}): check --server."
             )
 
         return refusal
@@ -265,7 +277,8 @@ class ComfyUIClient:
                     missed_since = time.monotonic()
                 elif time.monotonic() - missed_since > _GONE_AFTER_SEC:
                     raise PromptGone(
-                        f"{self.url} has no record of prompt {run.prompt_id}: it was restarted, or its history cleared."
+                        f"Expected a record of prompt {run.prompt_id} on {self.url}, found none, since it was "
+                        "restarted or its history cleared: run the job again."
                     )
                 poll_sec = _POLL_SEC if note.heard and self._events.connected.is_set() else quiet_sec
                 quiet_sec = min(1.5 * quiet_sec, _LONGEST_POLL_WITHOUT_EVENTS_SEC)
@@ -314,15 +327,19 @@ class ComfyUIClient:
                             if size_bytes > _MOST_RESULT_BYTES or size_bytes < due_bytes:
                                 response.close()
                                 raise JobFailed(
-                                    f"{self.url} sends {file.filename} without end: expected at most "
-                                    f"{_MOST_RESULT_BYTES >> 30} GiB, and {_LEAST_BYTES_PER_SEC >> 10} KiB a second."
+                                    f"Expected at most {_MOST_RESULT_BYTES >> 30} GiB, and "
+                                    f"{_LEAST_BYTES_PER_SEC >> 10} KiB a second, of {file.filename} from {self.url}, "
+                                    "but it does not end: check the server."
                                 )
                             if out is not None:
                                 out.write(block)
                         return digest.hexdigest(), size_bytes
                     reason = f"HTTP {response.status}"
                     if response.status == 404:
-                        raise ResultsGone(f"{self.url} no longer has {file.filename} (HTTP 404). Run the job again.")
+                        raise ResultsGone(
+                            f"Expected {file.filename} on {self.url}, but it is there no longer (HTTP 404): run the "
+                            "job again."
+                        )
                     if response.status == 400:
                         wait_sec = None
             except ComfyUIConnectionError as error:
@@ -330,7 +347,9 @@ class ComfyUIClient:
             if wait_sec is None:
                 break
             await asyncio.sleep(wait_sec)
-        raise JobFailed(f"{self.url} does not give {file.filename} ({reason}). Run the job again.")
+        raise JobFailed(
+            f"Expected {file.filename} from {self.url}, but it does not come ({reason}): run the job again."
+        )
 
 
 class _Notes:

@@ -86,8 +86,8 @@ class Http:
                             continue
                         if response.status in _PASSING:
                             raise ComfyUIConnectionError(
-                                f"{self.access.url} answers HTTP {response.status} for {self.patience_sec:.0f} s now: "
-                                "the server behind it is away. Check that it runs there."
+                                f"Expected the server behind {self.access.url} to be back, but HTTP {response.status} "
+                                f"is answered for {self.patience_sec:.0f} s now: check that it runs there."
                             )
                         body = await self.whole_text(response)
                         self.known = True
@@ -104,7 +104,8 @@ class Http:
         status, text = await self.text("GET", path)
         with border(
             lambda _: ComfyUIConnectionError(
-                f"{self.access.url}{path} did not answer with JSON (HTTP {status}); is it ComfyUI? Check --server."
+                f"Expected JSON from {self.access.url}{path}, received another answer (HTTP {status}): check --server, "
+                "is it ComfyUI?"
             )
         ):
             return parsed(text)
@@ -117,8 +118,8 @@ class Http:
             if len(body) > MOST_ANSWER_BYTES or time.monotonic() - began > MOST_ANSWER_SEC:
                 response.close()
                 raise ComfyUIConnectionError(
-                    f"{self.access.url}{response.url.path} answers without end: expected at most "
-                    f"{MOST_ANSWER_BYTES >> 20} MiB within {MOST_ANSWER_SEC:.0f} s. Is it ComfyUI? Check --server."
+                    f"Expected at most {MOST_ANSWER_BYTES >> 20} MiB within {MOST_ANSWER_SEC:.0f} s from "
+                    f"{self.access.url}{response.url.path}, but it answers without end: check --server, is it ComfyUI?"
                 )
         try:
             return body.decode(response.charset or "utf-8", errors="replace")
@@ -144,21 +145,21 @@ class Http:
         reason = self.access.hide(str(error) or type(error).__name__)
         hint = " Its certificate is not trusted: give --ca FILE, or --insecure." if _is_certificate(error) else ""
         return ComfyUIConnectionError(
-            f"No answer from ComfyUI at {self.access.url} ({reason}). Check that it runs there.{hint}"
+            f"Expected ComfyUI at {self.access.url}, but no answer came ({reason}). Check that it runs there.{hint}"
         )
 
     def _check_access(self, response: aiohttp.ClientResponse, path: str) -> None:
         if response.status in (401, 403, 407):
             raise ServerRefusedAccess(
-                f"{self.access.url} refuses access (HTTP {response.status} for {path}): expected credentials that it "
-                "accepts. Give them as http://user:password@host, as ?token=... in the address, or by "
-                "--header 'Authorization: Bearer ...'."
+                f"Expected credentials that {self.access.url} accepts, but it refuses access (HTTP {response.status} "
+                f"for {path}). Give them as http://user:password@host, as ?token=... in the address, or by --header "
+                "'Authorization: Bearer ...'."
             )
         if 300 <= response.status < 400:
             place = self.access.hide(response.headers.get("Location", "elsewhere").partition("?")[0])
             raise ServerRefusedAccess(
-                f"{self.access.url} sends {path} on to {place} (HTTP {response.status}), perhaps to log in. "
-                "Give the address that ComfyUI itself answers at, with its credentials."
+                f"Expected {self.access.url} to answer, but it sends {path} on to {place} (HTTP {response.status}), "
+                "perhaps to log in. Give the address that ComfyUI itself answers at, with its credentials."
             )
 
 

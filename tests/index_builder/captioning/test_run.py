@@ -129,15 +129,15 @@ def test_what_cannot_be_read_or_written_ends_no_run(folder: Path, tmp_path: Path
     assert names(report.skipped)["a.mp4"] == HAS_ONE
     assert "its caption cannot be written" in names(report.failed)["c.mp4"] and not report.captioned
     (tmp_path / "file").write_text("x")
-    with pytest.raises(CaptionTableInvalid, match="expected to write captions to"):
+    with pytest.raises(CaptionTableInvalid, match="Expected to write captions to"):
         TableStore(tmp_path / "file" / "captions.csv", [])
 
 
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("t.jsonl", b"", r"expected a \.csv in UTF-8"),
-        ("t.csv", "path,caption\n".encode("utf-16"), r"expected a \.csv in UTF-8"),
+        ("t.jsonl", b"", r"Expected a \.csv in UTF-8"),
+        ("t.csv", "path,caption\n".encode("utf-16"), r"Expected a \.csv in UTF-8"),
         ("t.csv", b"path;caption\na.mp4;x\n", "parted by commas"),
         ("t.csv", b"name,text of it\n", "received name, text of it"),
     ],

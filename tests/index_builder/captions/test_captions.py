@@ -154,7 +154,7 @@ def test_several_rows_of_a_clip(tmp_path: Path) -> None:
     with pytest.raises(CaptionTableInvalid, match=r"has 2 for .*a\.mp4 \(line 2, line 3, line 4, line 5\)"):
         said(videos, table, several="error")
     assert counts_of(videos, table).several == 1
-    with pytest.raises(InvalidSetting, match="expected first, all or error"):
+    with pytest.raises(InvalidSetting, match="Expected first, all or error"):
         CaptionPlan(several="last")
     with pytest.raises(InvalidSetting, match="a caption table beside --caption-column"):
         CaptionPlan(column="x")

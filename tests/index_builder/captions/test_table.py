@@ -72,7 +72,7 @@ def test_delimited_text_that_cannot_be_read_says_where(tmp_path: Path, content: 
 
 def test_another_encoding_is_an_error_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "c.csv").write_bytes("path,caption\na.mp4,x\nb.mp4,café\n".encode("cp1252"))
-    with pytest.raises(CaptionTableInvalid, match=r"expected UTF-8 in c\.csv, but line 3 holds the bytes e9"):
+    with pytest.raises(CaptionTableInvalid, match=r"Expected UTF-8 in c\.csv, but line 3 holds the bytes e9"):
         read_table(tmp_path / "c.csv")
 
 
@@ -170,10 +170,10 @@ def test_files_that_are_no_table(tmp_path: Path) -> None:
     with pytest.raises(CaptionTableInvalid, match="is no file"):
         read_table(tmp_path / "nowhere.csv")
     (tmp_path / "e.xlsx").write_bytes(b"")
-    with pytest.raises(CaptionTableInvalid, match=r"expected a caption table of \.csv, \.tsv"):
+    with pytest.raises(CaptionTableInvalid, match=r"Expected a caption table of \.csv, \.tsv"):
         read_table(tmp_path / "e.xlsx")
     (tmp_path / "d.parquet").write_bytes(b"PAR1 no")
-    with pytest.raises(CaptionTableInvalid, match="expected a parquet file"):
+    with pytest.raises(CaptionTableInvalid, match="Expected a parquet file"):
         read_table(tmp_path / "d.parquet")
 
 

@@ -117,7 +117,7 @@ def test_limits_refuse_what_is_too_large(tmp_path: Path) -> None:
 
 def test_impossible_settings_are_errors(tmp_path: Path) -> None:
     video = write_video(tmp_path / "v.mp4")
-    with pytest.raises(InvalidSetting, match="expected positive frames"):
+    with pytest.raises(InvalidSetting, match="Expected positive frames"):
         decode_clip(video, frames=0)
     with pytest.raises(InvalidSetting, match=r"window inside the 2\.000 s"):
         decode_clip(video, start_sec=5, end_sec=6)

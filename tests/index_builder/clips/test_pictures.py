@@ -67,5 +67,5 @@ def test_what_is_no_picture_is_an_error(tmp_path: Path) -> None:
     Image.fromarray(COLOURS).save(tmp_path / "whole.png")
     (tmp_path / "cut.png").write_bytes((tmp_path / "whole.png").read_bytes()[:300])
     for name in ("text.jpg", "cut.png", "nowhere.png"):
-        with pytest.raises(InputNotFound, match=f"expected a picture in .*{name}.*check --image"):
+        with pytest.raises(InputNotFound, match=f"Expected a picture in .*{name}.*check --image"):
             read_picture(tmp_path / name)

@@ -94,7 +94,7 @@ def test_version_1_takes_even_steps_and_leaves_the_end_out() -> None:
 
 def test_a_reading_survives_json_and_refuses_nothing() -> None:
     assert Reading.from_dict(READING.to_dict()) == READING
-    with pytest.raises(InvalidSetting, match="expected positive frames and short_side, received 0 and 224"):
+    with pytest.raises(InvalidSetting, match="Expected positive frames and short_side, received 0 and 224"):
         Reading(frames=0, short_side=224)
 
 

@@ -75,7 +75,7 @@ def test_a_worker_answers_the_same(video: Path, tmp_path: Path) -> None:
 
 
 def test_what_is_no_sound_or_no_span_is_refused(video: Path) -> None:
-    with pytest.raises(InvalidSetting, match=r"expected sound \[C, N\] of 1 or 2 channels"):
+    with pytest.raises(InvalidSetting, match=r"Expected sound \[C, N\] of 1 or 2 channels"):
         Sound(np.zeros((6, 10), np.float32), RATE)
-    with pytest.raises(InvalidSetting, match="expected a span to hear"):
+    with pytest.raises(InvalidSetting, match="Expected a span to hear"):
         read_sound(video, start_sec=1, end_sec=1)

@@ -86,5 +86,5 @@ def test_what_was_cut_short_under_a_reader(
 def test_a_file_that_is_missing_or_empty_is_named(tmp_path: Path) -> None:
     (tmp_path / "empty").write_bytes(b"")
     for name in ("empty", "missing"):
-        with pytest.raises(DatabaseDamaged, match=rf"expected to read .*{name}"):
+        with pytest.raises(DatabaseDamaged, match=rf"Expected to read .*{name}"):
             MappedFile(tmp_path / name)

@@ -143,7 +143,7 @@ def test_deep_and_endless_manifests_are_refused(database: Path) -> None:
         for generation in list_generations(database):
             manifest_path(database, generation).unlink()
         manifest_path(database, newest).write_bytes(content)
-        with pytest.raises(DatabaseDamaged, match="expected a valid manifest"):
+        with pytest.raises(DatabaseDamaged, match="Expected a valid manifest"):
             MotionDatabase.open(database)
 
 
@@ -234,7 +234,7 @@ def test_hostile_row_files_are_refused_or_read(database: Path) -> None:
     original, generator = path.read_bytes(), random.Random(1)
     for content in (PICKLE, b"", b"ARROW1\0\0" * 500, arrow_file(0), arrow_file(9), arrow_file(3, batches=2)):
         put(database, path, content)
-        with pytest.raises(DatabaseDamaged, match=r"expected sound rows|\d rows in a file of \d+ bytes"):
+        with pytest.raises(DatabaseDamaged, match=r"Expected sound rows|\d rows in a file of \d+ bytes"):
             use(database)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for _ in range(150):
@@ -282,7 +282,7 @@ def test_numbers_that_compare_with_nothing_are_refused(database: Path, part: str
     with open_writer(database) as writer:
         writer.commit_rows(good)
     opened = MotionDatabase.open(database)
-    with pytest.raises(DatabaseDamaged, match="expected finite"):
+    with pytest.raises(DatabaseDamaged, match="Expected finite"):
         opened.search(unit_vector(0, 0), field="frame", k=20)
         opened.search(unit_vector(0, 0), field="text", k=20)
         opened.tokens([row_id(10)], fingerprint="tokens-1")
@@ -319,7 +319,7 @@ def test_deep_tables_and_endless_names_are_refused(database: Path, place: str, v
     values = json.loads(manifest_path(database, list_generations(database)[0]).read_bytes())
     values[place] = value
     write_manifest(database, values)
-    with pytest.raises(DatabaseDamaged, match="expected a valid manifest"):
+    with pytest.raises(DatabaseDamaged, match="Expected a valid manifest"):
         MotionDatabase.open(database)
 
 

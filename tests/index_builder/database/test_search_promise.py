@@ -137,7 +137,7 @@ def test_the_figures_of_the_index_are_told(database: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"min_seconds": -1.0}, "expected 0 <= min_seconds <= max_seconds"),
+        ({"min_seconds": -1.0}, "Expected 0 <= min_seconds <= max_seconds"),
         ({"min_seconds": 2.0, "max_seconds": 1.0}, "received 2.0 and 1.0"),
         ({"max_seconds": float("nan")}, "received None and nan"),
         ({"sources": ("",)}, "received an empty one"),

@@ -117,11 +117,11 @@ def test_every_command_keeps_both_spaces(database: Path, tmp_path: Path) -> None
 
 def test_databases_of_other_spaces_do_not_mix(database: Path, tmp_path: Path) -> None:
     one_space = write_database(tmp_path / "one")
-    with pytest.raises(DatabaseMismatch, match=r"encoded by .*numbers \(8\).* encodes by words \(5\)"):
+    with pytest.raises(DatabaseMismatch, match=r"encoded by words \(5\).* found .*numbers \(8\)"):
         merge_databases([database, one_space], output=tmp_path / "merged")
     retrained = replace(TWO, text_space=replace(WORDS, fingerprint="words-2"))
     with pytest.raises(
-        DatabaseMismatch, match=r"words \(5\) \(words-1\); this pack encodes by words \(5\) \(words-2\)"
+        DatabaseMismatch, match=r"words \(5\) \(words-2\) as by this pack, found words \(5\) \(words-1\)"
     ):
         DatabaseWriter(database, template=retrained, sampling=SAMPLING).__enter__()
 

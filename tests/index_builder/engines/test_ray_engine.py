@@ -112,7 +112,7 @@ def test_a_killed_worker_and_a_killed_node_cost_no_row(cluster, folder: Path, tm
 
 def test_what_a_worker_raises_arrives_as_it_is(cluster, folder: Path, tmp_path: Path) -> None:
     def refuse():
-        raise DatabaseNotFound("expected the pack on this node, found none: copy it there")
+        raise DatabaseNotFound("Expected the pack on this node, found none: copy it there")
 
     with pytest.raises(DatabaseNotFound, match=r"^expected the pack on this node"):
         build(folder, tmp_path / "db", engine=ray_engine.RayEngine(refuse))
@@ -120,7 +120,7 @@ def test_what_a_worker_raises_arrives_as_it_is(cluster, folder: Path, tmp_path: 
 
 def test_what_cannot_be_is_refused(cluster, folder: Path, tmp_path: Path) -> None:
     settings = ray_engine.RaySettings(gpus=64)
-    with pytest.raises(EngineUnavailable, match="expected room for an actor of 1 CPUs and 64 GPUs"):
+    with pytest.raises(EngineUnavailable, match="Expected room for an actor of 1 CPUs and 64 GPUs"):
         build(folder, tmp_path / "db", engine=ray_engine.RayEngine(ProjectionEncoder, settings))
     for wrong in ({"cpus": 0}, {"gpus": -1}, {"actors": 0}):
         with pytest.raises(InvalidSetting, match="at least 1 actor, more than 0 CPUs"):

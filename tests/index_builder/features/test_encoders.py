@@ -62,7 +62,7 @@ def test_appearance_features_have_cls_and_patches(folder: Path) -> None:
     [(load_motion_encoder, "videomae"), (load_appearance_encoder, "dinov2"), (load_retrieval_encoder, "open_clip")],
 )
 def test_missing_encoder_is_named(load, kind: str, tmp_path: Path) -> None:
-    with pytest.raises(EncoderNotFound, match=f"expected the {kind} encoder nobody/nothing .*hf download"):
+    with pytest.raises(EncoderNotFound, match=f"Expected the {kind} encoder nobody/nothing .*hf download"):
         load(spec(kind, "nobody/nothing"), folder=tmp_path)
 
 
@@ -196,7 +196,7 @@ def test_fingerprint_covers_every_file_but_hidden_ones(tmp_path: Path) -> None:
 
 
 def test_kind_must_fit(folder: Path) -> None:
-    with pytest.raises(EncoderNotFound, match="expected an encoder of kind videomae, received dinov2"):
+    with pytest.raises(EncoderNotFound, match="Expected an encoder of kind videomae, received dinov2"):
         load_motion_encoder(spec("dinov2", "motion"), folder=folder)
 
 

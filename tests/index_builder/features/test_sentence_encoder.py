@@ -82,12 +82,12 @@ def test_the_packaged_model_knows_what_means_the_same(tmp_path: Path) -> None:
 
 
 def test_what_is_not_there_is_named(tmp_path: Path, tiny: Path) -> None:
-    with pytest.raises(EncoderNotFound, match=r"expected the sentence encoder nobody/nothing .*hf download"):
+    with pytest.raises(EncoderNotFound, match=r"Expected the sentence encoder nobody/nothing .*hf download"):
         load_sentence_encoder(spec("nobody/nothing"), folder=tmp_path)
     with pytest.raises(EncoderNotFound, match=r"no modules\.json in"):
         (tmp_path / "captions").mkdir()
         load_sentence_encoder(spec("captions"), folder=tmp_path)
-    with pytest.raises(EncoderNotFound, match="expected an encoder of kind sentence, received videomae"):
+    with pytest.raises(EncoderNotFound, match="Expected an encoder of kind sentence, received videomae"):
         load_sentence_encoder(replace(spec("captions"), kind="videomae"), folder=tiny)
 
 

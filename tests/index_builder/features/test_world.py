@@ -31,9 +31,9 @@ def test_what_makes_no_statistic(worlds: tuple[np.ndarray, np.ndarray]) -> None:
     with pytest.raises(InvalidSetting, match="at least 4 training and 50 held-out embeddings, received 500 and 3"):
         WorldStatistic.measure(own[:500], own[:3])
     statistic = WorldStatistic.measure(own[:500], own[500:])
-    with pytest.raises(InvalidSetting, match=r"expected embeddings \[N, 64\], received \[2, 3\]"):
+    with pytest.raises(InvalidSetting, match=r"Expected embeddings \[N, 64\], received \[2, 3\]"):
         statistic.distances(np.zeros((2, 3)))
-    with pytest.raises(InvalidSetting, match="expected a world statistic of shapes"):
+    with pytest.raises(InvalidSetting, match="Expected a world statistic of shapes"):
         WorldStatistic.of_tensors({**statistic.tensors(), "spreads": np.zeros(3, np.float32)})
     with pytest.raises(InvalidSetting, match="received mean"):
         WorldStatistic.of_tensors({"mean": np.zeros(3)})

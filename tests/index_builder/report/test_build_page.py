@@ -90,9 +90,9 @@ def test_writing_replaces_the_page_and_names_what_hinders(report_and_database, t
         write_build_page(path, database, report)
     assert [entry.name for entry in path.parent.iterdir()] == ["report.html"]
     assert path.read_text(encoding="utf-8").endswith("</html>\n")
-    with pytest.raises(DatabaseNotWritable, match=r"expected to write the report .*choose another --report"):
+    with pytest.raises(DatabaseNotWritable, match=r"Expected to write the report .*choose another --report"):
         write_build_page(path / "report.html", database, report)
     (path.parent / "folder").mkdir()
-    with pytest.raises(DatabaseNotWritable, match=r"expected to write the report .*choose another --report"):
+    with pytest.raises(DatabaseNotWritable, match=r"Expected to write the report .*choose another --report"):
         write_build_page(path.parent / "folder", database, report)
     assert sorted(entry.name for entry in path.parent.iterdir()) == ["folder", "report.html"]

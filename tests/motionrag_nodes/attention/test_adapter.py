@@ -54,7 +54,7 @@ def test_rows_that_are_no_multiple_of_the_clips_are_refused(adapter):
 
 
 def test_tokens_of_another_width_are_refused(adapter):
-    with pytest.raises(ShapeMismatch, match=r"expects motion tokens \[B, L, 6\], received \[1, 3, 7\]"):
+    with pytest.raises(ShapeMismatch, match=r"Expected motion tokens \[B, L, 6\], received \[1, 3, 7\]"):
         adapter.project_tokens(torch.zeros(1, 3, 7))
 
 

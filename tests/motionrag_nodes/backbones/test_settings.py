@@ -13,7 +13,7 @@ GOOD = SVDSettings(width=64, height=64, frames=4, fps=4, steps=3, min_guidance=1
 def test_every_problem_is_listed_at_once():
     GOOD.validate()
     bad = replace(GOOD, width=60, height=-8, frames=0, fps=0, steps=0, min_guidance=3.0, seed=-1, decode_chunk_size=0)
-    with pytest.raises(GenerationSettingInvalid, match=r"have 8 problem\(s\)") as error:
+    with pytest.raises(GenerationSettingInvalid, match=r"received 8 problem\(s\)") as error:
         bad.validate()
     text = str(error.value)
     assert "width: expected a positive multiple of 8, received 60; the nearest is 64" in text

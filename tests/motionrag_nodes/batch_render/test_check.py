@@ -75,6 +75,6 @@ def test_a_plan_queues_and_writes_nothing(server: TinyComfyUI, workflow: Path) -
 
 
 def test_a_template_that_mixes_nodes_is_refused_before_the_first_job(server: TinyComfyUI, workflow: Path) -> None:
-    with pytest.raises(RenderError, match=r"the same names\. Add \{node\} or \{id\}"):
+    with pytest.raises(RenderError, match=r"the same names: add \{node\} or \{id\}"):
         render_on(server.url, workflow, workflow.parent / "out", template=NameTemplate("{job}_{n}.{ext}"))
     assert server.queued == []

@@ -120,10 +120,10 @@ def test_local_pictures_are_uploaded_once(server: TinyComfyUI, workflow: Path) -
     [
         (
             "node-error",
-            r"node 2 \(ImageInvert\) failed: No picture came\.|node 2 \(Invert Image\) failed: No picture came\.",
+            r"node 2 \((ImageInvert|Invert Image)\) to run, but it failed; .*: No picture came\.",
         ),
-        ("refuse", r"ComfyUI refused the job: node 3 \(Result\): Value not in list: sampler_name"),
-        ("nothing", "without a saved file"),
+        ("refuse", r"it refused\. Correct .*: node 3 \(Result\): Value not in list: sampler_name"),
+        ("nothing", "Expected saved files of node 3"),
     ],
 )
 def test_a_failed_job_does_not_stop_the_others(server: TinyComfyUI, workflow: Path, prefix: str, message: str) -> None:
@@ -153,7 +153,7 @@ def test_a_silent_server_is_asked_for_its_history(
 def test_a_server_that_dies_leaves_the_rest_not_run(server: TinyComfyUI, workflow: Path) -> None:
     report = _render(server, workflow, rows="name,3.filename_prefix\na,first\nb,vanish\nc,last\n", patience_sec=0.5)
     assert [record.status for record in report.records] == ["done", "failed", "not run"]
-    assert "No answer from ComfyUI" in (report.records[1].error or "")
+    assert "but no answer came" in (report.records[1].error or "")
     assert "server was lost" in (report.records[2].error or "")
     assert (workflow.parent / "results" / "a" / "Result_1.txt").is_file()
 
@@ -173,14 +173,15 @@ def test_an_interrupted_run_cancels_on_the_server_and_says_so(server: TinyComfyU
 
 
 def test_bad_values_queue_nothing(server: TinyComfyUI, workflow: Path) -> None:
-    with pytest.raises(RenderError, match="line 3: No node 'Nowhere'"):
+    with pytest.raises(RenderError, match="line 3: Expected a node of the workflow, received 'Nowhere'"):
         _render(server, workflow, rows="Nowhere.x,3.filename_prefix\n,ok\n1,x\n")
     assert server.queued == []
 
 
 def test_no_server(workflow: Path) -> None:
     with pytest.raises(
-        ComfyUIConnectionError, match=r"No answer from ComfyUI at http://127\.0\.0\.1:9.*Check that it runs"
+        ComfyUIConnectionError,
+        match=r"Expected ComfyUI at http://127\.0\.0\.1:9, but no answer came.*Check that it runs",
     ):
         render_on("127.0.0.1:9", workflow, workflow.parent / "results")
 
@@ -189,8 +190,11 @@ def test_no_server(workflow: Path) -> None:
     ("text", "message"),
     [
         ("{", "cannot be read"),
-        ('{"format": "something"}', "is not a render manifest"),
-        ('{"format": "motionrag-render", "version": 99, "jobs": []}', "has version 99; this program reads 1"),
+        ('{"format": "something"}', "Expected a render manifest of format"),
+        (
+            '{"format": "motionrag-render", "version": 99, "jobs": []}',
+            "Expected version 1 of a render manifest in .*, found 99",
+        ),
         ('{"format": "motionrag-render", "version": 1, "jobs": [{}]}', "cannot be read"),
     ],
 )
@@ -203,7 +207,7 @@ def test_a_manifest_that_cannot_be_trusted(server: TinyComfyUI, workflow: Path, 
 
 def test_an_output_that_is_a_file(server: TinyComfyUI, workflow: Path) -> None:
     (workflow.parent / "results").write_text("in the way")
-    with pytest.raises(RenderError, match=r"Cannot use .*results as output"):
+    with pytest.raises(RenderError, match=r"Expected an output folder that can be written at .*results"):
         _render(server, workflow)
 
 

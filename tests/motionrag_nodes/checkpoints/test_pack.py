@@ -99,7 +99,9 @@ def test_states_that_do_not_fit_are_refused_with_every_key(tmp_path, write_tiny_
 def test_loading_is_strict(tmp_path, write_tiny_pack):
     folder = write_tiny_pack(tmp_path / "pack")
     change_json(folder, lambda values: values["adapter"]["sites"].update({"mid_block.attentions.1": 64}))
-    with pytest.raises(PackInvalid, match=r"do not fit the sizes in pack.json:\n  - motion_adapter.*missing: unet.mid"):
+    with pytest.raises(
+        PackInvalid, match=r"Expected weights of the sizes in pack.json .*:\n  - motion_adapter.*missing: unet.mid"
+    ):
         load_pack(folder)
 
 

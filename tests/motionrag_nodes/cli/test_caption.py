@@ -48,11 +48,11 @@ def test_show_prompt() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["{v}", "--model", "m"], "expected --output or --sidecars"),
+        (["{v}", "--model", "m"], "Expected --output or --sidecars"),
         (["{v}", "--model", "m", "-o", "c.csv", "--sidecars"], "one of the two"),
-        (["{v}", "-o", "c.csv"], "expected --model"),
-        (["--model", "m", "-o", "c.csv"], "expected at least one folder or video"),
-        (["{v}", "--model", "m", "-o", "c.csv", "--prompt", " "], "expected a --prompt in words"),
+        (["{v}", "-o", "c.csv"], "Expected --model"),
+        (["--model", "m", "-o", "c.csv"], "Expected at least one folder or video"),
+        (["{v}", "--model", "m", "-o", "c.csv", "--prompt", " "], "Expected a --prompt in words"),
     ],
 )
 def test_what_it_has_to_be_told(tmp_path: Path, arguments: list[str], message: str) -> None:

@@ -39,5 +39,5 @@ def test_what_if(tmp_path: Path) -> None:
 def test_strengths_are_checked_first(tmp_path: Path) -> None:
     arguments = [str(tmp_path / "none.png"), "--database", str(tmp_path), "--prompt", "x", "--strengths", "9"]
     result = CliRunner().invoke(app, ["compare", *arguments, "--output", str(tmp_path)])
-    with pytest.raises(InvalidSetting, match="expected strengths from 0 to 3"):
+    with pytest.raises(InvalidSetting, match="Expected strengths from 0 to 3"):
         raise result.exception or AssertionError

@@ -23,5 +23,5 @@ def test_a_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    with pytest.raises(InvalidSetting, match="expected --device auto or one of cpu, cuda:0, cuda, received"):
+    with pytest.raises(InvalidSetting, match="Expected --device auto or one of cpu, cuda:0, cuda, received"):
         chosen_device(name)

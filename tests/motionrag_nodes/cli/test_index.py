@@ -110,7 +110,7 @@ def test_nothing_readable_at_all_is_exit_code_2(run, tmp_path: Path) -> None:
         (["build", "{folder}", "--output", "db", "--captions", "nowhere.csv"], "is no file"),
         (["build", "{folder}", "--output", "db", "--clips-per-video", "some"], "at least 1 or all"),
         (["build", "{folder}", "--output", "{folder}"], "holds other files"),
-        (["search", "nowhere", "--prompt", "x"], "expected a database folder"),
+        (["search", "nowhere", "--prompt", "x"], "Expected a database folder"),
         (["search", "{database}"], "received none"),
         (["search", "{database}", "--image", "{folder}/garbage.mp4"], "cannot be read"),
         (["search", "{database}", "--prompt", "x", "--sheet", "x.gif"], "a .png or .jpg"),

@@ -38,4 +38,4 @@ def test_ray_and_local_index_the_same_clips(run, tmp_path: Path) -> None:
 def test_a_cluster_that_is_not_there_is_named(run, tmp_path: Path) -> None:
     done = run("--engine", "ray", "--ray-address", "127.0.0.1:1")
     assert isinstance(done.exception, EngineUnavailable)
-    assert "expected a Ray cluster at 127.0.0.1:1" in str(done.exception) and not (tmp_path / "db").exists()
+    assert "Expected a Ray cluster at 127.0.0.1:1" in str(done.exception) and not (tmp_path / "db").exists()

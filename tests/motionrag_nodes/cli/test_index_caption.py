@@ -67,4 +67,4 @@ def test_search_for_the_like_of_a_clip(run, database: Path, tmp_path: Path) -> N
     # The copy has b.mp4's content, and a clip is never its own neighbour.
     assert [Path(item["source"]).name for item in found] == ["a.mp4"] and found[0]["text_score"] is not None
     refused = run("search", database, "--like", "a.mp4", "--mode", "text")
-    assert "expected no --mode, --diversity or --ignore-looks beside --like" in str(refused.exception)
+    assert "Expected no --mode, --diversity or --ignore-looks beside --like" in str(refused.exception)

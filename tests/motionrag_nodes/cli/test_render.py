@@ -59,8 +59,8 @@ def test_a_failed_job_is_exit_code_1_with_its_reason(server: TinyComfyUI, workfl
 
 def test_bad_input_is_an_expected_error_before_anything_is_started(workflow: Path, tmp_path: Path) -> None:
     cases: list[tuple[list[str], type[Exception], str]] = [
-        ([str(tmp_path / "none.json")], WorkflowFileError, "Cannot read workflow"),
-        ([str(workflow), "--jobs", str(tmp_path / "none.csv")], JobTableError, "Cannot read job table"),
+        ([str(tmp_path / "none.json")], WorkflowFileError, "Expected a workflow at"),
+        ([str(workflow), "--jobs", str(tmp_path / "none.csv")], JobTableError, "Expected a job table at"),
         ([str(workflow), "--server", "x", "--comfyui", "y"], RenderError, "Give one kind, not both"),
     ]
     for arguments, kind, message in cases:

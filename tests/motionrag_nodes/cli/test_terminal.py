@@ -74,9 +74,9 @@ def test_a_picture_that_cannot_be_written_is_one_sentence(tmp_path: Path, option
     (tmp_path / "folder.png").mkdir()
     for target in ("file/x.png", "folder.png"):
         done = motionrag("index", "inspect", str(database), option, str(tmp_path / target))
-        assert done.returncode == 2 and b"expected to write the picture" in done.stderr, done.stderr[-1500:]
+        assert done.returncode == 2 and b"Expected to write the picture" in done.stderr, done.stderr[-1500:]
     done = motionrag("index", "inspect", str(database), option, str(tmp_path / "x.exe"))
-    assert done.returncode == 2 and b"expected a .png or .jpg file" in done.stderr
+    assert done.returncode == 2 and b"Expected a .png or .jpg file" in done.stderr
 
 
 def test_pictures(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_pictures(tmp_path: Path) -> None:
     check_picture_file(None, "--sheet")
     save_picture(Image.new("RGB", (4, 4)), tmp_path / "new" / "a.png", "--sheet")
     assert (tmp_path / "new" / "a.png").is_file()
-    with pytest.raises(InvalidSetting, match="expected to write the picture"):
+    with pytest.raises(InvalidSetting, match="Expected to write the picture"):
         save_picture(Image.new("RGB", (70_000, 1)), tmp_path / "wide.jpg", "--sheet")
 
 

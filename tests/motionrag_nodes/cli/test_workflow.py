@@ -40,8 +40,8 @@ def test_the_prompt_is_printed_or_written(tmp_path: Path, classes: Path) -> None
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--object-info", "nowhere.json"), "Cannot read --object-info nowhere.json"),
-        (("--object-info", "x.json", "--check"), "--object-info needs no server"),
+        (("--object-info", "nowhere.json"), "Expected a server's classes in nowhere.json"),
+        (("--object-info", "x.json", "--check"), "Expected no server beside --object-info"),
         (("--server", "http://127.0.0.1:9"), "127.0.0.1:9"),
     ],
 )

@@ -55,7 +55,7 @@ def test_a_single_strength_of_one_needs_no_number(model) -> None:
 
 
 def test_too_many_are_refused(model) -> None:
-    with pytest.raises(InvalidSetting, match="expected 1 to 16 videos to compare, received 17"):
+    with pytest.raises(InvalidSetting, match="Expected 1 to 16 videos to compare, received 17"):
         compare_motions(model, image=IMAGE, ways=[Way(title="x")] * 17, settings=SETTINGS)
 
 

@@ -230,7 +230,7 @@ def test_motion_and_model_must_belong_together(model, motion, tiny_pipeline_fold
     with pytest.raises(MotionMismatch, match="loaded without a pack: load it with the pack"):
         run(load_video_model(tiny_pipeline_folder), motion)
     narrow = AdaptedMotion(torch.zeros(1, 3, 31), torch.zeros(1, 3, 31), "mean", model.pack)
-    with pytest.raises(ShapeMismatch, match=r"expects motion tokens \[B, L, 32\], received \[2, 3, 31\]"):
+    with pytest.raises(ShapeMismatch, match=r"Expected motion tokens \[B, L, 32\], received \[2, 3, 31\]"):
         run(model, narrow)
     assert hooks_of(model) == 0
 

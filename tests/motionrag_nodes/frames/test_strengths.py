@@ -14,5 +14,5 @@ def test_numbers_between_commas_each_once() -> None:
 
 @pytest.mark.parametrize("text", ["", "much", "-1", "0.5; 1", "4", "nan"])
 def test_anything_else_is_refused(text: str) -> None:
-    with pytest.raises(InvalidSetting, match="expected strengths from 0 to 3 between commas"):
+    with pytest.raises(InvalidSetting, match="Expected strengths from 0 to 3 between commas"):
         parse_strengths(text)

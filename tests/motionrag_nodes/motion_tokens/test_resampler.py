@@ -32,5 +32,5 @@ def test_clips_of_a_batch_do_not_meet_and_patch_order_is_free():
 
 @pytest.mark.parametrize("shape", [(2, 7, 11), (7, 12)])
 def test_wrong_features_are_refused(shape):
-    with pytest.raises(ShapeMismatch, match=r"expects features \[B, N, 12\], received .*use the encoder"):
+    with pytest.raises(ShapeMismatch, match=r"Expected features \[B, N, 12\], received .*use the encoder"):
         Resampler(CONFIG)(torch.zeros(shape))

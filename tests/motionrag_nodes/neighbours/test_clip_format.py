@@ -47,9 +47,9 @@ def test_sizes(wanted: ClipFormat, size: tuple[int, int]) -> None:
 
 
 def test_impossible_wishes() -> None:
-    with pytest.raises(InvalidSetting, match="expected fps above 0, up to 240, received -1"):
+    with pytest.raises(InvalidSetting, match="Expected fps above 0, up to 240, received -1"):
         ClipFormat(fps=-1)
-    with pytest.raises(InvalidSetting, match="expected a fit of crop, pad"):
+    with pytest.raises(InvalidSetting, match="Expected a fit of crop, pad"):
         clip_format(WAN, fit="squeeze", short="slow down")
-    with pytest.raises(InvalidSetting, match="expected a preset of any model"):
+    with pytest.raises(InvalidSetting, match="Expected a preset of any model"):
         clip_format("Sora", **FITTED)

@@ -104,5 +104,5 @@ def test_what_cannot_be_looked_for(database: MotionDatabase, encoder: Projection
         retrieve_like(database, encoder=encoder, motion_tokens=-tokens, min_score=1.0)
     with pytest.raises(InvalidSetting, match=r"finite motion tokens \[4, 6\]"):
         database.search_motion(tokens[:2], k=1, fingerprint=encoder.tokens_fingerprint)
-    with pytest.raises(TokensNotStored, match="expected tokens of fingerprint other"):
+    with pytest.raises(TokensNotStored, match="Expected tokens of fingerprint other"):
         database.search_motion(tokens, k=1, fingerprint="other")

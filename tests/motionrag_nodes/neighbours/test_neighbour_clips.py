@@ -123,7 +123,7 @@ def test_own_clips_have_no_content_that_they_must_have(clips: Path, sources: All
 
 
 def test_a_rank_that_there_is_none_of(found: Neighbours, sources: AllowedFolders) -> None:
-    with pytest.raises(InvalidSetting, match=r"expected a rank from 1 to 2 .* received rank 3"):
+    with pytest.raises(InvalidSetting, match=r"Expected a rank from 1 to 2 .* received rank 3"):
         neighbour_clips(found, wanted=ClipFormat(), rank=3, sources=sources)
 
 

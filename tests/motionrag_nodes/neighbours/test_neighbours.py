@@ -39,7 +39,7 @@ def test_weights_are_one_each_unless_given() -> None:
 
 @pytest.mark.parametrize("weights", [(-1.0, 1.0), (0.0, 0.0), (float("nan"), 1.0), (float("inf"), 1.0)])
 def test_weights_that_leave_nothing_are_refused(weights) -> None:
-    with pytest.raises(InvalidSetting, match="expected weights of at least 0, one of them above it"):
+    with pytest.raises(InvalidSetting, match="Expected weights of at least 0, one of them above it"):
         two(*weights)
 
 

@@ -19,7 +19,7 @@ def test_weights_stand_one_a_line() -> None:
 
 @pytest.mark.parametrize("line", ["skier 2", "skier:", ": 2", "skier: much", "2"])
 def test_a_line_that_is_no_weight_is_named(line: str) -> None:
-    with pytest.raises(InvalidSetting, match=r"expected NAME: WEIGHT in line 2 of the weights, received"):
+    with pytest.raises(InvalidSetting, match=r"Expected NAME: WEIGHT in line 2 of the weights, received"):
         parse_weights(f"#1: 1\n{line}")
 
 

@@ -138,10 +138,10 @@ def test_videos_are_not_generated_again_and_a_missing_one_comes_back_alike(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--rows", "base,rga"], "expected rows of base, rag, .* received rga"),
-        (["--clips", "2"], "expected at least 8 clips, received 2"),
-        (["--real", "somewhere"], "expected --real and --generated together"),
-        (["--steps", "0"], "expected at least 1 step and 1 worker, received 0"),
+        (["--rows", "base,rga"], "Expected rows of base, rag, .* received rga"),
+        (["--clips", "2"], "Expected at least 8 clips, received 2"),
+        (["--real", "somewhere"], "Expected --real and --generated together"),
+        (["--steps", "0"], "Expected at least 1 step and 1 worker, received 0"),
         (["--pack", "/nowhere"], "received /nowhere"),
     ],
 )
@@ -207,7 +207,7 @@ def test_comparison_is_written_as_a_still_and_an_animation(tmp_path: Path) -> No
     [
         (["--offload", "model"], "Expected the offload none on a CPU, .*received model"),
         (["--precision", "float16"], "Expected float32 or bfloat16 on a CPU, received float16"),
-        (["--device", "cuda:77"], "expected --device auto or one of cpu.*received cuda:77"),
+        (["--device", "cuda:77"], "Expected --device auto or one of cpu.*received cuda:77"),
     ],
 )
 def test_a_machine_that_cannot_do_it_is_refused_at_once(options, message, monkeypatch, capsys) -> None:

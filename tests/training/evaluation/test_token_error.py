@@ -28,7 +28,7 @@ def test_retrieved_motion_is_nearer_than_random_motion(chain: Chain, tmp_path: P
     [
         (("--run", "nowhere"), "Expected context_transformer.safetensors in nowhere, found none: give the folder of"),
         (("--pack", "nowhere"), "nowhere"),
-        (("--clips", "1"), "expected at least 8 clips, received 1"),
+        (("--clips", "1"), "Expected at least 8 clips, received 1"),
     ],
 )
 def test_what_cannot_be_measured_is_named_and_nothing_runs(

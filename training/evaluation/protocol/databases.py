@@ -67,7 +67,7 @@ def _open(
         raise KeyboardInterrupt
     if built.failed:
         raise EvaluationInvalid(
-            f"expected every clip of {folder / 'clips'} to be indexed, but {len(built.failed)} failed: remove {folder}"
+            f"Expected every clip of {folder / 'clips'} to be indexed, but {len(built.failed)} failed: remove {folder}."
         )
     return MotionDatabase.open(folder / name)
 

@@ -57,8 +57,7 @@ def make_videos(
 ) -> Videos:  # fmt: skip
     """Generate the first `clips` cases of every row that are not below `output` yet.
 
-    Raises:
-        EvaluationInvalid: the demo world does not fit the pack.
+    Raises EvaluationInvalid: the demo world does not fit the pack.
     """
     settings, encoder = _settings(pack, steps), PackClipEncoder(pack)
     work = output / fingerprint(pack, settings)
@@ -104,8 +103,8 @@ def _settings(pack: MotionPack, steps: int | None) -> Settings:
     settings = replace(defaults, steps=steps or defaults.steps)
     if settings.width != settings.height:
         raise EvaluationInvalid(
-            f"expected a pack for square videos, since the demo world is square, received {settings.width} x "
-            f"{settings.height}: compare folders of its videos with --real and --generated"
+            f"Expected a pack for square videos, since the demo world is square, received {settings.width} x "
+            f"{settings.height}: compare folders of its videos with --real and --generated."
         )
     return settings
 

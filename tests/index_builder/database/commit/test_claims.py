@@ -116,7 +116,7 @@ def test_numbers_end(tmp_path: Path) -> None:
     database = write_database(tmp_path / "db", segments=[(0,)])
     newest = list_generations(database)[0]
     shutil.copy(manifest_path(database, newest), manifest_path(database, claims.LAST_GENERATION))
-    with open_writer(database) as writer, pytest.raises(DatabaseNotWritable, match="expected a generation below"):
+    with open_writer(database) as writer, pytest.raises(DatabaseNotWritable, match="Expected a generation below"):
         writer.commit_rows(batch([1]))
 
 
@@ -173,4 +173,4 @@ def test_three_builders_on_slow_storage_without_links_lose_nothing(library: Path
 def test_without_locks_the_builders_say_so(library: Path, tmp_path: Path) -> None:
     (result,) = run_rounds(library, tmp_path, "1", "none", SLOW_STORAGE_FLOCK_ERROR=str(errno.ENOLCK))
     assert result["acknowledged"] == 0 and len(result["errors"]) == 3
-    assert all("expected a file system with locks" in error for error in result["errors"])
+    assert all("Expected a file system with locks" in error for error in result["errors"])

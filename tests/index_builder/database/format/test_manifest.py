@@ -74,7 +74,7 @@ def test_a_folder_that_cannot_be_listed_is_named(tmp_path: Path, monkeypatch, ca
     write(tmp_path, 3)
     monkeypatch.setattr("os.listdir", lambda _: (_ for _ in ()).throw(PermissionError(13, "Permission denied")))
     assert newest_generations({"locked": tmp_path}) == {"locked": None}
-    assert "the database locked: expected to list the folder" in caplog.text
+    assert "the database locked: Expected to list the folder" in caplog.text
 
 
 def test_roots_are_kept_and_bounded(tmp_path: Path) -> None:
@@ -182,7 +182,7 @@ def test_symlinks_and_wrong_sizes_are_refused(tmp_path: Path) -> None:
     (database / "segments" / "abc").unlink()
     (database / "segments" / "abc").mkdir()
     (database / "segments" / "abc" / "rows.arrow").write_bytes(b"0123")
-    with pytest.raises(DatabaseDamaged, match=r"expected 100 bytes .* found 4"):
+    with pytest.raises(DatabaseDamaged, match=r"Expected 100 bytes .* found 4"):
         check_size(database, file)
     (tmp_path / "manifest-000001.json").symlink_to(outside / "rows.arrow")
     with pytest.raises(DatabaseDamaged, match="symlink"):

@@ -64,7 +64,7 @@ def test_foreign_and_torn_files_are_damage(tmp_path: Path, rows_path: Path) -> N
     content = rows_path.read_bytes()
     for spoiled in (b"", b"ARROW1", content[: len(content) // 2], b"\x00" * len(content)):
         (tmp_path / "torn.arrow").write_bytes(spoiled)
-        with pytest.raises(DatabaseDamaged, match="Arrow cannot open it"):
+        with pytest.raises(DatabaseDamaged, match="it cannot be opened by Arrow"):
             RowsFile(tmp_path / "torn.arrow", embedding_dim=4, row_count=BATCH_ROWS + 10)
 
 

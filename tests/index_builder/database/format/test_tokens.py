@@ -36,7 +36,7 @@ def test_the_file_is_plain_safetensors(tokens_path: Path) -> None:
 
 @pytest.mark.parametrize(("shape", "fingerprint"), [((4, 3, 4), "f"), ((5, 4, 3), "f"), (SHAPE, "g")])
 def test_other_sizes_or_fingerprints_are_damage(tokens_path: Path, shape: tuple, fingerprint: str) -> None:
-    with pytest.raises(DatabaseDamaged, match="expected sound tokens"):
+    with pytest.raises(DatabaseDamaged, match="Expected sound tokens"):
         TokensFile(tokens_path, shape=shape, fingerprint=fingerprint)
 
 
@@ -80,7 +80,7 @@ def test_the_handwritten_header_is_accepted_as_it_stands(tmp_path: Path) -> None
     ],
 )
 def test_hostile_and_torn_headers_are_damage(tmp_path: Path, content: bytes) -> None:
-    with pytest.raises(DatabaseDamaged, match="expected sound tokens"):
+    with pytest.raises(DatabaseDamaged, match="Expected sound tokens"):
         TokensFile(write(tmp_path / "t", content), shape=SHAPE, fingerprint="f")
 
 

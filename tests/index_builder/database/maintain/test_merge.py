@@ -46,7 +46,7 @@ def test_other_kinds_are_refused_before_anything_is_written(tmp_path: Path) -> N
         writer.commit_rows(batch([9]))
     for sources, output in (([one, tmp_path / "other"], tmp_path / "new"), ([one], tmp_path / "other")):
         generations = list_generations(output)
-        with pytest.raises(DatabaseMismatch, match=r"database one encodes by .*: merge only databases that one pack"):
+        with pytest.raises(DatabaseMismatch, match=r"as by database one, found .*: merge only databases that one pack"):
             merge_databases(sources, output=output)
         assert list_generations(output) == generations
 

@@ -97,5 +97,5 @@ def test_alternatives_and_what_cannot_be_read(tmp_path: Path, database: Path, en
         recaption_database(database, replace(plan, several="error"), encoder=encoder)
     recaption_database(database, replace(plan, several="all"), encoder=encoder)
     assert stored(database)["clip_4.mp4"] == "one | two"
-    with pytest.raises(InvalidSetting, match="expected a caption table"):
+    with pytest.raises(InvalidSetting, match="Expected a caption table"):
         recaption_database(database, CaptionPlan(), encoder=encoder)

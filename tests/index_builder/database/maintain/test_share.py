@@ -91,10 +91,10 @@ def test_whoever_has_the_videos_finds_them_by_their_content(packed: Path, privat
 
 
 def test_nothing_is_ever_overwritten(database: Path, packed: Path, tmp_path: Path) -> None:
-    with pytest.raises(DatabaseNotWritable, match=r"expected a new file, received .*moves\.zip"):
+    with pytest.raises(DatabaseNotWritable, match=r"Expected a new file, received .*moves\.zip"):
         pack_up(database, packed, **WORDS)
     (tmp_path / "there").mkdir()
-    with pytest.raises(DatabaseNotWritable, match="expected a new folder for the database"):
+    with pytest.raises(DatabaseNotWritable, match="Expected a new folder for the database"):
         import_shared(packed, tmp_path / "there")
 
 
@@ -151,11 +151,11 @@ def test_compressed_ones_may_unfold_to_any_size(packed: Path, tmp_path: Path) ->
 
 def test_no_zip_no_licence_no_file(database: Path, tmp_path: Path) -> None:
     (tmp_path / "text.zip").write_text("hello")
-    with pytest.raises(SharedFileRefused, match="expected a whole zip file"):
+    with pytest.raises(SharedFileRefused, match="Expected a whole zip file"):
         import_shared(tmp_path / "text.zip", tmp_path / "out")
     with pytest.raises(InputNotFound, match="found none at"):
         import_shared(tmp_path / "none.zip", tmp_path / "out")
-    with pytest.raises(InvalidSetting, match=r"expected a \.zip file to write"):
+    with pytest.raises(InvalidSetting, match=r"Expected a \.zip file to write"):
         pack_up(database, tmp_path / "db.tar", **WORDS)
-    with pytest.raises(InvalidSetting, match="expected a licence and an origin"):
+    with pytest.raises(InvalidSetting, match="Expected a licence and an origin"):
         pack_up(database, tmp_path / "db.zip", licence=" ", origin="x")

@@ -67,5 +67,5 @@ def test_first_frames_that_are_all_alike_foretell_nothing() -> None:
 
 
 def test_too_few_captions() -> None:
-    with pytest.raises(InvalidSetting, match=r"expected at least 64 clips with captions .* received 10"):
+    with pytest.raises(InvalidSetting, match=r"Expected at least 64 clips with captions .* received 10"):
         fit_appearance(np.ones((10, 4), np.float32), np.ones((10, 4), np.float32))

@@ -74,7 +74,7 @@ def test_every_row_is_found_under_its_own_number(monkeypatch: pytest.MonkeyPatch
 def test_below_target_is_an_error_with_the_figure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(certified_index.EFFORTS, "efSearch", (1, 2))
     monkeypatch.setattr(certified_index, "HNSW_LINKS", 2)
-    with pytest.raises(RecallBelowTarget, match=r"at least 0.99 of the hnsw index, measured 0\.\d+ at the highest efS"):
+    with pytest.raises(RecallBelowTarget, match=r"at least 0.99 of the hnsw index, found 0\.\d+ at the highest efS"):
         build_index(in_parts(clustered()), IndexPlan(kind="hnsw", target_recall=0.99))
 
 

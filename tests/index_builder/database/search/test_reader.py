@@ -153,13 +153,13 @@ def test_missing_and_shortened_files_are_refused_at_opening(database: Path, name
     path = next((database / "segments").glob(f"*/{name}"))
     content = path.read_bytes()
     path.write_bytes(content[:-1])
-    with pytest.raises(DatabaseDamaged, match=f"expected {len(content)} bytes"):
+    with pytest.raises(DatabaseDamaged, match=f"Expected {len(content)} bytes"):
         MotionDatabase.open(database)
     path.write_bytes(bytes(len(content)))
-    with pytest.raises(DatabaseDamaged, match="expected sound"):
+    with pytest.raises(DatabaseDamaged, match="Expected sound"):
         MotionDatabase.open(database)
     path.unlink()
-    with pytest.raises(DatabaseDamaged, match="it is missing"):
+    with pytest.raises(DatabaseDamaged, match=r"Expected the file .*, found none"):
         MotionDatabase.open(database)
 
 
@@ -181,5 +181,5 @@ def test_rows_are_found_by_id_with_their_hashes_and_without(database: Path, harm
     remove_rows(database, [0])
     fewer = MotionDatabase.open(database)
     assert fewer.ids() == [each for each in ids if each != row_id(0)]
-    problems = [each for each in verify_database(database).problems if "expected hashes of the ids" in each]
+    problems = [each for each in verify_database(database).problems if "Expected hashes of the ids" in each]
     assert bool(problems) == (harm == "damaged")

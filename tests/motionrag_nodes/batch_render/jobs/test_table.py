@@ -51,12 +51,14 @@ def test_encodings_that_a_file_tells(tmp_path: Path, encoding: str) -> None:
 
 def test_an_encoding_that_it_does_not_tell_is_named_and_can_be_given(tmp_path: Path) -> None:
     data = "name,6.text\né,ö\n".encode("cp1252")
-    with pytest.raises(JobTableError, match=r"not a CSV table in UTF-8 \(byte 12 is 0xe9\).*cp1252.*--jobs-encoding"):
+    with pytest.raises(
+        JobTableError, match=r"Expected a CSV table in UTF-8 in .*\(byte 12 is 0xe9\).*cp1252.*--jobs-encoding"
+    ):
         _rows(tmp_path, data)
     assert _rows(tmp_path, data, encoding="cp1252")[0].name == "é"
-    with pytest.raises(JobTableError, match="is not in ascii"):
+    with pytest.raises(JobTableError, match="Expected ascii in"):
         _rows(tmp_path, data, encoding="ascii")
-    with pytest.raises(JobTableError, match="There is no encoding 'klingon'"):
+    with pytest.raises(JobTableError, match="Expected the name of an encoding, received 'klingon'"):
         _rows(tmp_path, data, encoding="klingon")
 
 
@@ -75,17 +77,20 @@ def test_names_remarks_and_empty_cells(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "has no rows"),
-        ("3.seed\n", "has no rows"),
-        ("3.seed\n,\n", "has no rows"),
-        ("seed\n1\n", r"expected distinct columns of the form NODE\.INPUT.*Rename 'seed'"),
+        ("", "Expected rows under the header"),
+        ("3.seed\n", "Expected rows under the header"),
+        ("3.seed\n,\n", "Expected rows under the header"),
+        ("seed\n1\n", r"Expected distinct columns of the form NODE\.INPUT.*Rename 'seed'"),
         ("3.seed,3.seed\n1,2\n", "Rename the doubled ones"),
         ("name,NAME,3.seed\na,b,2\n", "Rename the doubled ones"),
-        ("3.seed\n1,2\n", "line 2 has more cells than the header. Quote values that hold commas"),
-        ("3.seed;3.steps\n1;2;3\n", "Quote values that hold semicolons"),
-        ("3.seed,\n1,2\n", "line 2: '2' stands under no column name"),
-        ("3.seed\n1\0\n", "holds a zero byte"),
-        ('6.text\nfine\n"open\n', "line 3: the row is no CSV"),
+        (
+            "3.seed\n1,2\n",
+            "line 2: Expected as many cells as in the header, received more: quote values that hold commas",
+        ),
+        ("3.seed;3.steps\n1;2;3\n", "quote values that hold semicolons"),
+        ("3.seed,\n1,2\n", "line 2: Expected a column name above each cell, found none above '2'"),
+        ("3.seed\n1\0\n", "found a zero byte"),
+        ('6.text\nfine\n"open\n', "line 3: Expected a row of CSV"),
     ],
 )
 def test_bad_tables(tmp_path: Path, text: str, message: str) -> None:
@@ -94,11 +99,11 @@ def test_bad_tables(tmp_path: Path, text: str, message: str) -> None:
 
 
 def test_unreadable_tables(tmp_path: Path) -> None:
-    with pytest.raises(JobTableError, match=r"Cannot read job table .*No such file"):
+    with pytest.raises(JobTableError, match=r"Expected a job table at .*No such file"):
         read_job_table(tmp_path / "none.csv")
-    with pytest.raises(JobTableError, match="is a spreadsheet"):
+    with pytest.raises(JobTableError, match="received the spreadsheet"):
         _rows(tmp_path, b"PK", name="jobs.xlsx")
-    with pytest.raises(JobTableError, match="is not a Parquet file"):
+    with pytest.raises(JobTableError, match="Expected a Parquet file at"):
         _rows(tmp_path, b"PK", name="jobs.parquet")
 
 
@@ -112,10 +117,10 @@ def test_json_lines_keep_types_and_digits(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("{", "line 1 is not JSON"),
-        ("[1]", "line 1: expected an object"),
-        ("7", "line 1: expected an object"),
-        ('{"3.seed": 1, "3.seed": 2}', "line 1 has columns .* Rename the doubled ones"),
+        ("{", "line 1: Expected JSON"),
+        ("[1]", "line 1: Expected an object"),
+        ("7", "line 1: Expected an object"),
+        ('{"3.seed": 1, "3.seed": 2}', "line 1, received .* Rename the doubled ones"),
     ],
 )
 def test_bad_json_lines(tmp_path: Path, line: str, message: str) -> None:

@@ -145,7 +145,7 @@ def test_a_job_that_always_takes_its_server_down_is_given_up(server: TinyComfyUI
     report = render_on(server.url, workflow, workflow.parent / "out", table=table)
     assert [record.status for record in report.records] == ["done", "failed", "done"]
     assert "Tried 3 times" in (report.records[1].error or "")
-    assert "has no record of prompt" in (report.records[1].error or "")
+    assert "Expected a record of prompt" in (report.records[1].error or "")
 
 
 def test_results_deleted_on_the_server_are_rendered_again(server: TinyComfyUI, workflow: Path) -> None:

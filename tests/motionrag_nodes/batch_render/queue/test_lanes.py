@@ -30,7 +30,7 @@ def test_a_cached_file_that_another_job_wrote_over_is_no_result() -> None:
     lane.check_written(_run(cached=("1", "2")), _graph(0.1))
     lane.check_written(_run(cached=("1", "2")), _graph(0.1, other=7))  # what does not lead to it does not count
     lane.check_written(_run(), _graph(0.9))
-    with pytest.raises(ResultsGone, match=r"result\.png was written over by another job on http://a"):
+    with pytest.raises(ResultsGone, match=r"Expected result\.png on http://a, but another job wrote over it"):
         lane.check_written(_run(cached=("1", "2")), _graph(0.1))
     lane.check_written(_run(), _graph(0.1))
     lane.check_written(_run(cached=("2",)), _graph(0.1))

@@ -110,7 +110,7 @@ def test_a_server_has_one_driver(database: str) -> None:
     leases = Leases(sa.create_engine(database.replace("postgresql", "postgresql+psycopg")))
     facts = ServerFacts(Access("http://a"), "1", {"Node": {"input": {}}}, {"winter": 3})
     leases.take("k", "http://a", 2.0, holder="one", facts=facts)
-    with pytest.raises(ServerTaken, match="http://a is driven by another renderer or worker"):
+    with pytest.raises(ServerTaken, match="Expected http://a for this renderer alone"):
         leases.take("k", "http://a", 1.0, holder="two", facts=facts)
     assert leases.living()["k"].weight == 2.0
     told = leases.facts("k")
@@ -139,7 +139,7 @@ def test_a_lease_that_is_over_can_be_taken(database: str, monkeypatch: pytest.Mo
 def test_no_database(tmp_path: Path) -> None:
     workflow = write_workflow(tmp_path / "w.json", picture_to_picture())
     address = "postgresql://me:geheim@127.0.0.1:9/none"
-    with pytest.raises(JobStoreError, match=r"Cannot use the job store postgresql://127\.0\.0\.1:9/none") as caught:
+    with pytest.raises(JobStoreError, match=r"Expected a job store at postgresql://127\.0\.0\.1:9/none") as caught:
         render_workflows(RenderRequest([workflow], tmp_path / "out"), targets=[], queue_url=address)
     assert "geheim" not in str(caught.value)
 
@@ -148,7 +148,7 @@ def test_another_folder_is_not_written_into(tmp_path: Path, monkeypatch: pytest.
     def order(output: Path) -> JobOrder:
         return JobOrder("a", "k", "r", {}, (), (), (), None, (), str(output), "t", folder_id="abc")
 
-    with pytest.raises(JobFailed, match="is not the output folder of this batch here"):
+    with pytest.raises(JobFailed, match="Expected the output folder of this batch at"):
         order(tmp_path / "there" / "out").folder  # noqa: B018
     here = tmp_path / "here" / "out"
     (here / ".motionrag").mkdir(parents=True)

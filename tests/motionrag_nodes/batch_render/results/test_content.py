@@ -42,7 +42,7 @@ def test_pictures_are_known_by_content(tmp_path: Path, form: str) -> None:
 def test_a_cut_picture_is_no_result(tmp_path: Path, form: str, share: float) -> None:
     path = _picture(tmp_path / "x", form)
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
-    with pytest.raises(JobFailed, match=f"x.{form} is cut off after"):
+    with pytest.raises(JobFailed, match=f"Expected a whole {form} file as x.{form}"):
         check_content(path, name=f"x.{form}")
 
 
@@ -57,10 +57,14 @@ def test_a_video_and_a_cut_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "name", "message"),
     [
-        (b"", "x.png", "x.png came empty"),
-        (b"<html>login</html>", "x.png", "a web page instead of x.png"),
-        (b"\n <!DOCTYPE HTML><html>", "x.safetensors", "a web page instead"),
-        (b'{"error": "not found"}', "x.mp4", 'a message instead of x.mp4: {"error": "not found"}'),
+        (b"", "x.png", "a file with content as x.png"),
+        (b"<html>login</html>", "x.png", "Expected x.png from the server, received a web page"),
+        (b"\n <!DOCTYPE HTML><html>", "x.safetensors", "received a web page"),
+        (
+            b'{"error": "not found"}',
+            "x.mp4",
+            r'Expected x.mp4 from the server, received a message \({"error": "not found"}\)',
+        ),
     ],
 )
 def test_what_is_no_result(tmp_path: Path, data: bytes, name: str, message: str) -> None:

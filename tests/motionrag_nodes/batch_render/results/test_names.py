@@ -40,25 +40,25 @@ def test_alike_titles_get_ids_and_stay_distinct() -> None:
     ],
 )
 def test_templates_that_cannot_name_results(text: str) -> None:
-    with pytest.raises(RenderError, match="cannot name results: expected a path inside the output folder"):
+    with pytest.raises(RenderError, match="Expected --name-template as a path inside the output folder"):
         NameTemplate(text)
 
 
 @pytest.mark.parametrize("text", ["{job}_{n}{n}.{ext}", "{job}_1{n}.{ext}", "{job}_{n}{node}.{ext}"])
 def test_an_index_that_cannot_be_told_apart(text: str) -> None:
-    with pytest.raises(RenderError, match="expected one"):
+    with pytest.raises(RenderError, match="Expected one"):
         NameTemplate(text)
 
 
 def test_a_template_must_tell_nodes_apart() -> None:
     nodes = list(node_names(_graph(**{"1": "A", "2": "B"})).values())
-    with pytest.raises(RenderError, match=r"cat, node 1 and of cat, node 2 the same names\. Add \{node\}"):
+    with pytest.raises(RenderError, match=r"cat, node 1 and of cat, node 2 the same names: add \{node\}"):
         check_unique(NameTemplate("{job}_{n}.{ext}"), {"cat": nodes})
     check_unique(NameTemplate("{id}/{job}_{n}.{ext}"), {"cat": nodes, "dog": nodes})
 
 
 def test_a_name_that_ends_in_a_number_may_not_meet_an_index() -> None:
     (node,) = node_names(_graph(**{"1": "A"})).values()
-    with pytest.raises(RenderError, match=r"could give results of shot, node 1 and of shot1, node 1"):
+    with pytest.raises(RenderError, match=r"could give those of shot, node 1 and of shot1, node 1"):
         check_unique(NameTemplate("{job}{n}.{ext}"), {"shot": [node], "shot1": [node]})
     check_unique(NameTemplate("{job}_{n}.{ext}"), {"shot": [node], "shot_2": [node], "shot2": [node]})

@@ -64,7 +64,7 @@ def run(handler: Handler, use: Callable[[ComfyUIClient], Awaitable[object]]) -> 
 def test_an_answer_without_end_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "MOST_ANSWER_BYTES", 1 << 20)
     for use in (ComfyUIClient.object_info, lambda client: client.history("id-1"), ComfyUIClient.database_generations):
-        with pytest.raises(ComfyUIConnectionError, match="answers without end: expected at most 1 MiB"):
+        with pytest.raises(ComfyUIConnectionError, match=r"Expected at most 1 MiB .* answers without end"):
             run(endless, use)
     monkeypatch.setattr(http, "MOST_ANSWER_SEC", -1.0)
     with pytest.raises(ComfyUIConnectionError, match="answers without end"):
@@ -73,7 +73,7 @@ def test_an_answer_without_end_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_file_without_end_is_cut(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(client_module, "_MOST_RESULT_BYTES", 1 << 20)
-    with (tmp_path / "a").open("wb") as out, pytest.raises(JobFailed, match=r"sends a\.png without end"):
+    with (tmp_path / "a").open("wb") as out, pytest.raises(JobFailed, match=r"of a\.png from .*does not end"):
         run(endless, lambda client: client.view(FILE, out))
     assert (tmp_path / "a").stat().st_size <= 1 << 20
     monkeypatch.setattr(client_module, "_MOST_RESULT_BYTES", 1 << 40)
@@ -88,7 +88,7 @@ def test_nothing_compressed_is_unpacked() -> None:
         body = gzip.compress(b"[" * (8 << 20))
         return web.Response(body=body, headers={"Content-Encoding": "gzip", "Content-Type": "application/json"})
 
-    with pytest.raises(ComfyUIConnectionError, match="did not answer with JSON"):
+    with pytest.raises(ComfyUIConnectionError, match="Expected JSON from"):
         run(bomb, ComfyUIClient.object_info)
 
 
@@ -201,7 +201,7 @@ def test_mutated_files_end_as_files_or_in_sentences(tmp_path: Path) -> None:
 def test_more_files_than_any_job_has(monkeypatch: pytest.MonkeyPatch) -> None:
     files = [{"filename": f"{number}.png"} for number in range(20_001)]
     entry = {"outputs": {"9": {"images": files}}, "status": {"status_str": "success"}}
-    with pytest.raises(JobFailed, match="names 20001 files of one job"):
+    with pytest.raises(JobFailed, match="files of one job, received 20001"):
         read_end(PromptRun(prompt_id="id-1"), json.loads(json.dumps(entry)), {})
 
 

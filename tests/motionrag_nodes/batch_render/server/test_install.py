@@ -41,7 +41,7 @@ def test_the_folder_of_the_environment(comfyui: Path, monkeypatch: pytest.Monkey
 
 
 def test_a_folder_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ComfyUINotFound, match=r"--comfyui names .*not a ComfyUI folder \(expected main\.py"):
+    with pytest.raises(ComfyUINotFound, match=r"Expected a ComfyUI folder \(main\.py.*but --comfyui names"):
         find_comfyui(tmp_path)
     monkeypatch.setenv("COMFYUI_PATH", str(tmp_path / "gone"))
     with pytest.raises(ComfyUINotFound, match=r"COMFYUI_PATH names .*gone"):

@@ -38,5 +38,5 @@ def test_the_user_s_own_list_is_read(tmp_path: Path) -> None:
     given.write_text("")
     assert extra_path_files(tmp_path, [given]) == [own, given]
     assert extra_path_files(None, []) == []
-    with pytest.raises(ComfyUINotFound, match=r"There is no .*none\.yaml"):
+    with pytest.raises(ComfyUINotFound, match=r"at .*none\.yaml, found none"):
         extra_path_files(None, [tmp_path / "none.yaml"])

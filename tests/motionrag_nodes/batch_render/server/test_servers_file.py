@@ -32,14 +32,17 @@ def test_servers_with_weights_and_credentials(tmp_path: Path, monkeypatch: pytes
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[[server]", "is not TOML"),
-        ("", "names no servers"),
-        ("server = 'x'", "names no servers"),
-        ("[[server]]\nurl = 'a'\n[[server]]\nweight = 1", "server 2: expected a url .*received no url"),
+        ("[[server]", "Expected TOML in"),
+        ("", "for each server in .*, found none"),
+        ("server = 'x'", "for each server in .*, found none"),
+        ("[[server]]\nurl = 'a'\n[[server]]\nweight = 1", "server 2: Expected a url .*received no url"),
         ("[[server]]\nurl = 'a'\nspeed = 1", "received speed"),
-        ("[[server]]\nurl = 'a'\nweight = 0", "expected a weight above 0, received 0"),
-        ("[[server]]\nurl = 'a'\nheaders = 'x'", "expected headers as a table"),
-        ("[[server]]\nurl = 'a'\nbearer_variable = 'NOT_SET_ANYWHERE'", "NOT_SET_ANYWHERE holds no token"),
+        ("[[server]]\nurl = 'a'\nweight = 0", "Expected a weight above 0, received 0"),
+        ("[[server]]\nurl = 'a'\nheaders = 'x'", "Expected headers as a table"),
+        (
+            "[[server]]\nurl = 'a'\nbearer_variable = 'NOT_SET_ANYWHERE'",
+            "token in the environment variable NOT_SET_ANYWHERE, found none",
+        ),
     ],
 )
 def test_bad_files(tmp_path: Path, text: str, message: str) -> None:
@@ -48,5 +51,5 @@ def test_bad_files(tmp_path: Path, text: str, message: str) -> None:
 
 
 def test_no_file(tmp_path: Path) -> None:
-    with pytest.raises(RenderError, match=r"Cannot read .*No such file"):
+    with pytest.raises(RenderError, match=r"Expected a list of servers at .*No such file"):
         read_servers_file(tmp_path / "none.toml")

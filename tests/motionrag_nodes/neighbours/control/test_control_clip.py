@@ -75,7 +75,7 @@ def test_as_many_frames_of_the_same_size(kind: str) -> None:
 
 
 def test_refusals() -> None:
-    with pytest.raises(InvalidSetting, match="expected a kind of silhouette, colours, noise"):
+    with pytest.raises(InvalidSetting, match="Expected a kind of silhouette, colours, noise"):
         control_clip(_clip((1, 2, 3)), kind="depth")
-    with pytest.raises(ShapeMismatch, match="expected at least two frames"):
+    with pytest.raises(ShapeMismatch, match="Expected at least two frames"):
         control_clip(_clip((1, 2, 3))[:1])
