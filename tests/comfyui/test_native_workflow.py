@@ -16,7 +16,7 @@ from tests.comfyui.runs import Graph, frames_before_encoding, queue
 
 pytestmark = pytest.mark.comfyui
 IMAGE, PACK, DATABASE, RETRIEVE, ADAPT, LOAD_MODEL, APPLY = (str(number) for number in range(1, 8))
-GUIDANCE, SAMPLE, DECODE, FIND = "9", "10", "11", "20"
+CONDITION, GUIDANCE, SAMPLE, DECODE, FIND = "8", "9", "10", "11", "20"
 
 
 @pytest.fixture
@@ -54,6 +54,21 @@ def test_the_video_that_is_saved_has_the_frames_and_their_rate(comfyui: RunningC
         saved = np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
     # Measured: 2.1 grey levels, which is what x264 loses.
     assert np.abs(saved.astype(int) - frames(comfyui, graph)).mean() < 4
+
+
+def test_the_published_workflow_makes_its_video(
+    comfyui: RunningComfyUI, graph: Graph, api_graph: Callable[[str], Graph]
+) -> None:
+    """The small model stands for the published one, at its own size, in the workflow that is otherwise as it is saved."""
+    published = changed(api_graph("native_svd_published"), IMAGE, image=graph[IMAGE]["inputs"]["image"])
+    assert published[LOAD_MODEL]["class_type"] == "ImageOnlyCheckpointLoader"
+    published |= {node: graph[node] for node in (PACK, DATABASE, LOAD_MODEL)}
+    published = changed(published, CONDITION, width=64, height=64)
+    made = frames(comfyui, changed(published, SAMPLE, steps=2))
+    assert made.shape == (16, 64, 64, 3)
+    plain = changed(published, SAMPLE, steps=2)
+    plain[APPLY]["inputs"]["strength"] = 0.0
+    assert np.abs(made.astype(int) - frames(comfyui, plain)).mean() > 0.1
 
 
 def test_motion_reaches_the_video_and_strength_zero_is_the_plain_model(comfyui: RunningComfyUI, graph: Graph) -> None:
