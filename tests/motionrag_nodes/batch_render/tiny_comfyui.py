@@ -162,7 +162,7 @@ class TinyComfyUI:
         return web.json_response({"prompt_id": prompt_id, "number": 1, "node_errors": {}})
 
     async def _execute(self, prompt_id: str, graph: dict[str, Any], prefix: str, client_id: str) -> None:
-        socket = self._sockets.get(client_id) or web.WebSocketResponse()
+        socket = self._sockets.get(client_id, web.WebSocketResponse())
 
         async def send(kind: str, **data: Any) -> None:
             if "silent" not in prefix and client_id in self._sockets and not socket.closed:
