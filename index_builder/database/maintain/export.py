@@ -124,10 +124,22 @@ def _tables(opened: MotionDatabase, schema: pa.Schema) -> Iterator[pa.Table]:
         start += batch.num_rows
         if keep.any():
             rows = batch.filter(pa.array(keep))
-            columns = [rows.column(name).cast(schema.field(name).type) for name in schema.names if name not in KINDS]
+            columns = [_as(schema.field(name), rows.column(name)) for name in schema.names if name not in KINDS]
             if KINDS[0] in schema.names:
                 columns += _tokens(opened, rows.column("id").to_pylist())
             yield pa.Table.from_arrays(columns, schema=schema)
+
+
+def _as(field: pa.Field, column: pa.Array) -> pa.Array:
+    """A column as a field of the table: lists with gaps as lists of any length, each gap without values.
+
+    A cast leaves gaps their values before pyarrow 21, and Parquet refuses those.
+    """
+    if not (pa.types.is_list(field.type) and pa.types.is_fixed_size_list(column.type)):
+        return column
+    there = column.is_valid().to_numpy(zero_copy_only=False)
+    offsets = np.concatenate([[0], np.cumsum(there * column.type.list_size)]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), column.drop_null().flatten(), mask=pa.array(~there))
 
 
 def _tokens(opened: MotionDatabase, ids: list[str]) -> list[pa.FixedSizeListArray]:
