@@ -59,7 +59,7 @@ def test_the_video_that_is_saved_has_the_frames_and_their_rate(comfyui: RunningC
 def test_the_published_workflow_makes_its_video(
     comfyui: RunningComfyUI, graph: Graph, api_graph: Callable[[str], Graph]
 ) -> None:
-    """The small model stands for the published one, at its own size, in the workflow that is otherwise as it is saved."""
+    """The small model stands for the published one, at its own size; all else is as it is saved."""
     published = changed(api_graph("native_svd_published"), IMAGE, image=graph[IMAGE]["inputs"]["image"])
     assert published[LOAD_MODEL]["class_type"] == "ImageOnlyCheckpointLoader"
     published |= {node: graph[node] for node in (PACK, DATABASE, LOAD_MODEL)}
