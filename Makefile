@@ -66,15 +66,13 @@ EDITOR := .editor/comfyui_frontend_package/static
 $(EDITOR):
 	$(BIN)/pip install -q --no-deps --target .editor comfyui-frontend-package==1.49.6
 
-# The demo of the checkout is not in the wheel: what a wheel can show is a picture under the motions of its own samples.
+# Without a checkout the demo is smaller: a picture under the motions of the packaged samples.
 WHEEL := .wheel
-test-wheel:  ## the wheel, installed in a clean environment, animates a picture (slow: installs everything)
+test-wheel:  ## the wheel, installed in a clean environment, runs its demo (slow: installs everything)
 	rm -rf $(WHEEL) && $(PYTHON) -m venv $(WHEEL)/clean
 	$(WHEEL)/clean/bin/pip wheel -q --no-deps -w $(WHEEL) .
 	$(WHEEL)/clean/bin/pip install -q -c constraints.txt $(WHEEL)/motionrag-*.whl
-	cd $(WHEEL) && samples=$$(clean/bin/python -c 'import motionrag_nodes as m; print(m.__path__[0] + "/samples")') && \
-		clean/bin/motionrag compare $$samples/input/motionrag_circle.png -d $$samples/databases/demo_world \
-		-p "moves to the right" -o compared && test -s compared/grid.mp4
+	cd $(WHEEL) && clean/bin/motionrag demo --output demo && test -s demo/grid.mp4 -a -s demo/database/report.html
 
 test-editor: $(READY) chromium $(EDITOR)  ## compare converted workflows with ComfyUI's own editor (about 20 minutes)
 	MOTIONRAG_EDITOR=$(EDITOR) $(BIN)/python -m pytest tests/editor

@@ -25,11 +25,13 @@ from motionrag_nodes.cli.fetch import fetch
 from motionrag_nodes.cli.index import app as index_app
 from motionrag_nodes.cli.render import render
 from motionrag_nodes.cli.render_worker import render_worker
+from motionrag_nodes.cli.sample_demo import sample_demo
 from motionrag_nodes.cli.share import app as database_app
 from motionrag_nodes.cli.terminal import Console, escape, prepare_streams, silence_progress
 from motionrag_nodes.cli.workflow import app as workflow_app
 
 EXIT_BAD_INPUT = 2
+_CHECKOUT = Path(__file__).resolve().parents[2]
 # What a disk may answer to a write, which no longer says of which file.
 _OF_A_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EFBIG}
 # How much is said may be told anywhere on the line, not only before the command.
@@ -61,23 +63,29 @@ class CheckoutNeeded(MotionRAGError):
     """A command needs the repository's training/ folder, which an installed package does not carry."""
 
 
+def _has_checkout() -> bool:
+    return (_CHECKOUT / "training").is_dir()
+
+
 def _run_from_checkout(module: str, arguments: list[str]) -> None:
     """Training imports everything and nothing imports training: its programs run as processes of their own."""
-    checkout = Path(__file__).resolve().parents[2]
-    if not (checkout / "training").is_dir():
+    if not _has_checkout():
         raise CheckoutNeeded(
-            f"Expected training/ beside the package in {checkout}, but an installed package does not carry it: "
+            f"Expected training/ beside the package in {_CHECKOUT}, but an installed package does not carry it: "
             "clone the repository and install it with pip install -e."
         )
-    paths = os.pathsep.join(filter(None, [str(checkout), os.environ.get("PYTHONPATH")]))
+    paths = os.pathsep.join(filter(None, [str(_CHECKOUT), os.environ.get("PYTHONPATH")]))
     command = [sys.executable, "-m", module, *arguments]
     raise typer.Exit(subprocess.run(command, env={**os.environ, "PYTHONPATH": paths}, check=False).returncode)
 
 
 @app.command(context_settings=PASS_ON)
 def demo(context: typer.Context) -> None:
-    """Make clips, a database and videos from nothing (needs a checkout). Options: motionrag demo --help."""
-    _run_from_checkout(PASSED_ON["demo"], context.args)
+    """Make a database and videos from nothing; of a checkout also clips. Options: motionrag demo --help."""
+    if _has_checkout():
+        _run_from_checkout(PASSED_ON["demo"], context.args)
+    else:
+        sample_demo(context.args)
 
 
 @app.command(context_settings=PASS_ON)
