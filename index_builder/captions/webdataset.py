@@ -17,7 +17,8 @@ def read_tar_captions(path: Path, wanted: Sequence[str]) -> tuple[list[str], Ite
     """A row for each key that has a text or JSON member; the .json's own members are columns too."""
     rows: dict[str, dict[str, Any]] = {}
     try:
-        with tarfile.open(path) as archive:
+        # Uncompressed only, as videos are: a few bytes of a compressed one may unfold to any size.
+        with tarfile.open(path, mode="r:") as archive:
             for member in archive:
                 key, dot, suffix = key_and_suffix(member.name)
                 if not (member.isreg() and dot and suffix in ("txt", "json")) or member.size > MAX_MEMBER_BYTES:
@@ -29,7 +30,7 @@ def read_tar_captions(path: Path, wanted: Sequence[str]) -> tuple[list[str], Ite
                 row.update(_text(content) if suffix == "txt" else {**_json(content), **row})
     except (tarfile.TarError, OSError, EOFError) as error:
         raise CaptionTableInvalid(
-            f"Expected a WebDataset archive in {path.name}, but reading failed ({error}): make it again."
+            f"Expected an uncompressed WebDataset archive in {path.name}, but reading failed ({error}): make it again."
         ) from error
     columns = list(dict.fromkeys(name for row in rows.values() for name in row)) or ["key", "caption"]
     return columns, ((f"member {key}", row) for key, row in rows.items())

@@ -3,6 +3,7 @@ database once, and found there as any others."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -16,6 +17,10 @@ SUFFIX = ".tar"
 BESIDE = (".txt", ".json")
 MAX_BESIDE_BYTES = 1 << 20
 UNFINISHED = ".unfinished"
+SHOWN_CHARACTERS = 200  # of a name that may be of any length
+LATEST_TIME = 2**33  # seconds, in the year 2242: any file system can store it
+# What the operating system says of a name that no file can have; anything else is the disk's fault and ends the build.
+MEMBERS_OWN = (errno.ENAMETOOLONG, errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.EINVAL, errno.EILSEQ)
 
 
 def archives_in(inputs: Sequence[Path]) -> list[Path]:
@@ -42,7 +47,7 @@ def unpacked(inputs: Sequence[Path], *, folder: Path) -> tuple[list[Path], list[
         target = folder / f"{archive.stem}-{mark}"
         if not target.is_dir():
             try:
-                _unpack(archive, target)
+                broken += _unpack(archive, target)
             except (tarfile.TarError, EOFError) as error:
                 reason = f"not a readable archive: {error}; WebDataset archives are not compressed"
                 broken.append(Unusable(path=str(archive), reason=reason, failed=True))
@@ -60,9 +65,9 @@ def _below(folder: Path) -> Iterator[Path]:
         yield from (Path(base, name) for name in sorted(files) if not name.startswith("."))
 
 
-def _unpack(archive: Path, target: Path) -> None:
-    """Under another name first, so that a folder that is there is whole."""
-    unfinished = target.with_name(f"{target.name}{UNFINISHED}")
+def _unpack(archive: Path, target: Path) -> list[Unusable]:
+    """Under another name first, so that a folder that is there is whole; the members that no file can be made of."""
+    unfinished, broken = target.with_name(f"{target.name}{UNFINISHED}"), []
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
     # Uncompressed only: a few bytes of a compressed one may unfold to any size.
@@ -71,14 +76,27 @@ def _unpack(archive: Path, target: Path) -> None:
             name = _plain_name(member)
             if name is None:
                 continue
-            path = unfinished / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            stream = opened.extractfile(member)
-            with path.open("wb") as written:
-                if stream is not None:  # of a plain file it never is
-                    shutil.copyfileobj(stream, written, 1 << 20)
-            os.utime(path, (member.mtime, member.mtime))
+            try:
+                _write(opened, member, unfinished / name)
+            except (OSError, ValueError, OverflowError) as error:
+                if isinstance(error, OSError) and error.errno not in MEMBERS_OWN:
+                    raise
+                reason = f"no file can be made of it: {getattr(error, 'strerror', None) or error}"
+                broken.append(Unusable(path=f"{archive}/{member.name[:SHOWN_CHARACTERS]}", reason=reason, failed=True))
     os.rename(unfinished, target)
+    return broken
+
+
+def _write(opened: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
+    """A member as a file with its time of change, by which it is recognised the next time."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    stream = opened.extractfile(member)
+    with path.open("wb") as written:
+        if stream is not None:  # of a plain file it never is
+            shutil.copyfileobj(stream, written, 1 << 20)
+    # Whoever packed it chose the time; one that no file can have is that of 1970.
+    changed = member.mtime if 0 <= member.mtime <= LATEST_TIME else 0
+    os.utime(path, (changed, changed))
 
 
 def _plain_name(member: tarfile.TarInfo) -> Path | None:

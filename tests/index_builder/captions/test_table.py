@@ -153,6 +153,10 @@ def test_a_webdataset_archive(tmp_path: Path) -> None:
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
     assert pairs(tmp_path / "00000.tar") == [("00/0001", "a dog runs"), ("00/0002", "a cat jumps"), ("00/0003", "")]
+    with tarfile.open(tmp_path / "packed.tar", "w:xz") as archive:
+        archive.addfile(tarfile.TarInfo("a.txt"))
+    with pytest.raises(CaptionTableInvalid, match=r"uncompressed WebDataset archive in packed\.tar"):
+        read_table(tmp_path / "packed.tar")
     (tmp_path / "bad.tar").write_bytes(b"no archive")
     with pytest.raises(CaptionTableInvalid, match=r"WebDataset archive in bad\.tar"):
         read_table(tmp_path / "bad.tar")

@@ -56,6 +56,46 @@ def test_videos_of_an_archive_are_indexed_with_their_captions(
     assert len(list((tmp_path / "db-unpacked").iterdir())) == 1 and not list(archive.parent.glob("*.mp4"))
 
 
+ODD_MEMBERS = {
+    "time beyond every clock": ({"mtime": "1e300"}, None),
+    "no time": ({"mtime": "nan"}, None),
+    "time before all": ({"mtime": "-1e18"}, None),
+    "name of 300 characters": ({"path": "b" * 300 + ".mp4"}, "File name too long"),
+    "path of 8,000 characters": ({"path": ("x" * 200 + "/") * 40 + "a.mp4"}, "File name too long"),
+    "below a file": ({"path": "0001.mp4/a.mp4"}, "File exists"),
+    "in the place of a folder": ({"path": "shard.mp4"}, "Is a directory"),
+    "name that ends early": ({"path": "a\0b.mp4"}, "null byte"),
+}
+
+
+@pytest.mark.parametrize(("headers", "reason"), ODD_MEMBERS.values(), ids=ODD_MEMBERS)
+def test_a_member_that_no_file_can_be_made_of_is_told_and_the_others_are_unpacked(
+    tmp_path: Path, headers: dict[str, str], reason: str | None
+) -> None:
+    path = write_archive(tmp_path / "wds" / "a.tar", {"0001.mp4": b"one", "shard.mp4/0002.mp4": b"two"})
+    with tarfile.open(path, "a", format=tarfile.PAX_FORMAT) as archive:
+        odd = tarfile.TarInfo("odd.mp4")
+        odd.pax_headers, odd.size = headers, 3
+        archive.addfile(odd, io.BytesIO(b"odd"))
+        last = tarfile.TarInfo("0003.mp4")
+        archive.addfile(last)
+    (folder,), broken = unpacked([path], folder=tmp_path / "unpacked")
+    names = {file.name for file in folder.rglob("*") if file.is_file()}
+    assert names - {"odd.mp4"} == {"0001.mp4", "0002.mp4", "0003.mp4"}
+    assert [reason in told.reason and len(told.path) < 400 for told in broken] == ([True] if reason else [])
+    assert all(0 <= file.stat().st_mtime < 2**34 for file in folder.rglob("*"))
+
+
+def test_of_two_members_of_one_name_the_last_counts(tmp_path: Path) -> None:
+    path = write_archive(tmp_path / "wds" / "a.tar", {"0001.mp4": b"old"})
+    with tarfile.open(path, "a") as archive:
+        newer = tarfile.TarInfo("0001.mp4")
+        newer.size = 3
+        archive.addfile(newer, io.BytesIO(b"new"))
+    (folder,), broken = unpacked([path], folder=tmp_path / "unpacked")
+    assert not broken and (folder / "0001.mp4").read_bytes() == b"new"
+
+
 def test_an_archive_that_cannot_be_read_is_one_failed_input(
     archive: Path, tmp_path: Path, encoder: ProjectionEncoder
 ) -> None:
