@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from playwright.sync_api import ConsoleMessage, Page
+    from playwright.sync_api import ConsoleMessage, Locator, Page
 
 Box = tuple[float, float, float, float]
 
@@ -34,6 +34,10 @@ KNOWN_COMPLAINTS = {
     # An effect of useVueNodeLifecycle in 1.32.9; its stack is part of the message.
     "TypeError: Cannot read properties of undefined (reading 'id')\n    at onChange": "opening any page, the editor "
     "stores LiteGraph.Canvas.MinFontSizeForLOD before it has registered that setting",
+    # From 1.49.6 on.
+    "ComfyApp graph accessed before initialization": "the editor reads its own graph while it starts",
+    "https://huggingface.co/": "the editor looks up the models of the workflow that it opens first, which ComfyUI "
+    "itself forbids when it is started with --disable-api-nodes",
 }
 _SETTINGS = {
     "Comfy.TutorialCompleted": True,  # else the gallery of templates lies over the graph
@@ -63,13 +67,13 @@ _WATCH_PROGRESS = """() => {
         .observe(document.querySelector('title'), {childList: true, characterData: true, subtree: true})
 }"""
 # The workflow in the foremost tab; undefined where none is open.
-_ACTIVE_PATH = "window.app.extensionManager.workflow.activeWorkflow?.path"
 _ACTIVE_NAME = "window.app.extensionManager.workflow.activeWorkflow?.filename"
 _ADD = """type => {
     const node = window.LiteGraph.createNode(type)
     window.app.graph.add(node)
     node.pos = [0, 0]
 }"""
+_TITLE = "type => window.app.graph.nodes.find(node => node.type === type).title"
 _TITLE_PLACE = """type => {
     const canvas = window.app.canvas
     const node = window.app.graph.nodes.find(node => node.type === type)
@@ -129,7 +133,8 @@ class Editor:
     def open_gallery(self) -> None:
         """Opens Workflow > Browse Templates at our templates, and waits until their pictures are there."""
         self.page.evaluate("() => void window.app.extensionManager.command.execute('Comfy.BrowseTemplates')")
-        dialog = self.page.get_by_role("dialog").last
+        section = self.page.get_by_text(GALLERY_SECTION, exact=True)
+        dialog = self.page.get_by_role("dialog").filter(has=section)
         dialog.get_by_text(GALLERY_SECTION, exact=True).first.click()
         dialog.locator("[data-testid^=template-workflow-] img").first.wait_for()
         self.page.wait_for_load_state("networkidle")
@@ -137,9 +142,9 @@ class Editor:
     def open_template(self, name: str) -> None:
         """Opens one of our templates by a click on its card."""
         self.open_gallery()
-        before = self.page.evaluate(f"() => {_ACTIVE_PATH}")
+        self.page.evaluate("() => window.app.graph.nodes.forEach(node => { node.openedBefore = true })")
         self.page.get_by_test_id(f"template-workflow-{name}").click()
-        self._wait_for_workflow(name, before)
+        self._wait_for_workflow(name)
 
     def new_workflow(self) -> None:
         """Opens an empty workflow in a tab of its own."""
@@ -150,19 +155,22 @@ class Editor:
         """Adds a node as it comes from the menu."""
         self.page.evaluate(_ADD, node_type)
 
-    def open_help(self, node_type: str) -> str:
-        """Selects a node by a click on its title, presses its info button, and returns the text of its help page."""
+    def open_help(self, node_type: str) -> Locator:
+        """Selects a node by a click on its title, presses its info button, and returns its help page."""
         x, y = self.page.evaluate(_TITLE_PLACE, node_type)
         self.page.mouse.click(x, y)
         self.page.get_by_test_id("info-button").click()
-        help_page = self.page.locator(".node-help-content .markdown-content")
+        title = self.page.evaluate(_TITLE, node_type)
+        heading = self.page.get_by_role("heading", level=1, name=title, exact=True)
+        help_page = self.page.locator(":has(> h1)").filter(has=heading)
         help_page.wait_for()
+        help_page.get_by_role("img").first.wait_for()
         self.page.wait_for_load_state("networkidle")
-        return help_page.inner_text()
+        return help_page
 
     def search(self, words: str) -> list[str]:
         """Opens the search by a double click on the canvas, types, and returns what is offered, best first."""
-        box = self.page.locator(".comfy-vue-node-search-box input")
+        box = self._search_box()
         for _ in range(_SEARCH_TRIES):
             self.page.mouse.dblclick(*_EMPTY_PLACE)
             self.page.wait_for_timeout(_SEARCH_PAUSE_MS)
@@ -170,7 +178,7 @@ class Editor:
                 break
         box.click()
         self.page.keyboard.type(words, delay=10)
-        options = self.page.locator(".comfy-vue-node-search-container .option-container")
+        options = self._offers()
         found, before = options.all_inner_texts(), None
         while found != before:  # it offers what is used most, then what fits the letters so far
             self.page.wait_for_timeout(_SEARCH_PAUSE_MS)
@@ -179,14 +187,13 @@ class Editor:
 
     def take_offer(self, words: str) -> None:
         """Adds what the open search offers first among the entries that hold these words."""
-        options = self.page.locator(".comfy-vue-node-search-container .option-container")
         before = len(self.node_types())
-        options.filter(has_text=words).first.click()
+        self._offers().filter(has_text=words).first.click()
         self.page.wait_for_function("count => window.app.graph.nodes.length > count", arg=before)
 
     def close_search(self) -> None:
         """Closes the search, nothing chosen."""
-        box = self.page.locator(".comfy-vue-node-search-box")
+        box = self._search_box()
         # PrimeVue's box fails at its own change event when it is closed with text in it.
         self.page.keyboard.press("ControlOrMeta+a")
         self.page.keyboard.press("Backspace")
@@ -292,15 +299,23 @@ class Editor:
         self.page.evaluate(_MOVE_TO, [*corner, *place, scale])
         self.page.wait_for_timeout(400)  # texts and videos in the nodes follow a few frames later
 
+    def _search_box(self) -> Locator:
+        return self.page.get_by_role("search").get_by_role("combobox")
+
+    def _offers(self) -> Locator:
+        field = self.page.get_by_role("combobox")  # in 1.32 an option of a list of its own
+        return self.page.get_by_role("listbox").get_by_role("option").filter(has_not=field)
+
     def _load(self) -> None:
         self.page.goto(self.url)
         self.page.wait_for_function(_READY)
         self.page.wait_for_load_state("networkidle")
 
-    def _wait_for_workflow(self, name: str, before: str | None) -> None:
-        # A name that is open already gets a number: "name (2)".
-        opened = f"([name, before]) => {_ACTIVE_PATH} !== before && {_ACTIVE_NAME}.startsWith(name)"
-        self.page.wait_for_function(f"{opened} && window.app.graph.nodes.length > 0", arg=[name, before])
+    def _wait_for_workflow(self, name: str) -> None:
+        # A name that is open already gets a number, "name (2)", or not (1.49.6): the nodes tell whether it was opened again.
+        opened = f"name => {_ACTIVE_NAME}?.startsWith(name) && window.app.graph.nodes.length > 0"
+        fresh = "window.app.graph.nodes.every(node => !node.openedBefore)"
+        self.page.wait_for_function(f"{opened} && {fresh}", arg=name)
         self.page.wait_for_load_state("networkidle")
 
     def _command(self, name: str) -> None:

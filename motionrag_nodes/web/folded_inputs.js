@@ -18,9 +18,9 @@ app.registerExtension({
     for (const widget of node.widgets ?? []) {
       if (!specs[widget.name]?.[1]?.advanced) continue
       widget.advanced = true
-      // What is only advanced is not drawn, yet takes its room.
+      // What is advanced or hidden is not drawn, yet takes its room.
       const { computeSize } = widget
-      const room = () => (node.showAdvanced ? computeSize : () => [0, -GAP_PIXELS])
+      const room = () => (node.showAdvanced && !widget.hidden ? computeSize : () => [0, -GAP_PIXELS])
       Object.defineProperty(widget, "computeSize", { get: room, configurable: true })
     }
     node.setSize([node.size[0], node.computeSize()[1]])

@@ -1,7 +1,10 @@
 // One mistake, one message, on the input that is wrong. The server repeats what a node says of its inputs for each input
-// that the node checks; every line of ours begins with the input at fault, and is kept for that one alone.
+// that the node checks; every line of ours begins with the input at fault, and is kept for that one alone. Where the
+// editor hides what a node says, the node shows it.
 import { api } from "../../scripts/api.js"
 import { app } from "../../scripts/app.js"
+import { hidesFaults } from "./fault_catalogue.js"
+import { say } from "./words_in_nodes.js"
 
 const OURS = "MotionRAG"
 const FAILED = "prompt_outputs_failed_validation"
@@ -34,17 +37,40 @@ function tidy(nodeErrors) {
   }
 }
 
+// An id within subgraphs is "outer:inner".
+function nodeOf(id) {
+  return String(id).split(":").reduce((node, part) => node?.subgraph?.getNodeById(Number(part)), { subgraph: app.graph })
+}
+
+function showInNodes(nodeErrors) {
+  if (!hidesFaults()) return
+  for (const [id, { errors }] of Object.entries(nodeErrors ?? {})) {
+    const own = errors.filter((error) => error.type === REPEATED).map((error) => `${error.message}: ${error.details}`)
+    if (own.length) say(nodeOf(id), "fault", own.join("\n"))
+  }
+}
+
+function forgetFaults(graph) {
+  for (const node of graph?.nodes ?? []) {
+    say(node, "fault", "")
+    forgetFaults(node.subgraph)
+  }
+}
+
 app.registerExtension({
   name: "MotionRAG.OneFault",
   init() {
     const asked = api.queuePrompt
     api.queuePrompt = async function () {
+      forgetFaults(app.graph)
       try {
         const answer = await asked.apply(this, arguments)
         tidy(answer?.node_errors)
+        showInNodes(answer?.node_errors)
         return answer
       } catch (error) {
         tidyAnswer(error?.response)
+        showInNodes(error?.response?.node_errors)
         throw error
       }
     }

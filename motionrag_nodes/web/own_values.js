@@ -1,4 +1,5 @@
-// Shows the settings that are not set as what they will be: the numbers of the model whose motion pack is connected.
+// Shows the settings that are not set as what they will be: the numbers of the model whose motion pack is connected; those
+// that it does not have are not shown.
 // What is saved, exported and queued stays the number that stands for "the model's own", whatever the model.
 import { api } from "../../scripts/api.js"
 import { app } from "../../scripts/app.js"
@@ -41,14 +42,22 @@ function saved(widget) {
   return widget.value === widget.motionragOwn ? settings.unset[widget.name] : widget.value
 }
 
+// Classic nodes read the one, Nodes 2.0 the other.
+function hide(widget, hidden) {
+  widget.hidden = hidden
+  widget.options.hidden = hidden
+}
+
 function showOwn(node) {
-  const own = settings.packs[packBefore(node)] ?? UNKNOWN
+  const known = settings.packs[packBefore(node)]
+  const own = known ?? UNKNOWN
   for (const widget of settingsOf(node)) {
     const unset = settings.unset[widget.name]
     const isUnset = widget.value === unset || widget.value === widget.motionragOwn
     widget.motionragOwn = own[widget.name]
     widget.serializeValue ??= () => saved(widget)
     const shown = widget.motionragOwn ?? unset
+    hide(widget, isUnset && Boolean(known) && !(widget.name in own))
     if (isUnset && widget.value !== shown) {
       widget.value = shown
       widget.callback?.(shown)

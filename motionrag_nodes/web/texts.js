@@ -6,7 +6,8 @@ import { app } from "../../scripts/app.js"
 const PATIENCE_MS = 10_000
 const PAUSE_MS = 20
 
-function translations() {
+// The editor's own translator; null where it keeps it elsewhere.
+export function translations() {
   const vue = document.getElementById("vue-app")?.__vue_app__
   return vue?._context.provides[vue.__VUE_I18N_SYMBOL__]?.global
 }

@@ -1,6 +1,7 @@
-// Shows in a node what it says of its run: a notice when the picture is not for this model, and reports in full. They are
-// shown, not saved: a text is of its run.
+// Shows in a node what it says of its run: a notice when the picture is not for this model, reports in full, and why the
+// run was refused. They are shown, not saved: a text is of its run.
 import { app } from "../../scripts/app.js"
+import { hidesFaults } from "./fault_catalogue.js"
 
 const OURS = "MotionRAG"
 const LINE_PIXELS = 17
@@ -12,7 +13,9 @@ const FRAMES_UNTIL_SHOWN = 5
 const LOOKS = {
   notice: "background: rgba(240, 160, 0, 0.18); border-left: 4px solid rgb(230, 149, 0);",
   report: "background: var(--comfy-input-bg); border: 1px solid var(--border-color); user-select: text; cursor: text;",
+  fault: "background: rgba(220, 50, 50, 0.18); border-left: 4px solid rgb(220, 50, 50); user-select: text; cursor: text;",
 }
+const ROLES = { notice: "note", report: "log", fault: "alert" }
 // What a node reports -> the kind of words, and their name as a widget.
 const SHOWN = [
   ["motionrag_notice", "notice"],
@@ -21,14 +24,14 @@ const SHOWN = [
 
 function panel(kind) {
   const element = document.createElement("div")
-  element.setAttribute("role", kind === "notice" ? "note" : "log")
+  element.setAttribute("role", ROLES[kind])
   element.className = `motionrag-${kind}`
   element.style.cssText =
     `${LOOKS[kind]} box-sizing: border-box; padding: 5px 8px; border-radius: 4px; overflow: hidden;` +
     `color: var(--input-text); font: 12px/${LINE_PIXELS}px sans-serif; white-space: pre-wrap; overflow-wrap: anywhere;`
   if (kind === "report") element.style.fontFamily = "monospace"
-  // A drag in a report marks words; it does not move the canvas.
-  if (kind === "report") element.addEventListener("pointerdown", (event) => event.stopPropagation())
+  // A drag in a text that can be copied marks words; it does not move the canvas.
+  if (kind !== "notice") element.addEventListener("pointerdown", (event) => event.stopPropagation())
   return element
 }
 
@@ -55,9 +58,9 @@ function addPlace(node, kind) {
   widget.hidden = true
 }
 
-function say(node, kind, words) {
+export function say(node, kind, words) {
   const widget = node.widgets?.find((known) => known.name === `motionrag_${kind}`)
-  if (!widget) return
+  if (!widget || widget.value === words) return
   widget.value = words
   widget.hidden = !words
   widget.element.style.display = words ? "" : "none"
@@ -79,6 +82,7 @@ app.registerExtension({
     if (!node.comfyClass?.startsWith(OURS)) return
     if (node.inputs?.some((input) => input.name === "image")) addPlace(node, "notice")
     if (node.constructor.nodeData?.output_node) addPlace(node, "report")
+    if (hidesFaults()) addPlace(node, "fault")
   },
   beforeRegisterNodeDef(nodeType, nodeData) {
     if (!nodeData.name.startsWith(OURS)) return
