@@ -9,7 +9,7 @@ export HF_HUB_OFFLINE ?= 1
 export OMP_WAIT_POLICY ?= PASSIVE
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help setup demo editor samples test test-editor test-frontend test-wheel test-oldest test-newest bench chromium ffmpeg postgresql pictures texts architecture lint train-tiny clean
+.PHONY: help setup demo editor samples test test-editor test-frontend test-wheel test-oldest test-newest bench chromium fonts ffmpeg postgresql pictures texts architecture lint train-tiny clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 14
@@ -40,7 +40,7 @@ samples: $(READY)  ## make the packaged database, pictures and clips of the temp
 	$(BIN)/python -m training.samples
 
 # Files of tests run side by side, one for each processor; those of the real ComfyUI share a server and run one by one.
-test: $(READY) chromium ffmpeg postgresql  ## all tests, the real ComfyUI included
+test: $(READY) chromium fonts ffmpeg postgresql  ## all tests, the real ComfyUI included
 	$(BIN)/python -m pytest --numprocesses logical --dist loadfile --ignore tests/comfyui
 	$(BIN)/python -m pytest tests/comfyui
 
@@ -79,7 +79,7 @@ test-editor: $(READY) chromium $(EDITOR)  ## compare converted workflows with Co
 
 # The newest editor there is, whatever the installed ComfyUI comes with.
 FRONTEND := .frontend
-test-frontend: $(READY) chromium  ## the tests of the page with the newest comfyui-frontend-package
+test-frontend: $(READY) chromium fonts  ## the tests of the page with the newest comfyui-frontend-package
 	$(BIN)/pip install -q --upgrade --no-deps --target $(FRONTEND) comfyui-frontend-package
 	MOTIONRAG_FRONTEND=$(FRONTEND)/comfyui_frontend_package/static $(BIN)/python -m pytest tests/comfyui -m browser
 
@@ -87,6 +87,11 @@ test-frontend: $(READY) chromium  ## the tests of the page with the newest comfy
 chromium:
 	@command -v chromium >/dev/null || { $(SUDO) apt-get update -q && $(SUDO) apt-get install -qy chromium; } \
 		|| echo "No chromium: the tests that open the editor will be skipped."
+
+# The Chinese page is read as its users read it; without a font that has their letters that test is skipped.
+fonts:
+	@fc-list :lang=zh 2>/dev/null | grep -q . || { $(SUDO) apt-get update -q && $(SUDO) apt-get install -qy fonts-noto-cjk; } \
+		|| echo "No Chinese font: the test that reads the Chinese page will be skipped."
 
 # Decoding is compared with what ffmpeg shows, frame by frame; without it those tests are skipped.
 ffmpeg:

@@ -312,7 +312,7 @@ class Editor:
         self.page.wait_for_load_state("networkidle")
 
     def _wait_for_workflow(self, name: str) -> None:
-        # A name that is open already gets a number, "name (2)", or not (1.49.6): the nodes tell whether it was opened again.
+        # A name that is open already gets a number, "name (2)", or does not (1.49.6): fresh nodes tell that it is open.
         opened = f"name => {_ACTIVE_NAME}?.startsWith(name) && window.app.graph.nodes.length > 0"
         fresh = "window.app.graph.nodes.every(node => !node.openedBefore)"
         self.page.wait_for_function(f"{opened} && {fresh}", arg=name)

@@ -4,6 +4,7 @@
 import { api } from "../../scripts/api.js"
 import { app } from "../../scripts/app.js"
 import { hidesFaults } from "./fault_catalogue.js"
+import { translated } from "./messages.js"
 import { say } from "./words_in_nodes.js"
 
 const OURS = "MotionRAG"
@@ -17,7 +18,7 @@ function ofThisInput(error) {
   const said = String(error.details).startsWith(`${name} - `) ? error.details.slice(name.length + 3) : error.details
   const lines = said.split("\n").map((line) => LINE.exec(line))
   const own = lines.every(Boolean) ? lines.filter((line) => line[1] === name).map((line) => line[2]) : [said]
-  return own.length ? { ...error, message: name, details: own.join("\n") } : null
+  return own.length ? { ...error, message: name, details: own.map(translated).join("\n") } : null
 }
 
 // The head of the answer repeats what the nodes say, each once more.

@@ -4,13 +4,14 @@ import { app } from "../../scripts/app.js"
 
 let reading = null
 
-// {templates, clips, ...} of locales/LANGUAGE/main.json.
+// {templates, clips, ...} of locales/LANGUAGE/main.json; `english` holds the same in English.
 export function said() {
   reading ??= (async () => {
     const all = await (await api.fetchApi("/i18n")).json()
     const own = all[app.extensionManager.setting.get("Comfy.Locale")]?.motionrag ?? {}
     const english = all.en?.motionrag ?? {}
-    return Object.fromEntries(Object.keys(english).map((part) => [part, { ...english[part], ...own[part] }]))
+    const parts = Object.keys({ ...english, ...own })
+    return { ...Object.fromEntries(parts.map((part) => [part, { ...english[part], ...own[part] }])), english }
   })()
   return reading
 }

@@ -2,6 +2,7 @@
 // run was refused. They are shown, not saved: a text is of its run.
 import { app } from "../../scripts/app.js"
 import { hidesFaults } from "./fault_catalogue.js"
+import { translated } from "./messages.js"
 
 const OURS = "MotionRAG"
 const LINE_PIXELS = 17
@@ -90,7 +91,7 @@ app.registerExtension({
     nodeType.prototype.onExecuted = function (output) {
       before?.apply(this, arguments)
       for (const [key, kind] of SHOWN) {
-        if (Array.isArray(output?.[key])) say(this, kind, output[key].join("\n"))
+        if (Array.isArray(output?.[key])) say(this, kind, output[key].map(translated).join("\n"))
       }
     }
   },

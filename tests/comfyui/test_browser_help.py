@@ -74,7 +74,7 @@ def test_a_node_is_found_by_natural_words(editor: Editor, words: str, node_type:
 
 def test_a_node_added_from_the_search_has_its_plain_name(editor: Editor, screenshots: Path) -> None:
     editor.new_workflow()
-    assert any(entry.startswith("Retrieve Neighbours: search, similar motion") for entry in editor.search("similar"))
+    assert any(entry.startswith("Retrieve Neighbours") for entry in editor.search("similar"))
     editor.screenshot(screenshots / "search.png")
     editor.take_offer("MotionRAGRetrieveNeighbours")
     assert editor.page.evaluate("() => window.app.graph.nodes.map(node => node.title)") == ["Retrieve Neighbours"]
@@ -103,3 +103,36 @@ def test_in_chinese_every_node_speaks_chinese(chinese: Editor, screenshots: Path
     found = chinese.search("图生视频")
     chinese.close_search()
     assert any("MotionRAGGenerateVideo" in "".join(entry.split()) for entry in found), found
+
+
+_LABELS = """() => window.app.graph.nodes.flatMap(node => node.widgets ?? [])
+    .filter(widget => widget.options?.getOptionLabel).map(widget => widget.options.getOptionLabel(widget.value))"""
+# Pixels of each text, as the page draws it; a glyph that no font has is drawn like the last one.
+_DRAWN = """texts => texts.map(text => {
+    const canvas = Object.assign(document.createElement('canvas'), {width: 40, height: 40})
+    const context = canvas.getContext('2d')
+    context.font = '30px sans-serif'
+    context.fillText(text, 2, 32)
+    return canvas.toDataURL()
+})"""
+_NO_GLYPH = "\U000fffff"
+
+
+@pytest.mark.usefixtures("editor")
+def test_in_chinese_a_template_can_be_read(chinese: Editor, screenshots: Path) -> None:
+    drawn = chinese.page.evaluate(_DRAWN, ["运", "动", _NO_GLYPH])
+    if len(set(drawn)) < len(drawn):
+        pytest.skip("needs a font with Chinese (apt-get install fonts-noto-cjk)")
+    chinese.open_template("image_to_video_with_motion")
+    assert "检索相似片段" in chinese.page.get_by_role("heading", level=2).locator("..").first.inner_text()
+    titles = chinese.page.evaluate("() => window.app.graph.groups.map(group => group.title)")
+    assert "相似片段" in titles
+    assert "按提示词" in chinese.page.evaluate(_LABELS)
+    chinese.set_widget("mode", "smell", node_prefix="MotionRAGRetrieveNeighbours")
+    with pytest.raises(AssertionError, match="the run was refused"):
+        chinese.run()
+    said = chinese.page.get_by_role("dialog").or_(chinese.page.get_by_role("alert"))
+    said.filter(has_text="请从中选择").first.wait_for()
+    chinese.screenshot(screenshots / "chinese_template.png")
+    chinese.complaints.clear()
+    chinese.page.keyboard.press("Escape")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import urllib.request
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
-from editor_pictures.texts import english_texts
+from editor_pictures.texts import english_notes, english_texts
 from tests.comfyui.conftest import RunningComfyUI
 
 pytestmark = pytest.mark.comfyui
@@ -23,6 +26,26 @@ _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 _SEARCH_WORDS = re.compile(r"[(（][^()（）]+[)）]$")
 # Names that are the same in Chinese.
 _LATIN_NAMES = {"VAE"}
+# Choices that are names everywhere: of number formats, and of what a user may have.
+_NAMED = ("pack", "database", "folder")
+_NUMBER_FORMATS = {"float32", "float16", "bfloat16"}
+_PLACE = re.compile(r"\\\{([a-z]+)\\\}")
+_OWN_PLACE = re.compile(r"\{([a-z]+)\}")
+# What nodes refuse before anything runs: template, node, its input at fault, the value.
+REFUSED = [
+    ("animate_picture_simple", "MotionRAGFindMotion", "database", "winter"),
+    ("animate_picture_simple", "MotionRAGFindMotion", "pack", "huge"),
+    ("animate_picture_simple", "MotionRAGFindMotion", "weights", "skier much"),
+    ("animate_picture_simple", "MotionRAGFindMotion", "weights", "skier: 1\nskier: 2"),
+    ("image_to_video_with_motion", "MotionRAGRetrieveNeighbours", "weights", "skier: 1000"),
+    ("image_to_video_with_motion", "MotionRAGLoadVideoModel", "model", "sora"),
+    ("image_to_video_with_motion", "MotionRAGLoadVideoModel", "precision", "int4"),
+    ("index_my_videos", "MotionRAGIndexFolder", "folder", "nowhere"),
+    ("index_my_videos", "MotionRAGIndexFolder", "name", "../out"),
+    ("index_my_videos", "MotionRAGIndexFolder", "captions", "none.csv"),
+    ("reference_videos_to_video", "MotionRAGEncodeReferenceVideos", "videos", "gone.mp4"),
+    ("compare_motions", "MotionRAGCompareMotions", "strengths", "much"),
+]
 
 
 def _own(comfyui: RunningComfyUI) -> dict[str, Any]:
@@ -79,3 +102,48 @@ def test_every_node_has_a_help_page_with_every_input_and_a_picture(
             picture = response.read()
         assert len(picture) < MAX_PICTURE_BYTES, name
         assert Image.open(io.BytesIO(picture)).width >= 200, name
+
+
+def test_notes_choices_and_groups_are_chinese(comfyui: RunningComfyUI, workflows: Path) -> None:
+    served = comfyui.get("/i18n")
+    english, chinese = (served[language]["motionrag"] for language in PAGES)
+    assert english["notes"] == english_notes(), "run `make texts`"
+    assert set(chinese["notes"]) == set(english["notes"])
+    assert set(chinese["templates"]) == set(english["templates"]) == {path.stem for path in workflows.glob("*.json")}
+    groups = {g["title"] for path in workflows.glob("*.json") for g in json.loads(path.read_text())["groups"]}
+    assert set(chinese["groups"]) == groups
+    offered = set()
+    for node in _own(comfyui).values():
+        for name, spec in _inputs(node).items():
+            choices = spec[1].get("options", spec[0] if isinstance(spec[0], list) else [])
+            offered |= set() if name in _NAMED else {choice for choice in choices if not Path(choice).suffix}
+    missing = offered - set(chinese["choices"]) - _NUMBER_FORMATS
+    assert [choice for choice in missing if not choice.endswith("/")] == []
+    for part in ("notes", "choices", "groups", "messages"):
+        assert [text for text in chinese[part].values() if not _CHINESE.search(text)] == []
+
+
+def _in_chinese(message: str, known: dict[str, str]) -> str:
+    """As web/messages.js says it: the sentence, and the words in its places, where they are known."""
+    for english, own in known.items():
+        found = re.fullmatch(_PLACE.sub(r"(?P<\1>.*?)", re.escape(english)), message, re.DOTALL)
+        if found:
+            parts = {name: _in_chinese(words, known) for name, words in found.groupdict().items()}
+            return _OWN_PLACE.sub(lambda place, parts=parts: parts[place[1]], own)
+    return message
+
+
+@pytest.mark.parametrize(("template", "node", "name", "value"), REFUSED, ids=str)
+def test_what_a_node_refuses_is_told_in_chinese(
+    comfyui: RunningComfyUI, api_graph: Callable[[str], Any], template: str, node: str, name: str, value: str
+) -> None:
+    graph = api_graph(template)
+    next(part["inputs"] for part in graph.values() if part["class_type"] == node)[name] = value
+    status, answer = comfyui.post("/prompt", {"prompt": graph})
+    assert status == 400
+    (errors,) = (part["errors"] for part in answer["node_errors"].values())
+    (said,) = {error["details"].partition(" - ")[2].partition(": ")[2] for error in errors}
+    told = _in_chinese(said, comfyui.get("/i18n")["zh"]["motionrag"]["messages"])
+    left = re.sub(r"motionrag index build \S+ --output|motionrag convert [^\u4e00-\u9fff]+", "", told)
+    assert _CHINESE.search(left), told
+    assert not re.search(r"\b(Expected|received|found|choose|write)\b", left), told

@@ -1,0 +1,29 @@
+// Messages of nodes in the user's language. A message is known by its English sentence, in which {name} stands for any
+// words; these are looked up as well, so that a sentence may hold others. What is not known stays English.
+import { app } from "../../scripts/app.js"
+import { said } from "./said.js"
+
+const PLACE = /\\\{([a-z]+)\\\}/g
+const SPECIAL = /[.*+?^${}()|[\]\\]/g
+
+let known = []
+
+function pattern(english) {
+  return new RegExp(`^${english.replace(SPECIAL, "\\$&").replace(PLACE, "(?<$1>.*?)")}$`, "s")
+}
+
+export function translated(message) {
+  for (const [english, own] of known) {
+    const found = english.exec(message)
+    if (found) return own.replace(/\{([a-z]+)\}/g, (_, name) => translated(found.groups[name]))
+  }
+  return message
+}
+
+app.registerExtension({
+  name: "MotionRAG.Messages",
+  async init() {
+    const { messages = {} } = await said()
+    known = Object.entries(messages).map(([english, own]) => [pattern(english), own])
+  },
+})
