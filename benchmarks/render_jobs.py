@@ -4,7 +4,7 @@ Servers are processes on this machine whose node only waits, so what is measured
 store, requests, and results written and hashed. Overhead: jobs that take no time, seconds of the whole run and of this
 process's CPU over the number of jobs. Scaling: jobs that wait, on 1, 2 and 4 servers.
 
-python -m benchmarks.render_jobs [--short] [--jobs 5000] [--json FILE]
+python -m benchmarks.render_jobs [--short] [--jobs 5000] [--servers 4 ...] [--json FILE]
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -71,32 +71,39 @@ def overhead(jobs: int) -> dict[str, Any]:
         "cpu_ms_a_job": round(1000 * took["first_cpu"] / jobs, 1),
         "second_run_sec": round(took["again_wall"], 2),
         "of_linear": "",
+        "of_waiting": "",
     }
 
 
-def scaling(jobs: int, wait_sec: float) -> Iterator[dict[str, Any]]:
-    one = 0.0
-    for servers in (1, 2, 4):
+def scaling(jobs: int, wait_sec: float, servers: Sequence[int]) -> Iterator[dict[str, Any]]:
+    """`of_linear`: the time of one server over that of all, by their number; `of_waiting`: that of the waiting."""
+    one = None
+    for count in servers:
         with tempfile.TemporaryDirectory() as scratch:
-            took = render(jobs, servers, wait_sec, Path(scratch))
-        one = one or took["first_wall"]
+            took = render(jobs, count, wait_sec, Path(scratch))
+        wall_sec = took["first_wall"]
+        one = wall_sec if count == 1 else one
         yield {
-            "measured": f"{jobs} jobs of {wait_sec:g} s, {servers} server{'s' if servers > 1 else ''}",
-            "wall_sec": round(took["first_wall"], 1),
-            "wall_ms_a_job": round(1000 * took["first_wall"] / jobs, 1),
+            "measured": f"{jobs} jobs of {wait_sec:g} s, {count} server{'s' if count > 1 else ''}",
+            "wall_sec": round(wall_sec, 1),
+            "wall_ms_a_job": round(1000 * wall_sec / jobs, 1),
             "cpu_ms_a_job": round(1000 * took["first_cpu"] / jobs, 1),
             "second_run_sec": round(took["again_wall"], 2),
-            "of_linear": round(one / servers / took["first_wall"], 3),
+            "of_linear": round(one / count / wall_sec, 3) if one else "",
+            "of_waiting": round(jobs * wait_sec / count / wall_sec, 3),
         }
 
 
 def main(
-    jobs: Annotated[int, typer.Option(help="Jobs of the overhead's line.")] = 5000,
+    jobs: Annotated[int, typer.Option(help="Jobs of the overhead's line; 0: without it.")] = 5000,
+    servers: Annotated[list[int] | None, typer.Option(help=r"Numbers of servers. \[default: 1, 2, 4]")] = None,
     short: Annotated[bool, typer.Option("--short", help="Few jobs.")] = False,
     json_path: Annotated[Path | None, typer.Option("--json", help="Also write the result there.")] = None,
 ) -> None:
     """Measure both, and print a table."""
-    lines = [overhead(300 if short else jobs), *scaling(40 if short else SCALING_JOBS, WAIT_SEC)]
+    jobs = min(jobs, 300) if short else jobs
+    lines = [overhead(jobs)] if jobs else []
+    lines += scaling(40 if short else SCALING_JOBS, WAIT_SEC, [1, 2, 4] if servers is None else servers)
     publish(Result(title="Batch rendering beside the rendering", conditions={}, lines=lines), json_path)
 
 

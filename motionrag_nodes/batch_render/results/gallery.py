@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 import uuid
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -26,18 +27,23 @@ _SOUNDS = frozenset({".wav", ".mp3", ".flac", ".ogg", ".opus", ".m4a"})
 _LONGEST_LETTERS = 600
 _SHOWN_NEIGHBOURS = 9
 _STYLE = """
+:root{color-scheme:light dark}
 body{font:15px/1.45 system-ui,sans-serif;margin:0;padding:1.5rem;background:#f4f4f2;color:#1c1c1c}
 h1{font-size:1.3rem;margin:0 0 .2rem}
-main{display:grid;grid-template-columns:repeat(auto-fill,minmax(20rem,1fr));gap:1rem}
+main{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(20rem,100%),1fr));gap:1rem;align-items:start}
 article{background:#fff;border:1px solid #ddd;border-radius:.5rem;padding:.8rem;overflow-wrap:anywhere}
 article.failed{border-color:#c33}h2{font-size:1rem;margin:0 0 .5rem}.error{color:#a11;white-space:pre-wrap}
-img,video{width:100%;display:block;margin:0 0 .4rem;border-radius:.25rem;background:#eee}
+img,video{width:100%;display:block;margin:0 0 .4rem;border-radius:.25rem;background:#8883}
 .preview img,.preview video{width:auto;max-width:100%;max-height:9rem}
-dl{display:grid;grid-template-columns:2fr 3fr;gap:.1rem .7rem;margin:.4rem 0}
-dt{color:#666}dd{margin:0;white-space:pre-wrap}ol{margin:.2rem 0;padding-left:1.4rem}small{color:#666}
+dl{display:grid;grid-template-columns:minmax(6rem,2fr) 3fr;gap:.3rem .8rem;margin:.6rem 0}
+dt small{display:block;line-height:1.2}
+dd{margin:0;white-space:pre-wrap}ol{margin:.2rem 0;padding-left:1.4rem}small{color:#666}
+@media(max-width:30rem){body{padding:.8rem}}
 @media(prefers-color-scheme:dark){body{background:#181818;color:#eee}article{background:#232323;border-color:#3a3a3a}
-dt,small{color:#aaa}.error{color:#f88}}
+small{color:#aaa}a{color:#9bf}.error{color:#f88}}
 """
+# Where long names may be broken: after these, and before a capital letter within a word.
+_BREAKS = re.compile(r"(?<=[_./-])|(?<=[a-z])(?=[A-Z])")
 
 
 def escape(text: str) -> str:
@@ -76,11 +82,11 @@ def _card(record: JobRecord) -> str:
     previews = "".join(_media(output) for output in record.outputs if output.kind == "preview")
     error = f'<p class="error">{escape(record.error)}</p>' if record.error else ""
     settings = {**record.settings, **record.values}
-    lines = "".join(f"<dt>{escape(name)}</dt><dd>{escape(_short(value))}</dd>" for name, value in settings.items())
+    lines = "".join(f"<dt>{_label(name)}</dt><dd>{escape(_short(value))}</dd>" for name, value in settings.items())
     took = f"{record.seconds:.1f} s on {record.server}" if record.server else ""
     status = "" if record.status == "done" else f" ({record.status})"
     return (
-        f'<article class="{"done" if record.status == "done" else "failed"}"><h2>{escape(record.name)}{status}</h2>'
+        f'<article class="{"done" if record.status == "done" else "failed"}"><h2>{_breakable(record.name)}{status}</h2>'
         f'{error}{saved}<div class="preview">{previews}</div><dl>{lines}</dl>{_neighbours(record.shown)}'
         f"<small>{escape(took)}</small></article>"
     )
@@ -92,7 +98,8 @@ def _media(output: OutputFile) -> str:
     if suffix in _PICTURES:
         return f'<a href="{address}"><img src="{address}" alt="{label}" title="{label}" loading="lazy"></a>'
     if suffix in _VIDEOS:
-        return f'<video src="{address}" title="{label}" controls loop muted preload="metadata"></video>'
+        # Phones show a first frame of what they are told to begin at.
+        return f'<video src="{address}#t=0.001" title="{label}" controls loop muted preload="metadata"></video>'
     if suffix in _SOUNDS:
         return f'<audio src="{address}" title="{label}" controls preload="none"></audio>'
     return f'<p><a href="{address}">{label}</a></p>'
@@ -115,6 +122,16 @@ def _neighbours(shown: Mapping[str, Any]) -> str:
         if found
         else ""
     )
+
+
+def _label(name: str) -> str:
+    """An input's name, and below it the node's: "Title.input" as people read it."""
+    title, dot, name_of_input = name.rpartition(".")
+    return f"{_breakable(name_of_input)}<small>{_breakable(title)}</small>" if dot else _breakable(name)
+
+
+def _breakable(name: str) -> str:
+    return "<wbr>".join(escape(part) for part in _BREAKS.split(name) if part)
 
 
 def _short(text: str) -> str:

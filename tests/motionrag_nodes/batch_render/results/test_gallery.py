@@ -42,10 +42,10 @@ def test_results_prompts_seeds_and_neighbours_are_shown(tmp_path: Path) -> None:
         _record("c", shown={"4": {"neighbours": "none"}, "5": {"text": ["x"]}}, values={"6.text": "a boat"}),
     ]
     page = _Page(write_gallery(tmp_path, records).read_text())
-    assert {"a/x%201.png", "a/y%232.mp4", "a/z.wav", "a/t.txt"} <= set(page.sources)
+    assert {"a/x%201.png", "a/y%232.mp4#t=0.001", "a/z.wav", "a/t.txt"} <= set(page.sources)
     assert page.tags.count("article") == 3
     assert not {"script", "b"} & set(page.tags)
-    for words in ("a <b>cat</b>", "0.50", "<script>alert(1)</script>", "KSampler.seed", "a boat", "2 done, 1 failed"):
+    for words in ("a <b>cat</b>", "0.50", "<script>alert(1)</script>", "seedKSampler7", "a boat", "2 done, 1 failed"):
         assert words in page.words
     assert [path.name for path in tmp_path.iterdir()] == ["gallery.html"]
 
