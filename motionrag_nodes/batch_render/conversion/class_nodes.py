@@ -83,7 +83,7 @@ class ClassNode(Node):
         self.outputs = [OutputSlot(output.name, output.type) for output in definition.outputs]
         extend(self, definition.name)
         if definition.name not in NAMES_FILES:
-            self.properties[SEARCH_NAME] = definition.name
+            self.properties[SEARCH_NAME] = self.type
 
     def restored(self, slot: InputSlot, *, connected: bool) -> None:
         group, dot, _rest = slot.name.rpartition(".")

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from motionrag_nodes.batch_render.conversion.js_values import js_text, truthy
 from motionrag_nodes.batch_render.conversion.node_definitions import NodeDefinition, declaration
 from motionrag_nodes.batch_render.conversion.nodes import Node
-from motionrag_nodes.batch_render.conversion.pack_fields import ADDED, MADE_BY_PAGE, NOT_SENT
+from motionrag_nodes.batch_render.conversion.pack_fields import (
+    ADDED,
+    BUTTONS_BY_CHOICE,
+    INSERT_INTO_TEXT,
+    INSERTING,
+    MADE_BY_PAGE,
+    POWER_PROMPTS,
+    SHOW_TEXTS,
+    TAKEN_AWAY,
+    Inserting,
+)
 from motionrag_nodes.batch_render.conversion.widgets import Widget, is_widget_type, make_widgets
 from motionrag_nodes.batch_render.errors import ConversionError
 
@@ -31,10 +42,12 @@ def extend(node: Node, class_name: str) -> None:
         )
     for name, value in ADDED.get(class_name, ()):
         node.widgets.append(Widget(name, "field of a pack", value))
-    for name in NOT_SENT.get(class_name, ()):
-        widget = node.widget(name)
-        if widget is not None:
-            widget.sent = False
+    if class_name in POWER_PROMPTS:
+        _keep_lists_with_choices(node)
+    for widget, inserting in zip(node.widgets[1:], INSERT_INTO_TEXT.get(class_name, ()), strict=False):
+        _insert_into_text(node.widgets[0], widget, inserting)
+    if class_name in BUTTONS_BY_CHOICE:
+        _add_button(node, *BUTTONS_BY_CHOICE[class_name])
 
 
 def add_format_widgets(node: Node, values: Mapping[str, Any], formats: Mapping[str, Mapping[str, Any]]) -> None:
@@ -64,6 +77,9 @@ def take_foreign_values(node: Node, definition: NodeDefinition, values: list[Any
 
     Raises ConversionError: the values are objects, and which inputs they stand for only that page knows.
     """
+    if definition.name in SHOW_TEXTS:
+        _show_texts(node, SHOW_TEXTS[definition.name], values)
+        return
     own = sum(widget.saved for widget in node.widgets)
     foreign = [value for value in values[own:] if isinstance(value, Mapping) and value]
     if definition.name == _LORA_LIST:
@@ -73,6 +89,49 @@ def take_foreign_values(node: Node, definition: NodeDefinition, values: list[Any
             f"{node.named}: Expected values that the server's object_info describes, found some that the page of its "
             f'pack has made, such as {foreign[0]!r:.80}. Use "Export (API)" in ComfyUI and render that.'
         )
+
+
+def _keep_lists_with_choices(node: Node) -> None:
+    """Lists to insert from are shown, and sent, where they offer more than a heading and that they are disabled."""
+    lists = [widget for widget in node.widgets if widget.name.startswith(INSERTING)]
+    node.widgets = [widget for widget in node.widgets if not widget.name.startswith(TAKEN_AWAY)]
+    for widget in lists:
+        disabled = len(widget.choices) > 1 and re.match(r"disable\s[a-z]", str(widget.choices[1]), re.IGNORECASE)
+        if len(widget.choices) > 2 or (len(widget.choices) == 2 and not disabled):
+            widget.value = widget.choices[0]
+            node.widgets.append(widget)
+
+
+def _insert_into_text(text: Widget, widget: Widget, inserting: Inserting) -> None:
+    def chosen(value: Any) -> None:
+        if value == inserting.shown or (inserting.offered and value not in widget.choices):
+            return
+        word = js_text(value)
+        word = word.removesuffix(".safetensors") if "lora" in inserting.around else word
+        before = js_text(text.value)
+        text.value = before + (inserting.between if before or inserting.always else "") + inserting.around.format(word)
+
+    widget.on_set = chosen
+    widget.computed = lambda: inserting.sent
+
+
+def _add_button(node: Node, list_name: str, names: Mapping[str, str], otherwise: str) -> None:
+    chosen = node.widget(list_name)
+    if chosen is None:
+        return
+    button = Widget(names.get(chosen.value, otherwise), "button", "", saved=False)
+
+    def call(value: Any) -> None:
+        button.name = names.get(value, otherwise) if isinstance(value, str) else otherwise
+
+    chosen.on_set = call
+    node.widgets.append(button)
+
+
+def _show_texts(node: Node, room: str, values: list[Any]) -> None:
+    place = next((index for index, widget in enumerate(node.widgets) if widget.name == room), len(node.widgets))
+    if values:
+        node.widgets[place:] = [Widget("text", "text area", value, saved=False) for value in values]
 
 
 def _add_loras(node: Node, values: list[Mapping[str, Any]]) -> None:

@@ -108,13 +108,15 @@ def declaration(name: str, spec: Any, *, optional: bool) -> InputDeclaration:
     return InputDeclaration(name, kind if isinstance(kind, str) else "UNKNOWN", optional, options)
 
 
-def _definition(name: str, raw: Any) -> NodeDefinition:
+def _definition(key: str, raw: Any) -> NodeDefinition:
     if not isinstance(raw, Mapping):
         raise ConversionError(
-            f"Expected an object for class {name} in the server's object_info, received another value: restart ComfyUI "
+            f"Expected an object for class {key} in the server's object_info, received another value: restart ComfyUI "
             "and try again."
         )
     info = as_js(raw)
+    # A class that is declared under the name of another is sent as that one.
+    name = _text(info.get("name")) or key
     sections = info["input"] if isinstance(info.get("input"), dict) else {}
     required = dict(sections["required"]) if isinstance(sections.get("required"), dict) else {}
     _add_editor_inputs(name, required)

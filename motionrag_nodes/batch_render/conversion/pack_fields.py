@@ -7,6 +7,7 @@ ComfyUI-Inspire-Pack, ComfyUI_essentials, ComfyUI-VideoHelperSuite, all of 2026.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from motionrag_nodes.batch_render.conversion.js_values import UNDEFINED
@@ -39,21 +40,78 @@ ADDED: dict[str, tuple[tuple[str, Any], ...]] = {
     "FluxBlockLoraSelect": _SET_ALL,
     "HunyuanVideoBlockLoraSelect": _SET_ALL,
     "LTX2BlockLoraSelect": _SET_ALL,
+    "VHS_BatchManager": (("count", 0),),
     "SeedExplorer //Inspire": _ADD_TO_PROMPT,
     "RegionalSeedExplorerMask //Inspire": _ADD_TO_PROMPT,
     "RegionalSeedExplorerColorMask //Inspire": _ADD_TO_PROMPT,
 }
-# Lists that only put words into a text while it is edited.
-_INSERTING = ("insert_lora", "insert_embedding", "insert_saved")
-NOT_SENT: dict[str, tuple[str, ...]] = dict.fromkeys(
-    (
+# Classes whose page takes away the fields whose names begin so, and puts lists to insert from back at the end.
+POWER_PROMPTS = frozenset(
+    {
         "Power Prompt (rgthree)",
         "Power Prompt - Simple (rgthree)",
         "SDXL Power Prompt - Positive (rgthree)",
         "SDXL Power Prompt - Simple / Negative (rgthree)",
-    ),
-    _INSERTING,
+    }
 )
+TAKEN_AWAY = ("insert_", "target_", "crop_", "values_")
+INSERTING = "insert_"
+
+
+@dataclass(frozen=True)
+class Inserting:
+    """A list that only puts what is chosen into a text: the node sends `sent` for it, whatever was chosen.
+
+    `shown` stands in saved files for that nothing is chosen. `between` comes before what is put in, if there is a text
+    already (or in any case, if `always`); `around` is its form. `offered`: only what the list has is put in.
+    """
+
+    shown: str
+    sent: str
+    between: str
+    around: str = "{}"
+    always: bool = False
+    offered: bool = True
+
+
+_LORA = "Select the LoRA to add to the text"
+_WILDCARD = "Select the Wildcard to add to the text"
+_WILDCARDS = (
+    Inserting(_LORA, _LORA, "", "<lora:{}>", always=True, offered=False),
+    Inserting(_WILDCARD, _WILDCARD, ", ", offered=False),
+)
+_PARTS = {
+    "👤Select the subject add to the text": " ",
+    "🎬Select the action add to the text": ",",
+    "👚Select the clothes add to the text": ",",
+    "☀️Select the illumination environment add to the text": ",",
+    "🎞️Select the background add to the text": " ",
+    "🔞Select the nsfw add to the text": ",",
+}
+# Class -> the lists behind its text, in order.
+INSERT_INTO_TEXT: dict[str, tuple[Inserting, ...]] = {
+    "easy wildcards": _WILDCARDS,
+    "easy wildcardsMatrix": _WILDCARDS,
+    "easy prompt": (
+        Inserting("Select the prefix to add to the text", "Select the prefix add to the text", " "),
+        *(Inserting(words, words, between) for words, between in _PARTS.items()),
+    ),
+}
+# A button that is called after what a list has chosen, and is sent under that name.
+BUTTONS_BY_CHOICE: dict[str, tuple[str, dict[str, str], str]] = {
+    "easy imageChooser": (
+        "mode",
+        {"Always Pause": "Waiting for selection...", "Keep Last Selection": "Using last selection"},
+        "Unknown Mode",
+    ),
+}
+# Classes that show texts of the last run, which were saved with the node -> the first field that makes room for them.
+SHOW_TEXTS = {
+    "easy showAnything": "text",
+    "easy showTensorShape": "text",
+    "easy showSpentTime": "spent_time",
+    "easy showLoaderSettingsNames": "names",
+}
 # Class -> what its page makes when the prompt is queued, which stands in no file.
 MADE_BY_PAGE = {
     "VHS_SelectLatest": "the newest file of the server's folder, which its pack's page looks up",

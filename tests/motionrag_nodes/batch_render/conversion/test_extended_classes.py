@@ -13,6 +13,7 @@ from tests.motionrag_nodes.batch_render.graphs import ui_node
 
 _LORAS = "Power Lora Loader (rgthree)"
 _FORMATS = {"video/h264": [["pix_fmt", ["yuv420p", "yuv444p"]], ["crf", "INT", {"default": 19}]], "image/gif": []}
+PREFIX = "Select the prefix add to the text"
 CLASSES = {
     entry["name"]: entry
     for entry in (
@@ -23,7 +24,16 @@ CLASSES = {
         declared("Styles", {"a": ["INT", {}], "styles": ["PACK_STYLES", {}], "b": ["INT", {}], "model": ["MODEL"]}),
         declared("Times", {"start": ["FLOAT", {"widgetType": "PACKTIME"}], "rate": ["INT", {}]}),
         declared("Power Primitive (rgthree)", {}, gives=("*",)),
-        declared("Power Prompt (rgthree)", {"prompt": ["STRING", {}], "insert_lora": choice("CHOOSE")}),
+        declared(
+            "Power Prompt (rgthree)",
+            {"prompt": ["STRING", {}], "insert_lora": choice("CHOOSE"), "target_width": ["INT", {}]},
+            {"insert_saved": choice("CHOOSE", "DISABLE SAVED"), "insert_embedding": choice("CHOOSE", "NONE", "a")},
+        ),
+        declared("VHS_BatchManager", {"frames_per_batch": ["INT", {"default": 16}]}, gives=("BATCH",)),
+        declared("easy imageChooser", {"mode": choice("Always Pause", "Keep Last Selection"), "scale": ["FLOAT", {}]}),
+        declared("easy showAnything", {}, {"anything": ["*", {}]}, gives=("*",)),
+        declared("easy prompt", {"text": ["STRING", {}], "prefix": choice(PREFIX, "a photo"), "subject": choice("b")}),
+        declared("easy wildcards", {"text": ["STRING", {}], "lora": choice("x"), "word": choice("y")}),
         declared("ImageBatchMulti", {"inputcount": ["INT", {"default": 2}]}, gives=("IMAGE",)),
         declared("VHS_LoadVideoPath", {name: ["INT", {}] for name in ("force_rate", "custom_width", "custom_height")}),
         declared("VHS_VideoCombine", {"frame_rate": ["FLOAT", {}], "save_output": ["BOOLEAN", {"default": True}]}),
@@ -97,7 +107,6 @@ def test_inputs_that_a_packs_page_shows_as_fields_are_found_by_the_file() -> Non
 
 def test_fields_and_buttons_of_packs_are_sent_as_their_pages_send_them() -> None:
     assert _inputs("Power Primitive (rgthree)", ["INT", 7]) == {"type": "INT", "value": 7}
-    assert _inputs("Power Prompt (rgthree)", ["a boat", "CHOOSE"]) == {"prompt": "a boat"}
     assert _inputs("ImageBatchMulti", [3, None]) == {"inputcount": 3, "Update inputs": None}
     with pytest.raises(ConversionError, match="the newest file of the server's folder"):
         _inputs("VHS_SelectLatest", {"filename_prefix": "x"})
@@ -121,3 +130,45 @@ def test_sizes_of_older_files_are_read_as_their_pack_reads_them(saved: Any, size
 def test_a_former_name_gives_its_value() -> None:
     assert _inputs("VHS_VideoCombine", {"save_image": False})["save_output"] is False
     assert _inputs("VHS_VideoCombine", [8, 0, "x", "image/gif", False, False])["save_output"] is False
+
+
+def test_lists_of_power_prompts_are_sent_where_they_have_choices() -> None:
+    assert _inputs("Power Prompt (rgthree)", ["a cat", "CHOOSE"]) == {"prompt": "a cat", "insert_embedding": "CHOOSE"}
+
+
+def test_a_count_is_sent_as_it_was_saved() -> None:
+    assert _inputs("VHS_BatchManager", {"frames_per_batch": 8, "count": 3}) == {"frames_per_batch": 8, "count": 3}
+    assert _inputs("VHS_BatchManager", {}) == {"frames_per_batch": 16, "count": 0}
+
+
+def test_a_button_is_called_after_the_choice() -> None:
+    assert _inputs("easy imageChooser", ["Keep Last Selection", 1]) == {
+        "mode": "Keep Last Selection",
+        "scale": 1,
+        "Using last selection": "",
+    }
+    assert "Waiting for selection..." in _inputs("easy imageChooser", [])
+
+
+def test_texts_of_the_last_run_are_sent() -> None:
+    sockets = {"inputs": [{"name": "anything", "type": "*", "link": None}]}
+    assert _inputs("easy showAnything", ["a", "b"], **sockets) == {"text": "b"}
+    assert _inputs("easy showAnything", [["a", "b"]], **sockets) == {"text": {"__value__": ["a", "b"]}}
+    assert _inputs("easy showAnything", [], **sockets) == {}
+
+
+def test_lists_to_insert_from_put_words_into_the_text() -> None:
+    subject = "👤Select the subject add to the text"
+    kept = {"prefix": PREFIX, "subject": subject}
+    assert _inputs("easy prompt", ["a cat", "Select the prefix to add to the text", subject]) == {
+        "text": "a cat",
+        **kept,
+    }
+    assert _inputs("easy prompt", ["a cat", "a photo", "unknown"]) == {"text": "a cat a photo", **kept}
+    assert _inputs("easy wildcards", ["", "x.safetensors", "__y__"])["text"] == "<lora:x>, __y__"
+
+
+def test_a_class_declared_under_another_s_name_is_sent_as_that() -> None:
+    classes = CLASSES | {"easy showAnythingLazy": CLASSES["easy showAnything"]}
+    prompt = convert_workflow({"nodes": [ui_node(1, "easy showAnythingLazy")], "links": []}, classes)
+    assert prompt["1"]["class_type"] == "easy showAnything"
