@@ -13,6 +13,7 @@ from motionrag_nodes.batch_render.queue.store import JobStore
 
 _AHEAD = 2  # jobs that a server has besides the one at work, while there are enough for all
 _LOOK_SEC = 0.5
+_SOON_SEC = 0.02  # a job that says that it has ended is recorded a moment later
 _LOOK_AT_SERVERS_SEC = 2.0
 _LOSSES = 3  # servers that a job may lose before it is given up
 
@@ -75,7 +76,7 @@ class Dispatcher:
     def run(self, waiting: Sequence[Work]) -> None:
         """Returns when every job has ended; those that no server is left for end as "not run"."""
         self.queue.extend(waiting)
-        looked = time.monotonic()
+        looked, wait_sec = time.monotonic(), _LOOK_SEC
         while self.queue or self.at_work:
             if self.look is not None and time.monotonic() - looked > _LOOK_AT_SERVERS_SEC:
                 self.look()
@@ -84,9 +85,12 @@ class Dispatcher:
             if not self.at_work and self.look is None:
                 self._give_up(self.queue)
                 continue
-            self.wake.wait(_LOOK_SEC)
+            told = self.wake.wait(wait_sec)
             self.wake.clear()
-            self._collect(self.queue)
+            if self._collect(self.queue):
+                wait_sec = _LOOK_SEC
+            else:
+                wait_sec = _SOON_SEC if told else min(2 * wait_sec, _LOOK_SEC)
 
     def _give(self, queue: deque[Work]) -> None:
         """One job to each free server before a second one to any, and none ahead when they become few."""
@@ -110,7 +114,9 @@ class Dispatcher:
     def _load(self, key: str) -> int:
         return sum(1 for job in self.at_work.values() if job.key == key)
 
-    def _collect(self, queue: deque[Work]) -> None:
+    def _collect(self, queue: deque[Work]) -> bool:
+        """Takes in what has ended; whether anything has."""
+        before = len(self.at_work)
         for stored in self.store.find(list(self.at_work)):
             if stored.state != "ended":
                 continue
@@ -121,6 +127,7 @@ class Dispatcher:
                 self._lost(done, str(outcome.get("error")), queue)
             else:
                 self.ended(done.work, done.key, outcome)
+        return len(self.at_work) < before
 
     def _lost(self, done: _AtWork, reason: str, queue: deque[Work]) -> None:
         offer = self.offers.get(done.key)
