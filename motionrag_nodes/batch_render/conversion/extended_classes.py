@@ -16,6 +16,7 @@ from motionrag_nodes.batch_render.conversion.pack_fields import (
     INSERTING,
     MADE_BY_PAGE,
     POWER_PROMPTS,
+    SHOW_NUMBERED_TEXTS,
     SHOW_TEXTS,
     TAKEN_AWAY,
     Inserting,
@@ -80,6 +81,9 @@ def take_foreign_values(node: Node, definition: NodeDefinition, values: list[Any
     if definition.name in SHOW_TEXTS:
         _show_texts(node, SHOW_TEXTS[definition.name], values)
         return
+    if definition.name == SHOW_NUMBERED_TEXTS:
+        _show_numbered_texts(node, values)
+        return
     own = sum(widget.saved for widget in node.widgets)
     foreign = [value for value in values[own:] if isinstance(value, Mapping) and value]
     if definition.name == _LORA_LIST:
@@ -132,6 +136,13 @@ def _show_texts(node: Node, room: str, values: list[Any]) -> None:
     place = next((index for index, widget in enumerate(node.widgets) if widget.name == room), len(node.widgets))
     if values:
         node.widgets[place:] = [Widget("text", "text area", value, saved=False) for value in values]
+
+
+def _show_numbered_texts(node: Node, values: list[Any]) -> None:
+    """The texts of the last run, one field each; an empty one before them is left from what the input once was."""
+    texts = values[1:] if values and not truthy(values[0]) else values
+    for text in [inner for value in texts for inner in (value if isinstance(value, list) else [value])]:
+        node.widgets.append(Widget(f"text_{len(node.widgets)}", "text area", text, saved=False))
 
 
 def _add_loras(node: Node, values: list[Mapping[str, Any]]) -> None:

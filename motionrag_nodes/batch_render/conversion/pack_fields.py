@@ -112,6 +112,7 @@ SHOW_TEXTS = {
     "easy showSpentTime": "spent_time",
     "easy showLoaderSettingsNames": "names",
 }
+SHOW_NUMBERED_TEXTS = "ShowText|pysssss"
 # Class -> what its page makes when the prompt is queued, which stands in no file.
 MADE_BY_PAGE = {
     "VHS_SelectLatest": "the newest file of the server's folder, which its pack's page looks up",

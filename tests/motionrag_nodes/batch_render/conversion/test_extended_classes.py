@@ -31,6 +31,7 @@ CLASSES = {
         ),
         declared("VHS_BatchManager", {"frames_per_batch": ["INT", {"default": 16}]}, gives=("BATCH",)),
         declared("easy imageChooser", {"mode": choice("Always Pause", "Keep Last Selection"), "scale": ["FLOAT", {}]}),
+        declared("ShowText|pysssss", {"text": ["STRING", {"forceInput": True}]}, gives=("STRING",)),
         declared("easy showAnything", {}, {"anything": ["*", {}]}, gives=("*",)),
         declared("easy prompt", {"text": ["STRING", {}], "prefix": choice(PREFIX, "a photo"), "subject": choice("b")}),
         declared("easy wildcards", {"text": ["STRING", {}], "lora": choice("x"), "word": choice("y")}),
@@ -155,6 +156,12 @@ def test_texts_of_the_last_run_are_sent() -> None:
     assert _inputs("easy showAnything", ["a", "b"], **sockets) == {"text": "b"}
     assert _inputs("easy showAnything", [["a", "b"]], **sockets) == {"text": {"__value__": ["a", "b"]}}
     assert _inputs("easy showAnything", [], **sockets) == {}
+
+
+@pytest.mark.parametrize("values", [["a", "b"], ["", "a", "b"], [["a", "b"]], ["", ["a", "b"]]])
+def test_texts_of_the_last_run_are_numbered(values: list[Any]) -> None:
+    sockets = {"inputs": [{"name": "text", "type": "STRING", "link": None}]}
+    assert _inputs("ShowText|pysssss", values, **sockets) == {"text_0": "a", "text_1": "b"}
 
 
 def test_lists_to_insert_from_put_words_into_the_text() -> None:
