@@ -68,8 +68,9 @@ $(EDITOR):
 
 # Without a checkout the demo is smaller: a picture under the motions of the packaged samples.
 WHEEL := .wheel
+test-wheel: export PYTHONPATH :=
 test-wheel:  ## the wheel, installed in a clean environment, runs its demo (slow: installs everything)
-	rm -rf $(WHEEL) && $(PYTHON) -m venv $(WHEEL)/clean
+	rm -rf $(WHEEL) build && $(PYTHON) -m venv $(WHEEL)/clean
 	$(WHEEL)/clean/bin/pip wheel -q --no-deps -w $(WHEEL) .
 	$(WHEEL)/clean/bin/pip install -q -c constraints.txt $(WHEEL)/motionrag-*.whl
 	cd $(WHEEL) && clean/bin/motionrag demo --output demo && test -s demo/grid.mp4 -a -s demo/database/report.html

@@ -14,6 +14,11 @@ def state_problems(module: nn.Module, state: Mapping[str, torch.Tensor], *, pref
     `prefix` is put before the module's keys, so that messages name them as they stand in the file.
     """
     expected = {prefix + key: tuple(value.shape) for key, value in module.state_dict().items()}
+    return shape_problems(expected, state)
+
+
+def shape_problems(expected: Mapping[str, tuple[int, ...]], state: Mapping[str, torch.Tensor]) -> list[str]:
+    """What keeps `state` from having exactly the `expected` shapes, one line each; empty when it has them."""
     problems = [f"missing: {key} {list(shape)}" for key, shape in expected.items() if key not in state]
     problems += [f"unexpected: {key} {list(value.shape)}" for key, value in state.items() if key not in expected]
     problems += [

@@ -151,17 +151,6 @@ def decoding_bytes(codec: Any, settings: Settings, per_pixel: float) -> int:
     return int(per_pixel * settings.width * settings.height * itemsize / 2)
 
 
-def letter_tokenizer() -> Any:
-    """T5's tokenizer with a token for each letter, where only the number of tokens matters."""
-    from tokenizers import Regex, Tokenizer, models, pre_tokenizers
-    from transformers import T5TokenizerFast
-
-    names = ["<pad>", "</s>", "<unk>", *"abcdefghijklmnopqrstuvwxyz"]
-    made = Tokenizer(models.WordLevel({name: number for number, name in enumerate(names)}, unk_token="<unk>"))
-    made.pre_tokenizer = pre_tokenizers.Split(Regex("."), "isolated")
-    return T5TokenizerFast(tokenizer_object=made, extra_ids=0)
-
-
 def _model_class(folder: Path, part: str) -> Any:
     """The class of a part that has weights, None for schedulers and the like, and for parts that a model lacks."""
     from torch import nn

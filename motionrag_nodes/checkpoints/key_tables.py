@@ -19,6 +19,7 @@ from motionrag_nodes.backbones.published import (
     Shapes,
 )
 from motionrag_nodes.errors import CheckpointInvalid
+from motionrag_nodes.state_check import shape_problems
 
 logger = plain_logger(__name__)
 
@@ -97,7 +98,7 @@ def sort_keys(
                 part.update({ours: state[theirs] for theirs, ours in keys.items() if theirs in state})
                 keys = _without_drawn(rule, keys, part, shapes[rule.part], paths[role])
             expected |= {theirs: shapes[rule.part][ours] for theirs, ours in keys.items()}
-        found = _differences(expected, state)
+        found = shape_problems(expected, state)
         if found:
             problems[role] = found
     if not problems:
@@ -144,17 +145,6 @@ def _without_drawn(
             next(iter(absent)),
         )
     return {theirs: ours for theirs, ours in keys.items() if theirs not in absent}
-
-
-def _differences(expected: Shapes, state: State) -> list[str]:
-    problems = [f"missing {key} {list(shape)}" for key, shape in expected.items() if key not in state]
-    problems += [f"unexpected {key} {list(value.shape)}" for key, value in state.items() if key not in expected]
-    problems += [
-        f"{key} expected {list(expected[key])}, received {list(value.shape)}"
-        for key, value in state.items()
-        if key in expected and tuple(value.shape) != expected[key]
-    ]
-    return problems
 
 
 def _guess(given: FileKind, state: State, path: Path, kinds: Sequence[FileKind]) -> str | None:

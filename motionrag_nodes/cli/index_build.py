@@ -16,35 +16,8 @@ from rich.table import Table
 from index_builder.errors import EngineUnavailable, RecallBelowTarget
 from motionrag_nodes.cli import index_options
 from motionrag_nodes.cli.devices import chosen_device
-from motionrag_nodes.cli.index_build_options import (
-    DEFAULT_SCENE_THRESHOLD,
-    MAX_DECODE_SECONDS,
-    MAX_MEMORY_MIB,
-    MAX_PIXELS,
-    MAX_VIDEO_HOURS,
-    Batch,
-    CaptionColumn,
-    CaptionTable,
-    ClipsPerVideo,
-    Device,
-    Inputs,
-    MaxDecodeSeconds,
-    MaxMemory,
-    MaxPixels,
-    MaxVideoHours,
-    NearDuplicates,
-    Page,
-    Scenes,
-    SceneThreshold,
-    Several,
-    SeveralCaptions,
-    Workers,
-    caption_plan,
-    clip_count,
-    decode_limits,
-)
+from motionrag_nodes.cli.index_build_options import Device, Inputs, Page, takes_build_settings
 from motionrag_nodes.cli.index_options import AsJson, Pack
-from motionrag_nodes.cli.index_work import DEFAULT_TARGET_RECALL, TargetRecall, index_plan
 from motionrag_nodes.cli.terminal import Console, escape, print_json
 
 if TYPE_CHECKING:
@@ -64,24 +37,12 @@ class EngineName(str, Enum):
     ray = "ray"
 
 
+@takes_build_settings
 def build(
     inputs: Inputs,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the database; extended if it exists.")],
-    captions: CaptionTable = None,
-    caption_column: CaptionColumn = None,
-    several_captions: SeveralCaptions = Several.first,
+    settings: dict[str, Any],
     pack: Pack = "tiny",
-    workers: Workers = None,
-    clips_per_video: ClipsPerVideo = "1",
-    scenes: Scenes = False,
-    scene_threshold: SceneThreshold = DEFAULT_SCENE_THRESHOLD,
-    near_duplicates: NearDuplicates = None,
-    target_recall: TargetRecall = DEFAULT_TARGET_RECALL,
-    max_pixels: MaxPixels = MAX_PIXELS,
-    max_decode_seconds: MaxDecodeSeconds = MAX_DECODE_SECONDS,
-    max_memory_mib: MaxMemory = MAX_MEMORY_MIB,
-    max_video_hours: MaxVideoHours = MAX_VIDEO_HOURS,
-    batch: Batch = None,
     device: Device = "auto",
     engine: Annotated[EngineName, typer.Option("--engine", help="What decodes and encodes.")] = EngineName.local,
     ray_address: Annotated[
@@ -99,18 +60,6 @@ def build(
     A video of the same content as an earlier one is skipped, and so is one that was removed from the database.
     Exit code: 0 done, 2 bad input or nothing could be indexed, 130 interrupted.
     """
-    settings = {
-        "captions": caption_plan(captions, caption_column, several_captions),
-        "workers": workers,
-        "clips_per_video": clip_count(clips_per_video),
-        "scene_threshold": scene_threshold if scenes else None,
-        "near_duplicates": near_duplicates,
-        "batch_clips": batch,
-        "index_plan": index_plan(target_recall=target_recall),
-        "limits": decode_limits(
-            pixels=max_pixels, seconds=max_decode_seconds, memory_mib=max_memory_mib, hours=max_video_hours
-        ),
-    }
     ray = {"address": ray_address, "actors": ray_actors, "cpus": ray_cpus, "gpus": ray_gpus}
     run_build(inputs, output, pack, settings, page, as_json, device=device, engine=engine, ray=ray)
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from index_builder.errors import InvalidSetting
+from motionrag_nodes.cli.index_work import DEFAULT_TARGET_RECALL, TargetRecall, index_plan
 
 if TYPE_CHECKING:
     from index_builder.captions.captions import CaptionPlan
@@ -89,6 +93,57 @@ Page = Annotated[
     Path | None,
     typer.Option("--report", help=r"Where to write the build's report (HTML). \[default: report.html in the database]"),
 ]
+
+
+def build_settings(
+    captions: CaptionTable = None,
+    caption_column: CaptionColumn = None,
+    several_captions: SeveralCaptions = Several.first,
+    workers: Workers = None,
+    clips_per_video: ClipsPerVideo = "1",
+    scenes: Scenes = False,
+    scene_threshold: SceneThreshold = DEFAULT_SCENE_THRESHOLD,
+    near_duplicates: NearDuplicates = None,
+    target_recall: TargetRecall = DEFAULT_TARGET_RECALL,
+    max_pixels: MaxPixels = MAX_PIXELS,
+    max_decode_seconds: MaxDecodeSeconds = MAX_DECODE_SECONDS,
+    max_memory_mib: MaxMemory = MAX_MEMORY_MIB,
+    max_video_hours: MaxVideoHours = MAX_VIDEO_HOURS,
+    batch: Batch = None,
+) -> dict[str, Any]:
+    """The arguments of `build_database` that the options ask for. Raises InvalidSetting."""
+    return {
+        "captions": caption_plan(captions, caption_column, several_captions),
+        "workers": workers,
+        "clips_per_video": clip_count(clips_per_video),
+        "scene_threshold": scene_threshold if scenes else None,
+        "near_duplicates": near_duplicates,
+        "batch_clips": batch,
+        "index_plan": index_plan(target_recall=target_recall),
+        "limits": decode_limits(
+            pixels=max_pixels, seconds=max_decode_seconds, memory_mib=max_memory_mib, hours=max_video_hours
+        ),
+    }
+
+
+def takes_build_settings(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with the options of `build_settings`, whose result its parameter `settings` receives.
+
+    Typer reads a command's options from its signature: theirs stand where `settings` stood.
+    """
+    shared = inspect.signature(build_settings, eval_str=True).parameters
+
+    @functools.wraps(command)
+    def run(**given: Any) -> None:
+        settings = build_settings(**{name: given.pop(name) for name in shared})
+        command(**given, settings=settings)
+
+    own = inspect.signature(command, eval_str=True).parameters
+    place = list(own).index("settings")
+    parameters = [*list(own.values())[:place], *shared.values(), *list(own.values())[place + 1 :]]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # functions may have one
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run
 
 
 def clip_count(given: str) -> int | None:

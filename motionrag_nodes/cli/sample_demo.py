@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from motionrag_nodes.cli.compare import compare
-from motionrag_nodes.cli.index_build import build
+from motionrag_nodes.cli.index_build import run_build
+from motionrag_nodes.cli.index_build_options import build_settings
 
 SAMPLES = Path(__file__).resolve().parents[1] / "samples"
 PICTURE = SAMPLES / "input" / "motionrag_circle.png"
@@ -28,5 +29,6 @@ def sample_demo(arguments: Sequence[str]) -> None:
     parser.add_argument("--steps", type=int, default=0, help="denoising steps; 0 takes the model's own (0)")
     given = parser.parse_args(arguments)
     output: Path = given.output
-    build([SAMPLES / "motionrag_clips"], output / "database")
-    compare(PICTURE, output / "database", PROMPT, output, what_if=OTHER_PROMPT, steps=given.steps)
+    clips, database = SAMPLES / "motionrag_clips", output / "database"
+    run_build([clips], database, "tiny", build_settings(), None, False, device="auto")
+    compare(PICTURE, database, PROMPT, output, what_if=OTHER_PROMPT, steps=given.steps)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
 
 from index_builder.clips.clip_reader import ClipReader
 from index_builder.clips.reading import first_frame_of, frames_of, in_eight_bits
-from index_builder.errors import ClipUnreadable, InvalidSetting
+from index_builder.clips.thumbnails import thumbnail_strip
+from index_builder.errors import ClipUnreadable, InputNotFound, InvalidSetting
 from motionrag_nodes.motion_tokens.pack_encoder import PackClipEncoder, check_clips
 from motionrag_nodes.neighbours.neighbours import Neighbour, Neighbours
 
@@ -21,9 +20,6 @@ if TYPE_CHECKING:
     from index_builder.clips.decode import DecodedClip
     from index_builder.clips.reading import ClipPixels
     from motionrag_nodes.motion_tokens.clip_models import ClipModels
-
-THUMBNAIL_FRAMES = 8
-THUMBNAIL_HEIGHT = 96
 
 
 def encode_reference_videos(
@@ -38,7 +34,7 @@ def encode_reference_videos(
     uint8 RGB [T, H, W, 3]. `progress` hears references read and references in all, also while one is waited for: what
     it raises ends the reading.
 
-    Raises InvalidSetting: no reference was given. ClipUnreadable: a video cannot be decoded, is no regular file, or
+    Raises InvalidSetting: no reference was given. InputNotFound: a video cannot be decoded, is no regular file, or
     goes over a limit of decoding. ShapeMismatch: frames have another shape or type.
     """
     if not references:
@@ -76,7 +72,7 @@ def encode_reference_videos(
                     source=source,
                     start_sec=start_sec,
                     end_sec=end_sec,
-                    thumbnail=_thumbnail(in_eight_bits(frames_of(pixels))),
+                    thumbnail=thumbnail_strip(in_eight_bits(frames_of(pixels))),
                 )
             )
     try:
@@ -94,16 +90,6 @@ def _middle(reader: ClipReader, path: Path, encoder: PackClipEncoder) -> Decoded
     try:
         return reader.middle(reader.inspect(path), seconds=encoder.clip_seconds, reading=encoder.reading)
     except ClipUnreadable as error:
-        raise ClipUnreadable(f"expected a video that can be read, received {path.name}: {error}") from error
-
-
-def _thumbnail(frames: np.ndarray) -> bytes:
-    """A JPEG strip of eight frames side by side, as the database keeps for its rows."""
-    shown = frames[np.round(np.linspace(0, len(frames) - 1, THUMBNAIL_FRAMES)).astype(int)]
-    width = max(1, round(frames.shape[2] * THUMBNAIL_HEIGHT / frames.shape[1]))
-    strip = Image.new("RGB", (width * THUMBNAIL_FRAMES, THUMBNAIL_HEIGHT))
-    for index, frame in enumerate(shown):
-        strip.paste(Image.fromarray(frame).resize((width, THUMBNAIL_HEIGHT)), (width * index, 0))
-    buffer = io.BytesIO()
-    strip.save(buffer, "JPEG", quality=85)
-    return buffer.getvalue()
+        raise InputNotFound(
+            f"Expected a video that can be read, but {path.name} cannot be ({error}): choose another."
+        ) from error

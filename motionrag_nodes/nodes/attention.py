@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from comfy_api.latest import io
 
+from motionrag_nodes.nodes.shared_widgets import part_widget, strength_widget
 from motionrag_nodes.nodes.sockets import AdaptedMotionSocket, MotionPackSocket
 
 if TYPE_CHECKING:
@@ -78,30 +79,9 @@ class ApplyMotion(io.ComfyNode):
 
 def _widgets() -> list[io.Input]:
     return [
-        io.Float.Input(
-            "strength",
-            default=1.0,
-            min=0.0,
-            max=3.0,
-            step=0.05,
-            tooltip="How strongly the motion is injected. 0 is the plain model, 1 is as trained.",
-        ),
-        io.Float.Input(
-            "start",
-            default=0.0,
-            min=0.0,
-            max=1.0,
-            step=0.05,
-            tooltip="Inject motion from this part of the whole schedule's steps on.",
-        ),
-        io.Float.Input(
-            "end",
-            default=1.0,
-            min=0.0,
-            max=1.0,
-            step=0.05,
-            tooltip="Inject motion until this part of the whole schedule's steps.",
-        ),
+        strength_widget(),
+        part_widget("start", 0.0, "Inject motion from this part of the whole schedule's steps on."),
+        part_widget("end", 1.0, "Inject motion until this part of the whole schedule's steps."),
         io.Combo.Input(
             "unconditional",
             options=list(_UNCONDITIONAL),

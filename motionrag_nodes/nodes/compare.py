@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-from comfy_api.latest import InputImpl, Types, io
+from comfy_api.latest import io
 
 from motionrag_nodes.adapted_tokens.fusions import DEFAULT_FUSION, FUSIONS
 from motionrag_nodes.frames.strengths import parse_strengths
 from motionrag_nodes.nodes import pictures, previews, video_folders
 from motionrag_nodes.nodes.checks import chosen, faults, refused
-from motionrag_nodes.nodes.progress import shown_progress
+from motionrag_nodes.nodes.progress import denoising, shown_progress
 from motionrag_nodes.nodes.setting_widgets import settings_from_widgets
+from motionrag_nodes.nodes.shared_widgets import seed_widget
 from motionrag_nodes.nodes.sockets import MotionPackSocket, NeighboursSocket, VideoModelSocket
 from motionrag_nodes.nodes.video_model import own_video_model
 
@@ -92,31 +93,17 @@ class CompareMotions(io.ComfyNode):
         compared = _compared(model, picture, ways, settings)
         film, words = compare_film(compared), described(compared)
         images = torch.from_numpy(film).float().div(255)
-        components = Types.VideoComponents(images=images, frame_rate=pictures.frame_rate(compared.fps))
         shown = {**previews.film(film, fps=compared.fps), **previews.text(words)}
-        return io.NodeOutput(images, InputImpl.VideoFromComponents(components), words, ui=shown)
+        return io.NodeOutput(images, pictures.to_video(images, fps=compared.fps), words, ui=shown)
 
 
 def _compared(model: VideoModel, image: np.ndarray, ways: list[Way], settings: Settings) -> Compared:
-    import comfy.model_management
-    import comfy.utils
-
-    from motionrag_nodes.errors import GenerationInterrupted
     from motionrag_nodes.frames.compare import compare_motions
 
-    bar = comfy.utils.ProgressBar(settings.steps * len(ways))
-    try:
+    with denoising(settings.steps * len(ways)) as (on_step, should_stop):
         return compare_motions(
-            model,
-            image=image,
-            ways=ways,
-            settings=settings,
-            on_step=lambda done, total: bar.update_absolute(done, total),
-            should_stop=comfy.model_management.processing_interrupted,
+            model, image=image, ways=ways, settings=settings, on_step=on_step, should_stop=should_stop
         )
-    except GenerationInterrupted:
-        comfy.model_management.throw_exception_if_processing_interrupted()
-        raise
 
 
 def _connections() -> list[io.Input]:
@@ -161,14 +148,7 @@ def _choices() -> list[io.Input]:
 
 def _settings() -> list[io.Input]:
     return [
-        io.Int.Input(
-            "seed",
-            default=0,
-            min=0,
-            max=2**53 - 1,
-            control_after_generate=True,
-            tooltip="The noise that all videos begin with.",
-        ),
+        seed_widget("The noise that all videos begin with."),
         io.Int.Input("steps", default=0, min=0, max=200, tooltip="Denoising steps. 0 takes the model's own."),
         io.String.Input(
             "prompt",

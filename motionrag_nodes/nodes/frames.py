@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from comfy_api.latest import InputImpl, Types, io
+from comfy_api.latest import io
 
 from motionrag_nodes.nodes import pictures, previews
 from motionrag_nodes.nodes.errors import ChoiceNotFound
+from motionrag_nodes.nodes.progress import denoising
 from motionrag_nodes.nodes.setting_widgets import folded, setting_widgets, settings_from_widgets
+from motionrag_nodes.nodes.shared_widgets import part_widget, seed_widget, strength_widget
 from motionrag_nodes.nodes.sockets import AdaptedMotionSocket, VideoModelSocket
 from motionrag_nodes.nodes.video_model import own_video_model
 
@@ -52,17 +54,12 @@ class GenerateVideo(io.ComfyNode):
         motion: AdaptedMotion | None = None,
         **chosen: Any,
     ) -> io.NodeOutput:
-        import comfy.model_management
-        import comfy.utils
-
-        from motionrag_nodes.errors import GenerationInterrupted
         from motionrag_nodes.frames.generate import generate_video
 
         picture = pictures.to_picture(image)
         video_model = video_model or _model_of(motion)
         settings = settings_from_widgets(video_model.backbone, video_model.defaults, chosen, seed=seed)
-        bar = comfy.utils.ProgressBar(settings.steps)
-        try:
+        with denoising(settings.steps) as (on_step, should_stop):
             made = generate_video(
                 video_model,
                 image=picture,
@@ -71,12 +68,9 @@ class GenerateVideo(io.ComfyNode):
                 strength=strength,
                 start=start,
                 end=end,
-                on_step=lambda done, total: bar.update_absolute(done, total),
-                should_stop=comfy.model_management.processing_interrupted,
+                on_step=on_step,
+                should_stop=should_stop,
             )
-        except GenerationInterrupted:
-            comfy.model_management.throw_exception_if_processing_interrupted()
-            raise
         return _shown(made, video_model, picture)
 
 
@@ -87,8 +81,8 @@ def _shown(made: GeneratedVideo, video_model: VideoModel, picture: np.ndarray) -
     pack = cast("MotionPack | None", video_model.pack)
     if pack is not None and is_demo(pack):
         made = made.starting_with(picture)
-    components = Types.VideoComponents(images=made.frames, frame_rate=pictures.frame_rate(made.fps))
-    return io.NodeOutput(made.frames, InputImpl.VideoFromComponents(components), ui=previews.notice(pack, picture))
+    video = pictures.to_video(made.frames, fps=made.fps)
+    return io.NodeOutput(made.frames, video, ui=previews.notice(pack, picture))
 
 
 def _model_of(motion: AdaptedMotion | None) -> VideoModel:
@@ -116,26 +110,8 @@ def _connections() -> list[io.Input]:
 
 def _motion_widgets() -> list[io.Input]:
     return [
-        io.Int.Input(
-            "seed",
-            default=0,
-            min=0,
-            max=2**53 - 1,
-            control_after_generate=True,
-            tooltip="The same seed and settings give the same video.",
-        ),
-        io.Float.Input(
-            "strength",
-            default=1.0,
-            min=0.0,
-            max=3.0,
-            step=0.05,
-            tooltip="How strongly the motion is injected. 0 is the plain model, 1 is as trained.",
-        ),
-        folded(_part("start", 0.0, "Inject motion from this part of the steps on.")),
-        folded(_part("end", 1.0, "Inject motion until this part of the steps.")),
+        seed_widget("The same seed and settings give the same video."),
+        strength_widget(),
+        folded(part_widget("start", 0.0, "Inject motion from this part of the steps on.")),
+        folded(part_widget("end", 1.0, "Inject motion until this part of the steps.")),
     ]
-
-
-def _part(input_id: str, default: float, tooltip: str) -> io.Input:
-    return io.Float.Input(input_id, default=default, min=0.0, max=1.0, step=0.05, tooltip=tooltip)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from comfy_api.latest import InputImpl, Types, io
+from comfy_api.latest import io
 
 from motionrag_nodes.neighbours.clip_format import FITS, MAX_FPS, MAX_FRAMES, MAX_SIDE, PRESETS, SHORTS, clip_format
 from motionrag_nodes.nodes import pictures, previews, progress, video_folders
@@ -76,9 +76,7 @@ class NeighbourClips(io.ComfyNode):
         images = [_image(clip) for clip in clips]
         sounds = [_audio(clip.sound) for clip in clips]
         videos = [
-            InputImpl.VideoFromComponents(
-                Types.VideoComponents(images=image, audio=sound, frame_rate=pictures.frame_rate(clip.fps))
-            )
+            pictures.to_video(image, fps=clip.fps, audio=sound)
             for image, sound, clip in zip(images, sounds, clips, strict=True)
         ]
         return io.NodeOutput(

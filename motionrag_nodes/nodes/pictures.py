@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from PIL import Image
 
 from motionrag_nodes.errors import ShapeMismatch
+
+if TYPE_CHECKING:
+    from comfy_api.latest import io
 
 
 def to_frames(image: torch.Tensor) -> np.ndarray:
@@ -45,3 +49,11 @@ def from_pil(picture: Image.Image) -> torch.Tensor:
 def frame_rate(fps: float) -> Fraction:
     """The rate as ComfyUI's videos keep it, exact to a thousandth."""
     return Fraction(round(fps * 1000), 1000)
+
+
+def to_video(images: torch.Tensor, *, fps: float, audio: io.Audio.Type | None = None) -> io.Video.Type:
+    """An IMAGE of a video's frames -> VIDEO."""
+    from comfy_api.latest import InputImpl, Types
+
+    components = Types.VideoComponents(images=images, audio=audio, frame_rate=frame_rate(fps))
+    return InputImpl.VideoFromComponents(components)

@@ -52,7 +52,7 @@ def settings_from_widgets(backbone: Backbone, defaults: Settings, chosen: Mappin
     )
     if listed:
         raise GenerationSettingInvalid(
-            f"Expected settings of {backbone.title}, received {listed}, which it has not: leave them out."
+            f"Expected settings of {backbone.title} alone, received {listed}: leave those out."
         )
     values = {offered[input_id][0]: value for input_id, value in changed.items() if input_id not in foreign}
     return defaults.changed(seed=seed, **values)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from motionrag_nodes.backbones.diffusers_models import letter_tokenizer
+from motionrag_nodes.backbones.text_parts import letter_tokenizer, xxl_text_encoder
 
 if TYPE_CHECKING:
     from diffusers import WanImageToVideoPipeline, WanTransformer3DModel
@@ -62,29 +62,15 @@ def _transformer(*, heads: int, layers: int, hidden: int, inputs: int, outputs: 
 
 
 def _pipeline(vae: Any, transformer: Any, transformer_2: Any, **options: Any) -> WanImageToVideoPipeline:
-    import torch
     from diffusers import UniPCMultistepScheduler, WanImageToVideoPipeline
     from transformers import UMT5Config, UMT5EncoderModel
 
-    text = UMT5Config(
-        d_model=4096,
-        d_ff=10240,
-        d_kv=64,
-        num_layers=24,
-        num_heads=64,
-        vocab_size=256384,
-        feed_forward_proj="gated-gelu",
-        dense_act_fn="gelu_new",
-        is_gated_act=True,
-    )
-    with torch.device("meta"):
-        text_encoder = UMT5EncoderModel(text)
     scheduler = UniPCMultistepScheduler(
         prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=5.0, num_train_timesteps=1000
     )
     return WanImageToVideoPipeline(
         tokenizer=letter_tokenizer(),
-        text_encoder=text_encoder,
+        text_encoder=xxl_text_encoder(UMT5EncoderModel, UMT5Config, vocabulary=256384),
         vae=vae,
         transformer=transformer,
         transformer_2=transformer_2,

@@ -96,12 +96,12 @@ def test_every_difference_of_every_file_is_listed(published, tmp_path):
     text = str(error.value)
     assert "found 6 differences; check that each file was given to its own option" in text
     for part in (
-        "motion_proj.ckpt: missing latents [1, 3, 16]",
-        "motion_proj.ckpt: unexpected extra.weight [3]",
-        "motion_transformer.ckpt: missing condition_proj.latents [1, 3, 16]",
-        "motion_transformer.ckpt: missing vision_proj.proj_in.bias [16]",
-        f"adapter.ckpt: {site}.to_k_ip.0.weight expected [64, 32], received [64, 31]",
-        "adapter.ckpt: unexpected unet.mid_block.attentions.1.processor.to_q_ip.0.weight [1]",
+        "motion_proj.ckpt: missing: latents [1, 3, 16]",
+        "motion_proj.ckpt: unexpected: extra.weight [3]",
+        "motion_transformer.ckpt: missing: condition_proj.latents [1, 3, 16]",
+        "motion_transformer.ckpt: missing: vision_proj.proj_in.bias [16]",
+        f"adapter.ckpt: shape: {site}.to_k_ip.0.weight expected [64, 32], received [64, 31]",
+        "adapter.ckpt: unexpected: unet.mid_block.attentions.1.processor.to_q_ip.0.weight [1]",
     ):
         assert part in text
     assert not (tmp_path / "pack").exists()
@@ -194,7 +194,7 @@ def test_layers_that_were_never_saved_get_start_values(caplog):
     part = sort_keys([rule], {"adapter": whole}, **arguments)["motion_adapter"]
     assert torch.equal(part["unet.attn2.processor.to_q_ip.0.weight"], whole["model.attn2.to_q_a.weight"])
     assert not caplog.text
-    with pytest.raises(CheckpointInvalid, match=r"Motion-Adapter.ckpt: missing model.attn2.to_v_a.weight \[8, 4\]"):
+    with pytest.raises(CheckpointInvalid, match=r"Motion-Adapter.ckpt: missing: model.attn2.to_v_a.weight \[8, 4\]"):
         sort_keys([rule], {"adapter": {"model.attn2.to_k_a.weight": saved["model.attn2.to_k_a.weight"]}}, **arguments)
 
 
@@ -247,7 +247,7 @@ def test_cogvideox_round_trip_with_17_frames(tmp_path, tiny_pack_config):
     base = pack.base_attention_state()
     assert base.keys() == attention.keys() and all(torch.equal(base[key], attention[key]) for key in base)
     broken = {key: value for key, value in attention.items() if "1.attn1.to_v" not in key}
-    with pytest.raises(CheckpointInvalid, match=r"base_weights.ckpt: missing .*blocks.1.attn1.to_v"):
+    with pytest.raises(CheckpointInvalid, match=r"base_weights.ckpt: missing: .*blocks.1.attn1.to_v"):
         run({"base_weights": broken}, output=tmp_path / "other")
 
 

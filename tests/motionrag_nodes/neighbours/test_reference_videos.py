@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from index_builder.errors import ClipUnreadable, InvalidSetting
+from index_builder.errors import InputNotFound, InvalidSetting
 from motionrag_nodes.errors import ShapeMismatch
 from motionrag_nodes.motion_tokens.pack_encoder import PackClipEncoder
 from motionrag_nodes.neighbours.reference_videos import encode_reference_videos
@@ -53,13 +53,13 @@ def test_bad_references_are_refused(tiny_pack, tmp_path):
     ):
         encode_reference_videos(tiny_pack, [np.zeros((2, 8, 8))])
     (tmp_path / "broken.mp4").write_bytes(b"no video")
-    with pytest.raises(ClipUnreadable, match="not a readable video"):
+    with pytest.raises(InputNotFound, match="not a readable video"):
         encode_reference_videos(tiny_pack, [tmp_path / "broken.mp4"])
 
 
 def test_what_hangs_or_is_no_file_ends_in_a_sentence(tiny_pack, tmp_path):
     os.mkfifo(tmp_path / "fifo.mp4")
-    with pytest.raises(ClipUnreadable, match=r"a video that can be read, received fifo\.mp4: .* no regular file"):
+    with pytest.raises(InputNotFound, match=r"a video that can be read, but fifo\.mp4 cannot be .*no regular file"):
         encode_reference_videos(tiny_pack, [tmp_path / "fifo.mp4"])
 
 

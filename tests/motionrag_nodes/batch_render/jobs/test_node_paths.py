@@ -45,7 +45,7 @@ def test_paths(written: str, node_id: str) -> None:
 
 
 def test_a_path_that_means_several_is_refused() -> None:
-    with pytest.raises(NodeValueError, match="'Outer/Prompt' is the path of several \(3:1, 4:1\)"):
+    with pytest.raises(NodeValueError, match=r"'Outer/Prompt' is the path of several \(3:1, 4:1\)"):
         _targets("Outer/Prompt.text")
 
 

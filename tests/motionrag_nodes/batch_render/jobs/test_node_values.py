@@ -57,7 +57,7 @@ def test_titles_may_hold_dots(graph: ApiGraph, tmp_path: Path) -> None:
     ("values", "message"),
     [
         ({"99.seed": "1"}, r"Expected a node of the workflow, received '99'.*6 \(Positive, CLIPTextEncode\)"),
-        ({"CLIPTextEncode.text": "x"}, "class of several \(6, 7\)"),
+        ({"CLIPTextEncode.text": "x"}, r"class of several \(6, 7\)"),
         ({"3.sed": "1"}, "has no input 'sed'.*Did you mean 'seed'"),
         ({"3.seed": "one"}, "3.seed: Expected a whole number, received 'one'"),
         ({"3.seed": "1.5"}, "Expected a whole number"),
