@@ -132,7 +132,7 @@ def test_mutated_manifests_end_in_results_or_named_errors(database: Path) -> Non
             Publisher.open(database).presence.release()
         except MotionRAGError as error:
             refused += 1
-            assert "expected" in str(error)
+            assert "Expected" in str(error)
         assert [manifest_path(database, g).read_bytes() for g in list_generations(database)] == manifests
     assert MUTATED_MANIFESTS // 2 < refused < MUTATED_MANIFESTS
 
@@ -206,7 +206,7 @@ def tokens_header(offsets: str, shape: str = "[3, 2, 3]") -> bytes:
 )
 def test_hostile_token_files_are_refused(database: Path, content: bytes) -> None:
     put(database, next((database / "segments").glob("*/tokens*")), content)
-    with pytest.raises(DatabaseDamaged, match="expected"):
+    with pytest.raises(DatabaseDamaged, match="Expected"):
         use(database)
     assert not verify_database(database).sound
 
@@ -301,7 +301,7 @@ def test_counts_beyond_the_files_are_refused_before_memory_is_asked_for(database
         values = json.loads(original)
         (values if size in values else values["tokens"][0])[size] = 1 << 15
         write_manifest(database, values)
-        with pytest.raises(DatabaseDamaged, match="expected"):
+        with pytest.raises(DatabaseDamaged, match="Expected"):
             use(database)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 256 << 10  # KiB
 

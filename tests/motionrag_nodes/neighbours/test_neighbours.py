@@ -25,7 +25,7 @@ def test_holds_what_fits() -> None:
     ],
 )
 def test_refuses_what_does_not(items, motion, appearance) -> None:
-    with pytest.raises(ShapeMismatch, match="expected"):
+    with pytest.raises(ShapeMismatch, match="Expected"):
         Neighbours(items, motion, appearance, "f")
 
 
