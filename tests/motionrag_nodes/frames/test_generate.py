@@ -227,7 +227,7 @@ def test_motion_and_model_must_belong_together(model, motion, tiny_pipeline_fold
         run(model, replace(motion, pack=other))
     same = load_pack(write_tiny_pack(tmp_path / "copy"))
     assert torch.equal(run(model, replace(motion, pack=same)), run(model, motion))
-    with pytest.raises(MotionMismatch, match="loaded without a pack: load it with the pack"):
+    with pytest.raises(MotionMismatch, match="received one without any: load it with the pack"):
         run(load_video_model(tiny_pipeline_folder), motion)
     narrow = AdaptedMotion(torch.zeros(1, 3, 31), torch.zeros(1, 3, 31), "mean", model.pack)
     with pytest.raises(ShapeMismatch, match=r"Expected motion tokens \[B, L, 32\], received \[2, 3, 31\]"):

@@ -98,7 +98,7 @@ def test_an_open_generation_does_not_change(database: Path) -> None:
 def test_tokens_of_another_pack_are_not_stored(database: Path) -> None:
     opened = MotionDatabase.open(database)
     assert opened.tokens_fingerprints == ("tokens-1",)
-    with pytest.raises(TokensNotStored, match=r"stores those of tokens-1 \(numbers\): rebuild it with this pack"):
+    with pytest.raises(TokensNotStored, match=r"found those of tokens-1 \(numbers\): rebuild it with this pack"):
         opened.tokens([row_id(0)], fingerprint="tokens-2")
 
 
