@@ -151,7 +151,9 @@ def test_several_rows_of_a_clip(tmp_path: Path) -> None:
     table = table_of(tmp_path / "c.csv", [("a.mp4", "one"), ("a.mp4", "two"), ("v/a.mp4", "one"), ("a.mp4", "")])
     assert said(videos, table) == {"a.mp4": "one"}
     assert said(videos, table, several="all") == {"a.mp4": "one | two"}
-    with pytest.raises(CaptionTableInvalid, match=r"received 2 for .*a\.mp4 in c\.csv \(line 2, line 3, line 4, line 5\)"):
+    with pytest.raises(
+        CaptionTableInvalid, match=r"received 2 for .*a\.mp4 in c\.csv \(line 2, line 3, line 4, line 5\)"
+    ):
         said(videos, table, several="error")
     assert counts_of(videos, table).several == 1
     with pytest.raises(InvalidSetting, match="Expected first, all or error"):

@@ -84,7 +84,9 @@ def test_impossible_shares(database: Path, keep: float) -> None:
 
 
 def test_too_few_to_find_neighbours_among(database: Path) -> None:
-    with pytest.raises(InvalidSetting, match=r"at least 9 clips, received a share of 0\.03, which is 8 of 260: keep more"):
+    with pytest.raises(
+        InvalidSetting, match=r"at least 9 clips, received a share of 0\.03, which is 8 of 260: keep more"
+    ):
         prune_database(database, keep=0.03)
 
 
