@@ -1,1 +1,1 @@
-"""Where clips are decoded: the local engine runs worker processes on this machine."""
+"""Where clips are decoded and encoded: by worker processes of this machine, or by actors on a Ray cluster."""

@@ -18,7 +18,11 @@ from motionrag_nodes.errors import AdapterMismatch, ShapeMismatch
 
 @dataclass(frozen=True)
 class ProjectedTokens:
-    """Keys and values of every site, made once per generation: `keys[site]` and `values[site]` are [B, L, hidden]."""
+    """Keys and values of every site: `keys[site]` and `values[site]` are [B, L, hidden].
+
+    They are the same at every step: frames/ makes them once for each set of branches, and in ComfyUI, whose sampler may
+    change these from call to call, each call makes them again.
+    """
 
     keys: Mapping[str, torch.Tensor]
     values: Mapping[str, torch.Tensor]

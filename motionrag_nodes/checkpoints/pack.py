@@ -14,18 +14,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from safetensors.torch import save_file
 from torch import nn
 
-from index_builder.content_hash import sha256_of
-from index_builder.errors import ModelFilesRefused
 from index_builder.features.dinov2_encoder import AppearanceEncoder
 from index_builder.features.encoder_kinds import KINDS
 from index_builder.features.open_clip_encoder import RetrievalEncoder
 from index_builder.features.sentence_encoder import SentenceEncoder
 from index_builder.features.videomae_encoder import MotionEncoder
 from index_builder.model_files.folder import require_plain_folder
-from index_builder.model_files.weights import read_weights
 from motionrag_nodes.adapted_tokens.calibration import TokenCalibration
 from motionrag_nodes.adapted_tokens.context_transformer import ContextTransformer
 from motionrag_nodes.attention.adapter import MotionAdapter
@@ -41,8 +37,8 @@ from motionrag_nodes.checkpoints.pack_config import (
     PACK_FILE,
     AdapterConfig,
     PackConfig,
-    PackFile,
 )
+from motionrag_nodes.checkpoints.pack_files import State, put_in_place, read_file, write_file
 from motionrag_nodes.errors import PackInvalid, PackNotFound
 from motionrag_nodes.motion_tokens.resampler import Resampler
 from motionrag_nodes.residence import Residence
@@ -53,7 +49,6 @@ __all__ = ["AdapterConfig", "MotionPack", "PackConfig", "load_pack", "write_cali
 PACKAGED_FOLDER = Path(__file__).resolve().parents[1] / "packs"
 APPEARANCE_PREFIX = "condition_proj."
 
-State = Mapping[str, torch.Tensor]
 Module = TypeVar("Module", bound=nn.Module)
 
 
@@ -173,7 +168,7 @@ class MotionPack:
         """
         if not self._has(BASE_ATTENTION_FILE):
             return {}
-        state = _read_file(self.folder, self.config, BASE_ATTENTION_FILE)
+        state = read_file(self.folder, self.config, BASE_ATTENTION_FILE)
         published = get_backbone(self.config.backbone).published
         if published is not None and published.base_weights_shapes is not None:
             shapes = published.base_weights_shapes(self.config.adapter.sites)
@@ -221,18 +216,18 @@ def load_pack(name_or_folder: str | Path, *, device: str = "cpu", residence: Res
     captions = config.encoders.get("captions")
     require_plain_folder(folder, left_out=() if captions is None else (captions.source,))
     pack = MotionPack(config, folder=folder, residence=residence or Residence(device))
-    appearance = _read_file(folder, config, APPEARANCE_RESAMPLER_FILE)
+    appearance = read_file(folder, config, APPEARANCE_RESAMPLER_FILE)
     states = {
-        MOTION_RESAMPLER_FILE: (pack._motion_resampler, _read_file(folder, config, MOTION_RESAMPLER_FILE)),
+        MOTION_RESAMPLER_FILE: (pack._motion_resampler, read_file(folder, config, MOTION_RESAMPLER_FILE)),
         CONTEXT_TRANSFORMER_FILE: (
             pack._context_transformer,
             {APPEARANCE_PREFIX + key: value for key, value in appearance.items()}
-            | _read_file(folder, config, CONTEXT_TRANSFORMER_FILE),
+            | read_file(folder, config, CONTEXT_TRANSFORMER_FILE),
         ),
-        ADAPTER_FILE: (pack.adapter, _read_file(folder, config, ADAPTER_FILE)),
+        ADAPTER_FILE: (pack.adapter, read_file(folder, config, ADAPTER_FILE)),
     }
     if CALIBRATION_FILE in config.files:
-        states[CALIBRATION_FILE] = (pack._calibration, _read_file(folder, config, CALIBRATION_FILE))
+        states[CALIBRATION_FILE] = (pack._calibration, read_file(folder, config, CALIBRATION_FILE))
     _require_fit(folder, states)
     for module, state in states.values():
         module.load_state_dict({key: value.float() for key, value in state.items()}, strict=True, assign=True)
@@ -288,14 +283,16 @@ def write_pack(
     draft = folder.parent / f".{folder.name}.tmp-{uuid.uuid4().hex[:8]}"
     try:
         draft.mkdir()
-        config = replace(config, files={name: _save(draft / name, state, dtype) for name, state in contents.items()})
+        config = replace(
+            config, files={name: write_file(draft / name, state, dtype) for name, state in contents.items()}
+        )
         for name, source in (folders or {}).items():
             shutil.copytree(source, draft / name)
         if (draft / config.base).is_dir():
             config = replace(config, base_fingerprint=fingerprint_folder(draft / config.base))
         config.to_json(draft / PACK_FILE)
         PackConfig.from_json(draft / PACK_FILE)
-        _put_in_place(draft, folder)
+        put_in_place(draft, folder)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return config
@@ -317,7 +314,7 @@ def write_calibration(folder: Path, calibration: TokenCalibration) -> PackConfig
     _replace_config(folder, replace(config, files=others))
     draft = folder / f".{CALIBRATION_FILE}.tmp-{uuid.uuid4().hex[:8]}"
     try:
-        entry = _save(draft, state, torch.float32)
+        entry = write_file(draft, state, torch.float32)
         os.replace(draft, folder / CALIBRATION_FILE)
     finally:
         draft.unlink(missing_ok=True)
@@ -348,23 +345,6 @@ def _locate(name_or_folder: str | Path) -> Path:
     )
 
 
-def _read_file(folder: Path, config: PackConfig, name: str) -> dict[str, torch.Tensor]:
-    """One safetensors file of the pack, after its place, size and hash have been checked."""
-    path, entry = folder / name, config.files[name]
-    if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
-        raise PackInvalid(f"Expected the file {name} inside {folder}, found none: copy the pack again.")
-    size = path.stat().st_size
-    if size != entry.size_bytes:
-        raise PackInvalid(f"Expected {entry.size_bytes} bytes in {path}, found {size}: copy the pack again.")
-    received = sha256_of(path)
-    if received != entry.sha256:
-        raise PackInvalid(f"Expected sha256 {entry.sha256} of {path}, found {received}: copy the pack again.")
-    try:
-        return read_weights(path)
-    except ModelFilesRefused as error:
-        raise PackInvalid(str(error)) from error
-
-
 def _require_fit(folder: Path, states: Mapping[str, tuple[nn.Module, State]]) -> None:
     problems = [
         f"{name}: {problem}" for name, (module, state) in states.items() for problem in state_problems(module, state)
@@ -379,29 +359,3 @@ def _require_fit(folder: Path, states: Mapping[str, tuple[nn.Module, State]]) ->
 
 def _below(state: State, prefix: str) -> dict[str, torch.Tensor]:
     return {key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)}
-
-
-def _save(path: Path, state: State, dtype: torch.dtype | None) -> PackFile:
-    # clone: tensors of one storage are an error in safetensors, and views are common in checkpoints
-    save_file(
-        {key: value.detach().to("cpu", dtype or value.dtype).clone().contiguous() for key, value in state.items()}, path
-    )
-    path.chmod(0o644)  # safetensors makes files that only their owner reads; packs are shared
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-    return PackFile(sha256=sha256_of(path), size_bytes=path.stat().st_size)
-
-
-def _put_in_place(draft: Path, folder: Path) -> None:
-    """Rename the finished draft; a pack that is there stays until the new one is ready beside it."""
-    if not folder.exists():
-        os.rename(draft, folder)
-        return
-    old = draft.with_name(draft.name + "-old")
-    os.rename(folder, old)
-    try:
-        os.rename(draft, folder)
-    except OSError:
-        os.rename(old, folder)
-        raise
-    shutil.rmtree(old)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,26 +24,30 @@ EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
 SHOWN = 20
 
 
+Model = Annotated[
+    str | None,
+    typer.Option("--model", help="Vision-language model: a folder, a name in the hub cache, or the server's name."),
+]
+Endpoint = Annotated[
+    str | None,
+    typer.Option("--endpoint", help="OpenAI-compatible server (Ollama, vLLM, ...): http://localhost:11434/v1"),
+]
+Device = Annotated[
+    str, typer.Option("--device", help="Of a model here: cpu, cuda, mps; auto takes an accelerator if it can.")
+]
+
+
 def caption(
     inputs: Annotated[list[Path] | None, INPUTS] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Table (.csv) to write, or to go on with; rows in it stay.")
     ] = None,
     sidecars: Annotated[bool, typer.Option("--sidecars", help="Write a .txt beside each video instead.")] = False,
-    model: Annotated[
-        str | None,
-        typer.Option("--model", help="Vision-language model: a folder, a name in the hub cache, or the server's name."),
-    ] = None,
-    endpoint: Annotated[
-        str | None,
-        typer.Option("--endpoint", help="OpenAI-compatible server (Ollama, vLLM, ...): http://localhost:11434/v1"),
-    ] = None,
+    model: Model = None,
+    endpoint: Endpoint = None,
     prompt: Annotated[str | None, typer.Option("--prompt", help="What to ask. (default: see --show-prompt)")] = None,
     show_prompt: Annotated[bool, typer.Option("--show-prompt", help="Print what is asked, and do nothing.")] = False,
-    device: Annotated[
-        str,
-        typer.Option("--device", help="Of a model here: cpu, cuda, mps; auto takes an accelerator if it can."),
-    ] = "auto",
+    device: Device = "auto",
     short_side: Annotated[int, typer.Option("--short-side", min=64, help="Pixels of the frames' short side.")] = 320,
     max_seconds: Annotated[float, typer.Option("--max-seconds", help="Leave longer videos out.")] = 60.0,
     max_tokens: Annotated[int, typer.Option("--max-tokens", min=8, help="Longest answer.")] = 128,
@@ -74,15 +80,9 @@ def caption(
     videos = [entry for entry in found if isinstance(entry, VideoFile)]
     store = SidecarStore() if output is None else TableStore(output, videos)
     console = Console(stderr=True)
-    bar_columns = BarColumn(bar_width=16), MofNCompleteColumn(), TimeRemainingColumn(compact=True)
     with console.status("loading the model"):
         captioner = _captioner(model, endpoint, device, max_tokens)
-    with Progress(TextColumn("captioning"), *bar_columns, TextColumn("left"), console=console, transient=True) as bar:
-        task = bar.add_task("", total=None)
-
-        def tell(done: int, total: int, last: str) -> None:
-            bar.update(task, completed=done, total=total)
-
+    with _progress_bar(console) as progress:
         report = caption_videos(
             found,
             captioner=captioner,
@@ -90,9 +90,17 @@ def caption(
             prompt=asked,
             short_side=short_side,
             max_seconds=max_seconds,
-            progress=tell,
+            progress=progress,
         )
     _tell(report, as_json)
+
+
+@contextmanager
+def _progress_bar(console: Console) -> Iterator[Callable[[int, int, str], None]]:
+    columns = BarColumn(bar_width=16), MofNCompleteColumn(), TimeRemainingColumn(compact=True)
+    with Progress(TextColumn("captioning"), *columns, TextColumn("left"), console=console, transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total, last: bar.update(task, completed=done, total=total)
 
 
 def _captioner(model: str, endpoint: str | None, device: str, max_tokens: int) -> Captioner:

@@ -21,6 +21,19 @@ if TYPE_CHECKING:
     from motionrag_nodes.frames.video_model import VideoModel
 
 
+Offload = Annotated[
+    str,
+    typer.Option(
+        "--offload",
+        help="What waits off the accelerator: none, model (those not at work), sequential (each layer).",
+    ),
+]
+AllowSource = Annotated[
+    list[Path] | None,
+    typer.Option("--allow-source", help="Folder whose videos may be read too (for --backwards). Repeatable."),
+]
+
+
 def compare(
     picture: Annotated[Path, typer.Argument(help="The picture to animate.", show_default=False)],
     database: Annotated[Path, typer.Option("--database", "-d", help="Folder of the motion database.")],
@@ -37,17 +50,8 @@ def compare(
     steps: Annotated[int, typer.Option("--steps", help="Denoising steps; 0 takes the model's own.")] = 0,
     pack: Annotated[str, typer.Option("--pack", help="Motion pack: a name, or a folder.")] = "tiny",
     device: Annotated[str, typer.Option("--device", help="Where to compute: auto, cpu, cuda, mps.")] = "auto",
-    offload: Annotated[
-        str,
-        typer.Option(
-            "--offload",
-            help="What waits off the accelerator: none, model (those not at work), sequential (each layer).",
-        ),
-    ] = "none",
-    allow_source: Annotated[
-        list[Path] | None,
-        typer.Option("--allow-source", help="Folder whose videos may be read too (for --backwards). Repeatable."),
-    ] = None,
+    offload: Offload = "none",
+    allow_source: AllowSource = None,
     as_json: AsJson = False,
 ) -> None:
     """Ask "what if it moved like that?": the same picture and noise under several motions, side by side.

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from motionrag_nodes.backbones.backbone import all_backbones
+
+if TYPE_CHECKING:
+    from motionrag_nodes.checkpoints.convert import Conversion
+    from motionrag_nodes.cli.terminal import Console
 
 _PUBLISHED = [backbone for backbone in all_backbones() if backbone.published is not None]
 _BASE_WEIGHTS = " ".join(
@@ -18,13 +22,20 @@ _BASE_WEIGHTS = " ".join(
 _WITH_BASE = ", ".join(backbone.name for backbone in _PUBLISHED if backbone.convert_base is not None)
 
 
+Backbone = Annotated[
+    str,
+    typer.Option(
+        help=f"Which video model the checkpoints are for: {', '.join(backbone.name for backbone in _PUBLISHED)}."
+    ),
+]
+SentenceEncoder = Annotated[
+    Path | None,
+    typer.Option("--sentence-encoder", help="Folder of a sentence-transformers model for captions; it is copied."),
+]
+
+
 def convert(
-    backbone: Annotated[
-        str,
-        typer.Option(
-            help=f"Which video model the checkpoints are for: {', '.join(backbone.name for backbone in _PUBLISHED)}."
-        ),
-    ],
+    backbone: Backbone,
     motion_proj: Annotated[Path, typer.Option(help="motion_proj.ckpt: the motion resampler.")],
     motion_transformer: Annotated[Path, typer.Option(help="motion_transformer.ckpt: the context transformer.")],
     adapter: Annotated[Path, typer.Option(help="Motion-Adapter.ckpt: the attention adapters.")],
@@ -35,10 +46,7 @@ def convert(
         typer.Option(help=f"The base model's own checkpoint, which becomes a part of the pack: for {_WITH_BASE}."),
     ] = None,
     name: Annotated[str | None, typer.Option(help="The pack's name; else that of its folder.")] = None,
-    sentence_encoder: Annotated[
-        Path | None,
-        typer.Option("--sentence-encoder", help="Folder of a sentence-transformers model for captions; it is copied."),
-    ] = None,
+    sentence_encoder: SentenceEncoder = None,
     allow_encoder_code: Annotated[
         bool,
         typer.Option("--allow-encoder-code", help="The sentence encoder brings Python code, and you trust it."),
@@ -52,8 +60,6 @@ def convert(
     gte-base-en-v1.5, which the authors used: a local copy, since it runs code of its own, which has to be allowed.
     """
     # Heavy: torch comes with it, and `motionrag --help` should not wait for that.
-    from rich.table import Table
-
     from motionrag_nodes.checkpoints.convert import convert_checkpoints
     from motionrag_nodes.checkpoints.published import published_config
     from motionrag_nodes.checkpoints.sentence_folder import allowing_command, with_sentence_encoder
@@ -81,12 +87,7 @@ def convert(
             folders=folders | copied,
             overwrite=overwrite,
         )
-    table = Table("file", "size", "sha256", title=f"Pack {made.config.name} in {made.folder}", title_justify="left")
-    for file, entry in made.config.files.items():
-        table.add_row(file, f"{entry.size_bytes / 1e6:.1f} MB", entry.sha256[:16])
-    console.print(table)
-    if made.derived_start_token:
-        console.print("The start token, which the authors' files leave out, was derived from their seed.")
+    _tell(made, console)
     if made.config.encoders["motion"].source not in folders:
         console.print(
             f"Its motion encoder is not on this machine yet: motionrag fetch {backbone} brings what is needed."
@@ -96,3 +97,15 @@ def convert(
         console.print(f"  {allowing_command(made.config)}", soft_wrap=True)
     console.print(f"Base model: {made.config.base}. Use it by name in Load Motion Pack, or build a database with it:")
     console.print(f"  motionrag index build FOLDER --output DATABASE --pack {made.folder}", soft_wrap=True)
+
+
+def _tell(made: Conversion, console: Console) -> None:
+    """The pack's files, and what was derived for it."""
+    from rich.table import Table
+
+    table = Table("file", "size", "sha256", title=f"Pack {made.config.name} in {made.folder}", title_justify="left")
+    for file, entry in made.config.files.items():
+        table.add_row(file, f"{entry.size_bytes / 1e6:.1f} MB", entry.sha256[:16])
+    console.print(table)
+    if made.derived_start_token:
+        console.print("The start token, which the authors' files leave out, was derived from their seed.")

@@ -125,7 +125,7 @@ def _tell(report: BuildReport, page: Path | None, as_json: bool, console: Consol
         _say_interrupted(console, Path(report.database))
         raise typer.Exit(EXIT_INTERRUPTED)
     if report.rows == 0:
-        console.print("[bold red]Error:[/] expected at least one readable video, all failed: see the reasons above")
+        console.print("[bold red]Error:[/] Expected at least one readable video, but all failed: see above.")
         raise typer.Exit(EXIT_NOTHING_INDEXED)
 
 

@@ -32,28 +32,39 @@ class SearchMode(str, Enum):
     text_then_image = "text_then_image"
 
 
+Like = Annotated[
+    str | None,
+    typer.Option("--like", help="Clip whose motion to look for: row id, path, file name or stem, or a video file."),
+]
+Mode = Annotated[SearchMode | None, typer.Option("--mode", help=r"\[default: by what is given; both: text_then_image]")]
+IgnoreLooks = Annotated[
+    float, typer.Option("--ignore-looks", help="How much of what captions say of looks is left out, 0 to 1.")
+]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option("--exclude", help="Row id, path, name or copy of a video to leave out. Repeatable."),
+]
+AllowSource = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--allow-source",
+        help="Folder whose videos may be read when the database stores no tokens of this pack, beside those that "
+        "were indexed here. Repeatable.",
+    ),
+]
+
+
 def search(
     database: Database,
     prompt: Annotated[str | None, typer.Option("--prompt", "-p", help="The motion, in words.")] = None,
     image: Annotated[Path | None, typer.Option("--image", "-i", help="Picture to compare first frames with.")] = None,
-    like: Annotated[
-        str | None,
-        typer.Option("--like", help="Clip whose motion to look for: row id, path, file name or stem, or a video file."),
-    ] = None,
-    mode: Annotated[
-        SearchMode | None, typer.Option("--mode", help=r"\[default: by what is given; both: text_then_image]")
-    ] = None,
+    like: Like = None,
+    mode: Mode = None,
     top_k: Annotated[int, typer.Option("--top-k", "-k", help="How many clips.")] = 9,
     min_score: Annotated[float, typer.Option("--min-score", help="Least similarity, -1 to 1.")] = -1.0,
     diversity: Annotated[float, typer.Option("--diversity", help="0 most similar, towards 1 more varied.")] = 0.0,
-    ignore_looks: Annotated[
-        float,
-        typer.Option("--ignore-looks", help="How much of what captions say of looks is left out, 0 to 1."),
-    ] = 0.0,
-    exclude: Annotated[
-        list[str] | None,
-        typer.Option("--exclude", help="Row id, path, name or copy of a video to leave out. Repeatable."),
-    ] = None,
+    ignore_looks: IgnoreLooks = 0.0,
+    exclude: Exclude = None,
     sources: Sources = None,
     caption_words: CaptionWords = None,
     min_seconds: MinSeconds = None,
@@ -61,14 +72,7 @@ def search(
     sheet: Annotated[Path | None, typer.Option("--sheet", help="Write a contact sheet (.png or .jpg).")] = None,
     pack: Pack = "tiny",
     device: Device = "auto",
-    allow_source: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--allow-source",
-            help="Folder whose videos may be read when the database stores no tokens of this pack, beside those that "
-            "were indexed here. Repeatable.",
-        ),
-    ] = None,
+    allow_source: AllowSource = None,
     as_json: AsJson = False,
 ) -> None:
     """Find the clips whose motion fits a prompt, a picture, another clip, or several of these.
@@ -79,7 +83,6 @@ def search(
     from index_builder.clips.allowed_folders import AllowedFolders
     from index_builder.clips.pictures import read_picture
     from index_builder.database.search.reader import MotionDatabase
-    from motionrag_nodes.neighbours.contact_sheet import contact_sheet
     from motionrag_nodes.neighbours.retrieve import retrieve_neighbours
 
     if prompt is None and image is None and like is None:
@@ -115,8 +118,14 @@ def search(
             exclude=exclude or (),
             **asked,
         )
+    _tell(found, sheet, as_json)
+
+
+def _tell(found: Neighbours, sheet: Path | None, as_json: bool) -> None:
     if sheet is not None:
         from PIL import Image
+
+        from motionrag_nodes.neighbours.contact_sheet import contact_sheet
 
         save_picture(Image.fromarray(contact_sheet(found)), sheet, "--sheet")
     if as_json:

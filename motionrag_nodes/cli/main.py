@@ -140,9 +140,9 @@ def main() -> None:
         if error.filename is None and error.errno not in _OF_A_DISK:
             raise  # not about a file that the user named
         place = "there" if error.filename is None else error.filename
-        _say(f"expected to read or write {place}, received {error}: check the path, its permissions and its disk")
+        _say(f"Expected to read or write {place}, received {error}: check the path, its permissions and its disk.")
     except MemoryError:
-        _say("expected enough memory for this, the system gave none: free some, or take less at a time")
+        _say("Expected enough memory for this, but the system gave none: free some, or take less at a time.")
 
 
 def manners_first(arguments: Sequence[str]) -> list[str]:

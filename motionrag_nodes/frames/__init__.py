@@ -1,1 +1,1 @@
-"""Stage: attention -> frames. A diffusers image-to-video model generates, with the motion injected."""
+"""Stage: attention -> frames. An image-to-video model generates, with the motion injected."""

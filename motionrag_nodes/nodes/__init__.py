@@ -1,1 +1,4 @@
-"""ComfyUI nodes: a schema and a few lines each around one stage's function. Only this folder imports ComfyUI."""
+"""ComfyUI nodes: a schema and a few lines each around one stage's function.
+
+With the backbones' native.py only this folder imports ComfyUI.
+"""

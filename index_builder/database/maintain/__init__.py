@@ -1,1 +1,1 @@
-"""Changing a database as a user asks: adding, removing, merging, compacting, exporting, verifying."""
+"""Changing a database as a user asks: removing, pruning, merging, relocating, captioning, sharing, verifying."""

@@ -28,12 +28,9 @@ from index_builder.database.search.row_filter import RowFilter
 from index_builder.errors import DatabaseDamaged, MotionRAGError
 from index_builder.report.facts import describe
 from tests.index_builder.sample_rows import batch, open_writer, row_id, unit_vector, write_database
+from tests.mutations import mutated
 
 MUTATED_MANIFESTS = 200
-ODD_VALUES = [
-    None, True, -1, 0, 1, 1 << 40, 1 << 70, 1.5, float("nan"), "", "x", "../x", "/etc/passwd", "a/../b", [], {}, [[]],
-    [1], {"x": 1}, "\x00", "é" * 300,
-]  # fmt: skip
 
 
 @pytest.fixture
@@ -83,32 +80,6 @@ def put(database: Path, path: Path, content: bytes) -> None:
     values = agree(values)
     values["index_facts"] = {}
     write_manifest(database, values)
-
-
-def nodes_of(value, place=()):
-    """The place of every value inside a JSON value."""
-    yield place
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, entry in items:
-        yield from nodes_of(entry, (*place, key))
-
-
-def mutated(values: dict, generator: random.Random) -> dict:
-    """One to three values replaced, removed or repeated."""
-    values = json.loads(json.dumps(values))
-    for _ in range(generator.randint(1, 3)):
-        *parents, last = generator.choice([place for place in nodes_of(values) if place])
-        holder = values
-        for key in parents:
-            holder = holder[key]
-        kind = generator.random()
-        if kind < 0.6:
-            holder[last] = generator.choice(ODD_VALUES)
-        elif kind < 0.8 or not isinstance(holder, list):
-            del holder[last]
-        else:
-            holder.append(holder[last])
-    return values
 
 
 def test_mutated_manifests_end_in_results_or_named_errors(database: Path) -> None:
