@@ -98,15 +98,19 @@ def opened(url: str | None, folder: Path | None, keys: Sequence[str]) -> Iterato
         "system_database_engine": store.engine,
         "log_level": "CRITICAL",
         "run_migrations": True,
+        # Nothing is notified here; the end of a batch waits for the thread that looks for it.
+        "notification_listener_polling_interval_sec": _LOCAL_POLL_SEC,
     }
     _silence()
     forbid_pickles()
     try:
-        DBOS(config=config)
-        DBOS.listen_queues(list(keys))
-        DBOS.launch()
+        _launch(config, keys)
+        new = any(DBOS.retrieve_queue(key) is None for key in keys)
         for key in keys:
             store.open_queue(key)
+        if new:  # queues are looked for at the start, and then a second later
+            DBOS.destroy()
+            _launch(config, keys)
     except (sqlalchemy.exc.SQLAlchemyError, OSError, RuntimeError) as error:
         DBOS.destroy()
         reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
@@ -121,6 +125,12 @@ def opened(url: str | None, folder: Path | None, keys: Sequence[str]) -> Iterato
         # A worker that stops hands its jobs back by their outcome, which must still be recorded.
         DBOS.destroy(workflow_completion_timeout_sec=5 if store.shared else 0)
         store.engine.dispose()
+
+
+def _launch(config: DBOSConfig, keys: Sequence[str]) -> None:
+    DBOS(config=config)
+    DBOS.listen_queues(list(keys))
+    DBOS.launch()
 
 
 def _engine(url: str) -> sqlalchemy.Engine:
