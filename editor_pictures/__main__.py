@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import shutil
+from pathlib import Path
 
 from rich.console import Console
 
@@ -19,6 +21,8 @@ SIZE = {"width": 1600, "height": 1300}  # the tallest node, whole
 WORKFLOWS = checkout_folder() / "workflows"
 # On the card of a template that makes no video.
 CLIPS = PACKAGED_SAMPLES / "motionrag_clips"
+# Two templates whose videos are made to be compared: the card of the second shows both.
+COMPARED = ("image_to_video_with_motion", "image_to_video_without_motion")
 
 
 def main() -> None:
@@ -34,6 +38,7 @@ def main() -> None:
 def take_all(editor: Editor, scene: Scene) -> None:
     """Node pictures, thumbnails and the README's pictures: each workflow runs once for all of them."""
     wanted = set(editor.own_node_types())
+    compared: list[Path] = []
     for path in runnable_templates(WORKFLOWS):
         console.print(f"{path.stem} ...")
         scene.clear_output()
@@ -41,7 +46,9 @@ def take_all(editor: Editor, scene: Scene) -> None:
         editor.run()
         wanted -= node_pictures.take_from_workflow(editor, wanted)
         videos = sorted((scene.base / "output").rglob("*.mp4")) or sorted(CLIPS.glob("*.mp4"))
-        write_thumbnail(videos, path.with_suffix(".jpg"))
+        if path.stem in COMPARED:
+            compared.append(Path(shutil.copy(videos[0], scene.base / f"{path.stem}.mp4")))
+        write_thumbnail(compared if len(compared) == 2 and path.stem in COMPARED else videos, path.with_suffix(".jpg"))
         if path.stem == readme_pictures.WORKFLOW:
             readme_pictures.take_workflow(editor)
             readme_pictures.take_help(editor)

@@ -1,4 +1,4 @@
-"""The picture on a template's card: the video that the workflow made, playing, or four videos where it makes none.
+"""The picture on a template's card: the video that its workflow made; two to compare; four where it makes none.
 
 The editor asks for NAME.jpg whatever is in it; browsers go by the content, so an animated WebP of that name plays.
 """
@@ -17,17 +17,19 @@ _QUALITY = 70
 
 
 def write_thumbnail(videos: Sequence[Path], path: Path) -> None:
-    """A square animation of SIDE_PIXELS: of one video, or of the first four side by side."""
-    grid = 1 if len(videos) < 4 else 2
+    """A square animation of SIDE_PIXELS: of one video, of two side by side, or of the first four in two rows."""
+    grid = 2 if len(videos) == 2 or len(videos) >= 4 else 1
     tile = (SIDE_PIXELS - (grid - 1) * GAP) // grid
     clips = [_frames(video, tile) for video in videos[: grid * grid]]
     count = max(len(frames) for frames, _ in clips)
+    rows = -(-len(clips) // grid)
+    top = (SIDE_PIXELS - rows * tile - (rows - 1) * GAP) // 2
     film = []
     for moment in range(count):
         sheet = Image.new("RGB", (SIDE_PIXELS, SIDE_PIXELS), _PAPER)
         for place, (frames, _) in enumerate(clips):
             row, column = divmod(place, grid)
-            corner = (column * (tile + GAP), row * (tile + GAP))
+            corner = (column * (tile + GAP), top + row * (tile + GAP))
             sheet.paste(frames[moment * len(frames) // count], corner)
         film.append(sheet)
     seconds = max(seconds for _, seconds in clips)

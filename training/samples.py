@@ -33,6 +33,7 @@ PICTURES = {
     "motionrag_circle.png": ("circle", "yellow", "navy"),
     "motionrag_square.png": ("square", "cyan", "maroon"),
     "motionrag_diamond.png": ("diamond", "white", "dark green"),
+    "motionrag_ring.png": ("ring", "orange", "black"),
 }
 REFERENCE = "motionrag_reference.mp4"
 REFERENCE_SAYS = "left"

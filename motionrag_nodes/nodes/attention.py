@@ -24,8 +24,8 @@ class ApplyMotion(io.ComfyNode):
             display_name="Apply Motion",
             category="MotionRAG",
             description=(
-                "Makes a video model of ComfyUI's own (SVD, CogVideoX, Wan) move the picture like your examples, with "
-                "its own samplers. Several can be chained. (patch model, motion transfer, adapter)"
+                "Makes one of ComfyUI's own video models (SVD, CogVideoX, Wan) move the picture like your examples, "
+                "with its own samplers. Several can be chained. (patch model, motion transfer, adapter)"
             ),
             inputs=[
                 io.Model.Input(

@@ -40,7 +40,7 @@ class CompareMotions(io.ComfyNode):
             ),
             inputs=[*_connections(), *_choices(), *_settings()],
             outputs=[
-                io.Image.Output("sheet", display_name="sheet", tooltip="The labelled grid, a frame each."),
+                io.Image.Output("sheet", display_name="sheet", tooltip="The labelled grid, frame by frame."),
                 io.Video.Output("video", display_name="video", tooltip="The labelled grid as a video, for Save Video."),
                 io.String.Output(
                     "report", display_name="report", tooltip="How far each video is from the first, and whose motion."
@@ -125,17 +125,18 @@ def _connections() -> list[io.Input]:
 def _choices() -> list[io.Input]:
     return [
         io.Boolean.Input(
-            "without_motion", default=True, tooltip="Also the plain model; the others are then compared with it."
+            "without_motion", default=True, tooltip="Adds the plain model; the others are then compared with it."
         ),
         io.String.Input(
             "strengths",
             default="1",
-            tooltip="How strongly the motion is injected: numbers between commas, a video each; try 0.5, 1, 1.5.",
+            tooltip="How strongly the motion is injected: numbers separated by commas, one video for each; "
+            "try 0.5, 1, 1.5.",
         ),
         io.Boolean.Input(
             "backwards",
             default=False,
-            tooltip="Also with the clips found played backwards; they are read from their videos for it.",
+            tooltip="Adds a video with the clips played backwards; for this they are read from their videos.",
         ),
         io.Combo.Input(
             "fusion",
@@ -148,7 +149,7 @@ def _choices() -> list[io.Input]:
 
 def _settings() -> list[io.Input]:
     return [
-        seed_widget("The noise that all videos begin with."),
+        seed_widget("Chooses the noise that all videos start from."),
         io.Int.Input("steps", default=0, min=0, max=200, tooltip="Denoising steps. 0 takes the model's own."),
         io.String.Input(
             "prompt",

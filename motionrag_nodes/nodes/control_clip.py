@@ -70,7 +70,7 @@ def _inputs() -> list[io.Input]:
             min=0.0,
             max=MAX_STRENGTH,
             step=0.05,
-            tooltip="How much of the motion is shown. 0 shows stillness.",
+            tooltip="How much of the motion is shown. 0 shows no motion.",
         ),
         # The same noise each time, unless the artist wants another: it is no seed of a video.
         io.Int.Input("seed", default=0, min=0, max=2**53 - 1, control_after_generate=False, tooltip="Of the noise."),

@@ -16,7 +16,7 @@ class LoadMotionDatabase(io.ComfyNode):
             display_name="Load Motion Database",
             category="MotionRAG",
             description=(
-                "Opens a library of motion clips to look motion up in. Build one from your own videos with "
+                "Opens a library of clips in which motion is looked up. Build one from your own videos with "
                 "'motionrag index build'. (clips, library, retrieval, index)"
             ),
             inputs=[

@@ -29,8 +29,8 @@ class IndexFolder(io.ComfyNode):
             display_name="Index Folder",
             category="MotionRAG",
             description=(
-                "Makes a motion database from a folder of your videos, or adds them to one that is there. Cancel keeps "
-                "what is done; queue again to go on. (build database, library, own videos)"
+                "Makes a motion database from a folder of your videos, or adds them to an existing one. Cancel keeps "
+                "what is done; run again to continue. (build database, library, own videos)"
             ),
             is_output_node=True,
             inputs=_inputs(),
@@ -95,7 +95,7 @@ def _inputs() -> list[io.Input]:
         io.String.Input(
             "name",
             default="my_motions",
-            tooltip="The database, in models/motion_databases. One that is there is extended.",
+            tooltip="The database, in models/motion_databases. If it exists already, it is extended.",
         ),
         io.Int.Input(
             "clips_per_video",

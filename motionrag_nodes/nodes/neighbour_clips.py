@@ -152,7 +152,7 @@ def _number_inputs() -> list[io.Input]:
             min=0,
             max=MAX_SIDE,
             step=2,
-            tooltip=f"{name.capitalize()} in pixels. 0 keeps the clip's own, or its shape beside the other side.",
+            tooltip=f"{name.capitalize()} in pixels. 0 keeps the clip's own, or its shape where the other side is set.",
         )
         for name in ("width", "height")
     ]

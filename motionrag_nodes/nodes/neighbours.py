@@ -202,7 +202,7 @@ def weights_input() -> io.Input:
         default="",
         optional=True,
         placeholder="#2: 1.5\n0012_skier.mp4: 0",
-        tooltip="How much single clips count, one a line. '#2: 1.5': the clip of rank 2 counts half as much "
+        tooltip="How much single clips count, one in each line. '#2: 1.5': the clip of rank 2 counts half as much "
         "again. '0012_skier.mp4: 0': the next clip takes this one's place. Clips not named count 1.",
     )
 

@@ -1,5 +1,5 @@
-// Has the notes of our templates, and the titles of their groups, speak the user's language. A note that someone has
-// changed stays as it is.
+// Has the notes of our templates, with their titles and those of groups, speak the user's language. A note
+// that someone has changed stays as it is.
 import { app } from "../../scripts/app.js"
 import { said } from "./said.js"
 
@@ -24,7 +24,8 @@ app.registerExtension({
       const own = translated(note)
       if (!own) continue
       note.value = own
-      for (const group of app.graph.groups ?? []) group.title = words.groups?.[group.title] ?? group.title
+      node.title = words.titles?.[node.title] ?? node.title
+      for (const group of app.graph.groups ?? []) group.title = words.titles?.[group.title] ?? group.title
     }
   },
 })

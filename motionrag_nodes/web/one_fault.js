@@ -5,7 +5,7 @@ import { api } from "../../scripts/api.js"
 import { app } from "../../scripts/app.js"
 import { hidesFaults } from "./fault_catalogue.js"
 import { translated } from "./messages.js"
-import { say } from "./words_in_nodes.js"
+import { nodeOf, say } from "./words_in_nodes.js"
 
 const OURS = "MotionRAG"
 const FAILED = "prompt_outputs_failed_validation"
@@ -36,11 +36,6 @@ function tidy(nodeErrors) {
     node.errors = node.errors.map(ofThisInput).filter(Boolean)
     if (!node.errors.length) delete nodeErrors[id]
   }
-}
-
-// An id within subgraphs is "outer:inner".
-function nodeOf(id) {
-  return String(id).split(":").reduce((node, part) => node?.subgraph?.getNodeById(Number(part)), { subgraph: app.graph })
 }
 
 function showInNodes(nodeErrors) {

@@ -104,14 +104,16 @@ def test_every_node_has_a_help_page_with_every_input_and_a_picture(
         assert Image.open(io.BytesIO(picture)).width >= 200, name
 
 
-def test_notes_choices_and_groups_are_chinese(comfyui: RunningComfyUI, workflows: Path) -> None:
+def test_notes_choices_and_titles_are_chinese(comfyui: RunningComfyUI, workflows: Path) -> None:
     served = comfyui.get("/i18n")
     english, chinese = (served[language]["motionrag"] for language in PAGES)
     assert english["notes"] == english_notes(), "run `make texts`"
     assert set(chinese["notes"]) == set(english["notes"])
     assert set(chinese["templates"]) == set(english["templates"]) == {path.stem for path in workflows.glob("*.json")}
-    groups = {g["title"] for path in workflows.glob("*.json") for g in json.loads(path.read_text())["groups"]}
-    assert set(chinese["groups"]) == groups
+    saved = [json.loads(path.read_text(encoding="utf-8")) for path in workflows.glob("*.json")]
+    titles = {group["title"] for workflow in saved for group in workflow["groups"]}
+    titles |= {node["title"] for workflow in saved for node in workflow["nodes"] if node["type"] == "MarkdownNote"}
+    assert set(chinese["titles"]) == titles
     offered = set()
     for node in _own(comfyui).values():
         for name, spec in _inputs(node).items():
@@ -119,7 +121,7 @@ def test_notes_choices_and_groups_are_chinese(comfyui: RunningComfyUI, workflows
             offered |= set() if name in _NAMED else {choice for choice in choices if not Path(choice).suffix}
     missing = offered - set(chinese["choices"]) - _NUMBER_FORMATS
     assert [choice for choice in missing if not choice.endswith("/")] == []
-    for part in ("notes", "choices", "groups", "messages"):
+    for part in ("notes", "choices", "titles", "messages"):
         assert [text for text in chinese[part].values() if not _CHINESE.search(text)] == []
 
 

@@ -25,7 +25,7 @@ class SVDSettings(Settings):
         "How closely the first frame follows the picture and the motion.", least=0, most=20, step=0.1
     )
     max_guidance: float = setting(
-        "How closely the last frame follows them; between, it rises evenly.", least=0, most=20, step=0.1
+        "How closely the last frame follows them; in between it rises evenly.", least=0, most=20, step=0.1
     )
     motion_bucket_id: int = setting(
         "How much SVD itself wants to move; higher is more.", default=127, least=0, most=1023, unset=-1
