@@ -37,7 +37,7 @@ def calibrate(
     already makes no difference.
 
     Raises CalibrationInvalid: too few clips with captions, or the fit says nothing. DatabaseMismatch: the database's
-    captions were encoded otherwise than the pack does.
+    captions were encoded differently from how the pack does it.
     """
     rows = _drawn(database, clips)
     encoder = PackClipEncoder(pack)

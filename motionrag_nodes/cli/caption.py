@@ -40,7 +40,7 @@ Device = Annotated[
 def caption(
     inputs: Annotated[list[Path] | None, INPUTS] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Table (.csv) to write, or to go on with; rows in it stay.")
+        Path | None, typer.Option("--output", "-o", help="Table (.csv) to write or to continue; rows in it stay.")
     ] = None,
     sidecars: Annotated[bool, typer.Option("--sidecars", help="Write a .txt beside each video instead.")] = False,
     model: Model = None,
@@ -50,12 +50,14 @@ def caption(
     device: Device = "auto",
     short_side: Annotated[int, typer.Option("--short-side", min=64, help="Pixels of the frames' short side.")] = 320,
     max_seconds: Annotated[float, typer.Option("--max-seconds", help="Leave longer videos out.")] = 60.0,
-    max_tokens: Annotated[int, typer.Option("--max-tokens", min=8, help="Longest answer.")] = 128,
+    max_tokens: Annotated[
+        int, typer.Option("--max-tokens", min=8, help="Maximum length of the answer, in tokens.")
+    ] = 128,
     as_json: AsJson = False,
 ) -> None:
     """Describe what moves in videos that have no caption yet, at 3 frames a second of the whole clip.
 
-    What a person wrote, in the table or beside a video, is never changed. Run it again to go on where it was.
+    What a person wrote, in the table or beside a video, is never changed. Run it again to continue.
     Exit code: 0 done, 1 some failed, 2 bad input, 130 interrupted.
     """
     from index_builder.captioning.caption_files import SidecarStore, TableStore

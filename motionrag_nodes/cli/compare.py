@@ -40,13 +40,17 @@ def compare(
     prompt: Annotated[str, typer.Option("--prompt", "-p", help="The motion, in words.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for sheet.webp, grid.mp4 and compare.json.")],
     what_if: Annotated[str | None, typer.Option("--what-if", help="Another motion, in words.")] = None,
-    strengths: Annotated[str, typer.Option("--strengths", help="Numbers between commas, a video each.")] = "1",
-    backwards: Annotated[bool, typer.Option("--backwards", help="Also with the clips found played backwards.")] = False,
+    strengths: Annotated[
+        str, typer.Option("--strengths", help="Numbers separated by commas, one video for each.")
+    ] = "1",
+    backwards: Annotated[
+        bool, typer.Option("--backwards", help="Add a video with the clips played backwards.")
+    ] = False,
     without_motion: Annotated[
-        bool, typer.Option("--without-motion/--no-without-motion", help="Also the plain model, to compare with.")
+        bool, typer.Option("--without-motion/--no-without-motion", help="Add the plain model, to compare with.")
     ] = True,
     top_k: Annotated[int, typer.Option("--top-k", "-k", help="How many clips for each motion.")] = 9,
-    seed: Annotated[int, typer.Option("--seed", help="The noise that all videos begin with.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the noise that all videos start from.")] = 0,
     steps: Annotated[int, typer.Option("--steps", help="Denoising steps; 0 takes the model's own.")] = 0,
     pack: Annotated[str, typer.Option("--pack", help="Motion pack: a name, or a folder.")] = "tiny",
     device: Annotated[str, typer.Option("--device", help="Where to compute: auto, cpu, cuda, mps.")] = "auto",

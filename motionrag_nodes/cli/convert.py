@@ -51,7 +51,7 @@ def convert(
         bool,
         typer.Option("--allow-encoder-code", help="The sentence encoder brings Python code, and you trust it."),
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a pack that is there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing pack.")] = False,
 ) -> None:
     """Turn published MotionRAG checkpoints (.ckpt) into a motion pack; `motionrag fetch` downloads them as well.
 

@@ -29,7 +29,7 @@ def fetch(
     latest: Annotated[
         bool, typer.Option("--latest", help="The newest files of each repository instead of the pinned ones.")
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a pack that is there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing pack.")] = False,
 ) -> None:
     """Download the published weights of a base model and make a motion pack of them.
 

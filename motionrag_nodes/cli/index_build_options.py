@@ -68,12 +68,12 @@ NearDuplicates = Annotated[
     float | None,
     typer.Option(
         "--near-duplicates",
-        help="Skip clips that resemble an earlier one at least so much, in first frame and motion: 0 to 1, e.g. 0.97.",
+        help="Skip clips that resemble an earlier one this much or more, in first frame and motion: 0 to 1, e.g. 0.97.",
     ),
 ]
 MaxPixels = Annotated[int, typer.Option("--max-pixels", help="Refuse videos with larger frames, in pixels.")]
 MaxDecodeSeconds = Annotated[
-    float, typer.Option("--max-decode-seconds", help="Give up on a video that makes no headway for so many seconds.")
+    float, typer.Option("--max-decode-seconds", help="Give up on a video that makes no progress for this many seconds.")
 ]
 MaxMemory = Annotated[
     int, typer.Option("--max-memory-mib", help="Memory that one decode process may use, in MiB (on Linux).")

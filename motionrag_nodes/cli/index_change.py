@@ -42,13 +42,13 @@ def remove(
     min_seconds: MinSeconds = None,
     max_seconds: MaxSeconds = None,
     duplicates: Annotated[
-        bool, typer.Option("--duplicates", help="Remove clips that show and move just as an earlier one: copies.")
+        bool, typer.Option("--duplicates", help="Remove copies: clips that look and move just like an earlier one.")
     ] = False,
     near_duplicates: Annotated[
         float | None,
         typer.Option(
             "--near-duplicates",
-            help="Remove clips that resemble an earlier one at least so much, in first frame and in motion: 0 to 1.",
+            help="Remove clips that resemble an earlier one at least this much, in first frame and in motion: 0 to 1.",
         ),
     ] = None,
     dry_run: DryRun = False,

@@ -61,7 +61,7 @@ def search(
     like: Like = None,
     mode: Mode = None,
     top_k: Annotated[int, typer.Option("--top-k", "-k", help="How many clips.")] = 9,
-    min_score: Annotated[float, typer.Option("--min-score", help="Least similarity, -1 to 1.")] = -1.0,
+    min_score: Annotated[float, typer.Option("--min-score", help="Minimum similarity, -1 to 1.")] = -1.0,
     diversity: Annotated[float, typer.Option("--diversity", help="0 most similar, towards 1 more varied.")] = 0.0,
     ignore_looks: IgnoreLooks = 0.0,
     exclude: Exclude = None,

@@ -19,10 +19,10 @@ Sources = Annotated[
 RowIds = Annotated[list[str] | None, typer.Option("--id", help="Row id, as search --json gives it. Repeatable.")]
 CaptionWords = Annotated[
     list[str] | None,
-    typer.Option("--caption-words", help="Words that all stand in the caption, in any case. Repeatable."),
+    typer.Option("--caption-words", help="Words that the caption must all contain, in any case. Repeatable."),
 ]
-MinSeconds = Annotated[float | None, typer.Option("--min-seconds", help="Least length of the clip, in seconds.")]
-MaxSeconds = Annotated[float | None, typer.Option("--max-seconds", help="Greatest length of the clip, in seconds.")]
+MinSeconds = Annotated[float | None, typer.Option("--min-seconds", help="Minimum length of the clip, in seconds.")]
+MaxSeconds = Annotated[float | None, typer.Option("--max-seconds", help="Maximum length of the clip, in seconds.")]
 
 
 def row_filter(

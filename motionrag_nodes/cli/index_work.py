@@ -20,7 +20,7 @@ TargetRecall = Annotated[
     float,
     typer.Option(
         "--target-recall",
-        help="Least share of the true ten nearest that an approximate index must find, 0 to 1; below it, no index is "
+        help="Minimum share of the true ten nearest that an approximate index must find, 0 to 1; below it, no index is "
         "published.",
     ),
 ]

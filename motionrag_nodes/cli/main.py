@@ -112,7 +112,7 @@ def configure(
         bool, typer.Option("--verbose", "-v", help="Show what the libraries below report. May stand anywhere.")
     ] = False,
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Results and errors alone: no progress, no notes. May stand anywhere.")
+        bool, typer.Option("--quiet", "-q", help="Only results and errors: no progress, no notes. May stand anywhere.")
     ] = False,
     _version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version, and exit.")

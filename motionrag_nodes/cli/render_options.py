@@ -17,7 +17,7 @@ Assignments = Annotated[
 ]
 Jobs = Annotated[
     Path | None,
-    typer.Option("--jobs", help="Table (CSV, .jsonl, .parquet), a row a job; columns NODE.INPUT and maybe name."),
+    typer.Option("--jobs", help="Table (CSV, .jsonl, .parquet), one row for each job; columns NODE.INPUT, maybe name."),
 ]
 JobsEncoding = Annotated[
     str | None, typer.Option("--jobs-encoding", help="Encoding of the table where it is not Unicode: cp1252, ...")
@@ -26,7 +26,7 @@ NameTemplateText = Annotated[
     str, typer.Option("--name-template", help="Names of results: {job}, {node} or {id} or {class}, {n}, {ext}.")
 ]
 PartText = Annotated[
-    str, typer.Option("--part", help="K/N: only every N-th job, from the K-th on, for batches that are shared out.")
+    str, typer.Option("--part", help="K/N: only every N-th job, from the K-th on, for batches shared between machines.")
 ]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Check everything, show the plan and an estimate, and queue nothing.")
@@ -35,10 +35,10 @@ ExportOpenjd = Annotated[
     Path | None,
     typer.Option("--export-openjd", help="Write this batch as an OpenJD job template for a farm; render nothing."),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Render again what is done already.")]
+Force = Annotated[bool, typer.Option("--force", help="Render finished jobs again.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print a report for programs on stdout.")]
 LogJson = Annotated[
-    bool, typer.Option("--log-json", help="Write a line of JSON for every event to stderr, in place of bars.")
+    bool, typer.Option("--log-json", help="Write a line of JSON for every event to stderr, instead of bars.")
 ]
 
 Server = Annotated[
@@ -66,7 +66,9 @@ Comfyui = Annotated[
 ]
 Base = Annotated[
     Path | None,
-    typer.Option("--base", help="Folder with models/, input/ ... for the ComfyUI that is started, or your own's."),
+    typer.Option(
+        "--base", help="Folder with models/, input/ ... for the ComfyUI that is started, or your own ComfyUI."
+    ),
 ]
 ExtraModelPaths = Annotated[
     list[Path] | None,

@@ -26,7 +26,9 @@ def group() -> None:
 def pack_up(
     database: Database,
     output: Annotated[Path, typer.Option("--output", "-o", help="The .zip file to write; it must not exist yet.")],
-    licence: Annotated[str, typer.Option("--licence", help="Under which others may use it, for instance CC-BY-4.0.")],
+    licence: Annotated[
+        str, typer.Option("--licence", help="Licence under which others may use it, for instance CC-BY-4.0.")
+    ],
     origin: Annotated[str, typer.Option("--origin", help="Where the clips come from: an address, or in words.")],
     as_json: AsJson = False,
 ) -> None:
@@ -42,7 +44,7 @@ def pack_up(
 
 
 def import_database(
-    file: Annotated[Path, typer.Argument(help="What motionrag database pack-up wrote.", show_default=False)],
+    file: Annotated[Path, typer.Argument(help="The file that motionrag database pack-up wrote.", show_default=False)],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the database; it must not exist yet.")],
     as_json: AsJson = False,
 ) -> None:

@@ -42,7 +42,7 @@ def open_address(address: str, headers: Mapping[str, str], *, asked: str) -> Any
     """The answer of an address, as urllib.request.urlopen gives it; credentials among `headers` go to the host of
     `asked` alone, and every redirect is checked.
 
-    Raises HubRefused: the address, or one that it leads on to, is none that may be opened. OSError: there is no answer.
+    Raises HubRefused: the address, or one that it redirects to, may not be opened. OSError: there is no answer.
     """
     require_address(address, asked)
     sent = {name: value for name, value in headers.items() if _may_have(name, address, asked)}

@@ -118,7 +118,7 @@ def _planned(source: HubSource, hub: Hub, latest: bool) -> PlannedRepository:
 
 
 def _licence(info: Any) -> str | None:
-    """What a repository's card states: a name of its own where the licence is none of the usual."""
+    """What a repository's card states: a name of its own where the licence is an unusual one."""
     card = info.card_data
     stated = getattr(card, "license_name", None) or getattr(card, "license", None)
     return str(stated) if stated else None

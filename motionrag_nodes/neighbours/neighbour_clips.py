@@ -61,7 +61,7 @@ def neighbour_clips(
 
     Videos are read in a process that can be killed, only below `sources`, and only with the content that was indexed;
     what was read is remembered. `progress` hears clips read and clips in all, often; what it raises ends the work.
-    Raises InvalidSetting for a rank that there is none of, NeighbourClipMissing when a video cannot be read.
+    Raises InvalidSetting for a rank that no clip has, NeighbourClipMissing when a video cannot be read.
     """
     if not 1 <= rank <= len(neighbours) or count < 1:
         raise InvalidSetting(
