@@ -25,7 +25,7 @@ Offload = Annotated[
     str,
     typer.Option(
         "--offload",
-        help="What waits off the accelerator: none, model (those not at work), sequential (each layer).",
+        help="What waits outside the accelerator: none, model (those not in use), sequential (each layer).",
     ),
 ]
 AllowSource = Annotated[

@@ -38,7 +38,7 @@ Like = Annotated[
 ]
 Mode = Annotated[SearchMode | None, typer.Option("--mode", help=r"\[default: by what is given; both: text_then_image]")]
 IgnoreLooks = Annotated[
-    float, typer.Option("--ignore-looks", help="How much of what captions say of looks is left out, 0 to 1.")
+    float, typer.Option("--ignore-looks", help="How much of what captions say about looks is taken out, 0 to 1.")
 ]
 Exclude = Annotated[
     list[str] | None,

@@ -144,7 +144,7 @@ def test_what_a_node_refuses_is_told_in_chinese(
     status, answer = comfyui.post("/prompt", {"prompt": graph})
     assert status == 400
     (errors,) = (part["errors"] for part in answer["node_errors"].values())
-    (said,) = {error["details"].partition(" - ")[2].partition(": ")[2] for error in errors}
+    (said,) = {error["details"].partition(" - ")[2].removeprefix(f"{name}: ") for error in errors}
     told = _in_chinese(said, comfyui.get("/i18n")["zh"]["motionrag"]["messages"])
     left = re.sub(r"motionrag index build \S+ --output|motionrag convert [^\u4e00-\u9fff]+", "", told)
     assert _CHINESE.search(left), told
