@@ -6,7 +6,7 @@ import json
 import random
 import resource
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,20 +25,20 @@ def places_of(value: Any, place: tuple = ()) -> Iterator[tuple]:
         yield from places_of(entry, (*place, key))
 
 
-def mutated(value: Any, generator: random.Random) -> Any:
-    """A copy of a JSON value with one to four changes."""
+def mutated(value: Any, generator: random.Random, odd_values: Sequence[Any] = ODD_VALUES) -> Any:
+    """A copy of a JSON value with one to four changes, some of them one of `odd_values` in a value's place."""
     value = json.loads(json.dumps(value))
     for _ in range(generator.randint(1, 4)):
         places = [place for place in places_of(value) if place]
         if not places or generator.random() < 0.02:
-            return generator.choice(ODD_VALUES)
+            return generator.choice(odd_values)
         *parents, last = generator.choice(places)
         holder = value
         for key in parents:
             holder = holder[key]
         kind = generator.random()
         if kind < 0.6:
-            holder[last] = generator.choice(ODD_VALUES)
+            holder[last] = generator.choice(odd_values)
         elif kind < 0.7:
             holder[last] = {"deep": [holder[last]]}
         elif kind < 0.85 or not isinstance(holder, list):
