@@ -11,8 +11,6 @@ from torch import Tensor, nn
 from motionrag_nodes.backbones.dynamicrafter import sampler
 from motionrag_nodes.backbones.dynamicrafter.unet import DynamiCrafterUNet
 
-LATENT_CHANNELS = 4
-
 
 class DynamiCrafterPipeline(DiffusionPipeline):
     """Xing et al. 2023 (arXiv 2310.12190), without text or picture dropped one at a time.

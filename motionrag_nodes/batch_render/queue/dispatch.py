@@ -6,7 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from motionrag_nodes.batch_render.queue.store import JobStore
@@ -34,7 +34,6 @@ class Work:
     name: str
     places: frozenset[str]  # keys of offers
     losses: int = 0
-    lost_at: set[str] = field(default_factory=set)
 
 
 @dataclass
