@@ -105,7 +105,9 @@ def test_what_servers_refuse(frames, monkeypatch: pytest.MonkeyPatch, answer, er
 
 def test_no_server(frames, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(endpoint, "FIRST_WAIT_SEC", 0.01)
-    with pytest.raises(CaptionerUnavailable, match=r"a server at http://127\.0\.0\.1:9/v1/chat/completions, could not"):
+    with pytest.raises(
+        CaptionerUnavailable, match=r"a server at http://127\.0\.0\.1:9/v1/\S+, but it cannot be reached"
+    ):
         EndpointCaptioner("http://127.0.0.1:9/v1", model="vl").describe(frames, "?")
     with pytest.raises(CaptionerUnavailable, match="begins with http"):
         EndpointCaptioner("localhost:11434", model="vl")

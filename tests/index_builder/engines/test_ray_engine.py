@@ -114,7 +114,7 @@ def test_what_a_worker_raises_arrives_as_it_is(cluster, folder: Path, tmp_path: 
     def refuse():
         raise DatabaseNotFound("Expected the pack on this node, found none: copy it there")
 
-    with pytest.raises(DatabaseNotFound, match=r"^expected the pack on this node"):
+    with pytest.raises(DatabaseNotFound, match=r"^Expected the pack on this node"):
         build(folder, tmp_path / "db", engine=ray_engine.RayEngine(refuse))
 
 

@@ -49,7 +49,7 @@ def test_show_prompt() -> None:
     ("arguments", "message"),
     [
         (["{v}", "--model", "m"], "Expected --output or --sidecars"),
-        (["{v}", "--model", "m", "-o", "c.csv", "--sidecars"], "one of the two"),
+        (["{v}", "--model", "m", "-o", "c.csv", "--sidecars"], "received none or both"),
         (["{v}", "-o", "c.csv"], "Expected --model"),
         (["--model", "m", "-o", "c.csv"], "Expected at least one folder or video"),
         (["{v}", "--model", "m", "-o", "c.csv", "--prompt", " "], "Expected a --prompt in words"),

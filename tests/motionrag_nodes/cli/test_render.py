@@ -61,7 +61,7 @@ def test_bad_input_is_an_expected_error_before_anything_is_started(workflow: Pat
     cases: list[tuple[list[str], type[Exception], str]] = [
         ([str(tmp_path / "none.json")], WorkflowFileError, "Expected a workflow at"),
         ([str(workflow), "--jobs", str(tmp_path / "none.csv")], JobTableError, "Expected a job table at"),
-        ([str(workflow), "--server", "x", "--comfyui", "y"], RenderError, "Give one kind, not both"),
+        ([str(workflow), "--server", "x", "--comfyui", "y"], RenderError, "received both: give one kind"),
     ]
     for arguments, kind, message in cases:
         result = CliRunner().invoke(app, [*arguments, "--output", str(tmp_path / "out")])

@@ -58,4 +58,7 @@ def test_what_is_not_decided_is_refused_by_name(tmp_path: Path, classes: Path) -
     next(node for node in data["nodes"] if node["id"] == 8)["inputs"][0]["link"] = 40
     done = _run(write_workflow(tmp_path / "w.json", data), "--object-info", classes)
     assert done.returncode == 2
-    assert "Node 30 (GetNode) gets 'nowhere'" in done.stderr and '"Export (API)"' in done.stderr
+    assert (
+        "Node 30 (GetNode): Expected a node beside it that sets 'nowhere'" in done.stderr
+        and '"Export (API)"' in done.stderr
+    )
