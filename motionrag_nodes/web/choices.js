@@ -7,7 +7,7 @@ const OURS = "MotionRAG"
 let words = {}
 
 app.registerExtension({
-  name: "MotionRAG.Choices",
+  name: "motionrag.Choices",
   // Awaited by the editor before it makes a node.
   async init() {
     words = (await said()).choices ?? {}

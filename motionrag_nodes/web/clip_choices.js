@@ -176,7 +176,7 @@ class Choices {
 }
 
 app.registerExtension({
-  name: "MotionRAG.ClipChoices",
+  name: "motionrag.ClipChoices",
   // There from the start, without room: nodes drawn by Vue overlook widgets that come later.
   nodeCreated(node) {
     if (!CHOOSING.includes(node.comfyClass)) return

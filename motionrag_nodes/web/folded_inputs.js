@@ -11,7 +11,7 @@ function specsOf(node) {
 }
 
 app.registerExtension({
-  name: "MotionRAG.FoldedInputs",
+  name: "motionrag.FoldedInputs",
   nodeCreated(node) {
     if (!node.comfyClass?.startsWith(OURS)) return
     const specs = specsOf(node)

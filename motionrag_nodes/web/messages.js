@@ -21,7 +21,7 @@ export function translated(message) {
 }
 
 app.registerExtension({
-  name: "MotionRAG.Messages",
+  name: "motionrag.Messages",
   async init() {
     const { messages = {} } = await said()
     known = Object.entries(messages).map(([english, own]) => [pattern(english), own])

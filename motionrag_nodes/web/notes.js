@@ -14,7 +14,7 @@ function translated(note) {
 }
 
 app.registerExtension({
-  name: "MotionRAG.Notes",
+  name: "motionrag.Notes",
   async init() {
     words = await said()
   },

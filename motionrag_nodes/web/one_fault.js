@@ -54,7 +54,7 @@ function forgetFaults(graph) {
 }
 
 app.registerExtension({
-  name: "MotionRAG.OneFault",
+  name: "motionrag.OneFault",
   init() {
     const asked = api.queuePrompt
     api.queuePrompt = async function () {

@@ -93,7 +93,7 @@ function after(owner, name, act) {
 }
 
 app.registerExtension({
-  name: "MotionRAG.OwnValues",
+  name: "motionrag.OwnValues",
   beforeRegisterNodeDef(nodeType, nodeData) {
     if (!nodeData.name.startsWith(OURS)) return
     after(nodeType.prototype, "onConnectionsChange", refresh)

@@ -5,7 +5,7 @@ const OURS = "MotionRAG"
 const FIELD_PIXELS = 76
 
 app.registerExtension({
-  name: "MotionRAG.RoomForPreviews",
+  name: "motionrag.RoomForPreviews",
   nodeCreated(node) {
     if (!node.comfyClass?.startsWith(OURS)) return
     for (const widget of node.widgets ?? []) {

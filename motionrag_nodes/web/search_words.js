@@ -27,7 +27,7 @@ function searchName(name, description) {
 }
 
 app.registerExtension({
-  name: "MotionRAG.SearchWords",
+  name: "motionrag.SearchWords",
   beforeRegisterVueAppNodeDefs(defs) {
     defs.forEach((def, index) => {
       if (!def.name.startsWith(OURS)) return

@@ -42,7 +42,7 @@ function describe(card, { title, description }) {
 }
 
 app.registerExtension({
-  name: "MotionRAG.TemplateTexts",
+  name: "motionrag.TemplateTexts",
   init() {
     const ready = read()
     const asked = api.getWorkflowTemplates

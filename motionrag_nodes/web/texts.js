@@ -13,7 +13,7 @@ export function translations() {
 }
 
 app.registerExtension({
-  name: "MotionRAG.Texts",
+  name: "motionrag.Texts",
   // Awaited by the editor before it names the nodes.
   async init() {
     const locale = app.extensionManager.setting.get("Comfy.Locale")

@@ -110,7 +110,7 @@ async function showCached({ detail }) {
 }
 
 app.registerExtension({
-  name: "MotionRAG.WordsInNodes",
+  name: "motionrag.WordsInNodes",
   setup() {
     api.addEventListener("execution_success", showCached)
   },

@@ -81,12 +81,12 @@ _WILDCARDS = (
     Inserting(_WILDCARD, _WILDCARD, ", ", offered=False),
 )
 _PARTS = {
-    "👤Select the subject add to the text": " ",
-    "🎬Select the action add to the text": ",",
-    "👚Select the clothes add to the text": ",",
-    "☀️Select the illumination environment add to the text": ",",
-    "🎞️Select the background add to the text": " ",
-    "🔞Select the nsfw add to the text": ",",
+    "\N{BUST IN SILHOUETTE}Select the subject add to the text": " ",
+    "\N{CLAPPER BOARD}Select the action add to the text": ",",
+    "\N{WOMANS CLOTHES}Select the clothes add to the text": ",",
+    "\N{BLACK SUN WITH RAYS}\N{VARIATION SELECTOR-16}Select the illumination environment add to the text": ",",
+    "\N{FILM FRAMES}\N{VARIATION SELECTOR-16}Select the background add to the text": " ",
+    "\N{NO ONE UNDER EIGHTEEN SYMBOL}Select the nsfw add to the text": ",",
 }
 # Class -> the lists behind its text, in order.
 INSERT_INTO_TEXT: dict[str, tuple[Inserting, ...]] = {
