@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -11,8 +12,8 @@ from rich.console import Console
 from editor_pictures import node_pictures, readme_pictures
 from editor_pictures.editor import Editor, find_chromium, open_editor
 from editor_pictures.scene import Scene, fresh_scene
-from editor_pictures.templates import runnable_templates
-from editor_pictures.thumbnails import write_thumbnail
+from editor_pictures.templates import needs_of, runnable_templates
+from editor_pictures.thumbnails import write_motion_thumbnail, write_thumbnail
 from motionrag_nodes.batch_render.server.install import checkout_folder
 from motionrag_nodes.checkpoints.find_models import PACKAGED_SAMPLES
 
@@ -28,18 +29,25 @@ COMPARED = ("image_to_video_with_motion", "image_to_video_without_motion")
 def main() -> None:
     """Parse the command line and take the pictures."""
     parser = argparse.ArgumentParser(prog="python -m editor_pictures", description=__doc__)
-    parser.parse_args()
+    parser.add_argument("templates", nargs="*", help="names of templates, where not all pictures are to be taken again")
+    arguments = parser.parse_args()
     if find_chromium() is None:
         raise SystemExit("Expected Chromium, found none: apt-get install chromium.")
+    for path in WORKFLOWS.glob("*.json"):
+        if needs_of(path) is not None and not path.with_suffix(".jpg").exists():
+            write_motion_thumbnail(sorted(CLIPS.glob("*.mp4")), path.with_suffix(".jpg"))
     with fresh_scene() as scene, open_editor(scene.url, **SIZE) as editor:
-        take_all(editor, scene)
+        take_all(editor, scene, only=arguments.templates)
 
 
-def take_all(editor: Editor, scene: Scene) -> None:
-    """Node pictures, thumbnails and the README's pictures: each workflow runs once for all of them."""
-    wanted = set(editor.own_node_types())
+def take_all(editor: Editor, scene: Scene, *, only: Sequence[str] = ()) -> None:
+    """Node pictures, thumbnails and the README's pictures: each workflow runs once for all of them. `only`: the names
+    of workflows to run where some are enough; of their nodes those get pictures that have none."""
+    wanted = {name for name in editor.own_node_types() if not only or not node_pictures.picture_of(name).exists()}
     compared: list[Path] = []
     for path in runnable_templates(WORKFLOWS):
+        if only and path.stem not in only:
+            continue
         console.print(f"{path.stem} ...")
         scene.clear_output()
         editor.open_template(path.stem)
@@ -53,7 +61,7 @@ def take_all(editor: Editor, scene: Scene) -> None:
             readme_pictures.take_workflow(editor)
             readme_pictures.take_help(editor)
             editor.page.set_viewport_size(SIZE)
-    for node_type in sorted(wanted):
+    for node_type in sorted(wanted if not only else ()):
         console.print(f"{node_type} alone ...")
         node_pictures.take_alone(editor, node_type)
 

@@ -23,6 +23,11 @@ _BOX = """type => {
 _DRAWN = "type => window.app.graph.nodes.find(node => node.type === type).boundingRect[2] > 0"
 
 
+def picture_of(node_type: str, folder: Path = FOLDER) -> Path:
+    """Where a node's picture lies."""
+    return folder / f"{node_type}.webp"
+
+
 def take_from_workflow(editor: Editor, wanted: set[str], folder: Path = FOLDER) -> set[str]:
     """Pictures of those of `wanted` that are in the open workflow. Returns which."""
     found = wanted & set(editor.node_types())
@@ -47,5 +52,5 @@ def _take(editor: Editor, node_type: str, folder: Path) -> None:
     editor.screenshot(shot, (left, top, width + 2 * _MARGIN, height + _BADGE_HEIGHT + _MARGIN))
     with Image.open(shot) as picture:
         picture.thumbnail((_MAX_WIDTH_PIXELS, 2 * _MAX_WIDTH_PIXELS), Image.Resampling.LANCZOS)
-        picture.convert("RGB").save(shot.with_suffix(".webp"), quality=82, method=6)
+        picture.convert("RGB").save(picture_of(node_type, folder), quality=82, method=6)
     shot.unlink()

@@ -5,11 +5,17 @@ The editor asks for NAME.jpg whatever is in it; browsers go by the content, so a
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import av
+import numpy as np
 from PIL import Image
+
+from motionrag_nodes.frames.film_files import write_mp4
+from motionrag_nodes.neighbours.control.control_clip import control_clip
+from motionrag_nodes.neighbours.control.kinds import WHOSE
 
 SIDE_PIXELS, GAP = 384, 4
 _PAPER = (24, 24, 26)
@@ -37,6 +43,19 @@ def write_thumbnail(videos: Sequence[Path], path: Path) -> None:
     film[0].save(
         path, format="WEBP", save_all=True, append_images=film[1:], duration=pause, loop=0, quality=_QUALITY, method=6
     )
+
+
+def write_motion_thumbnail(clips: Sequence[Path], path: Path) -> None:
+    """For a template that runs with large models alone: two clips, and beside each its motion without its looks."""
+    with tempfile.TemporaryDirectory() as folder:
+        videos: list[Path] = []
+        for clip in clips[:2]:
+            frames, seconds = _frames(clip, SIDE_PIXELS // 2)
+            pixels = np.stack([np.asarray(frame) for frame in frames])
+            moving = Path(folder) / f"{clip.stem}.mp4"
+            write_mp4(moving, control_clip(pixels, kind="colours", whose=WHOSE[0]), fps=len(frames) / seconds)
+            videos += [clip, moving]
+        write_thumbnail(videos, path)
 
 
 def _frames(video: Path, side: int) -> tuple[list[Image.Image], float]:

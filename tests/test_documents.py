@@ -38,6 +38,7 @@ RUN_BY = {
     "motionrag index": "tests/test_documents.py",
     "motionrag render": "tests/motionrag_nodes/cli/test_render.py",
     "motionrag render-worker": "tests/motionrag_nodes/batch_render/queue/test_workers.py",
+    "motionrag storyboard": "tests/motionrag_nodes/cli/test_storyboard.py",
     "motionrag train": "tests/training/test_stages.py",
     "motionrag workflow": "tests/motionrag_nodes/cli/test_workflow.py",
 }

@@ -27,6 +27,7 @@ from motionrag_nodes.cli.render import render
 from motionrag_nodes.cli.render_worker import render_worker
 from motionrag_nodes.cli.sample_demo import sample_demo
 from motionrag_nodes.cli.share import app as database_app
+from motionrag_nodes.cli.storyboard import storyboard
 from motionrag_nodes.cli.terminal import Console, escape, prepare_streams, silence_progress
 from motionrag_nodes.cli.workflow import app as workflow_app
 
@@ -52,6 +53,7 @@ app.add_typer(workflow_app, name="workflow", help="Look at and convert saved Com
 app.command()(caption)
 app.command()(render)
 app.command()(compare)
+app.command()(storyboard)
 app.command()(fetch)
 app.command()(render_worker)
 app.command()(convert)

@@ -21,6 +21,7 @@ from motionrag_nodes.nodes.motion_tokens import EncodeReferenceVideos
 from motionrag_nodes.nodes.native_video_model import LoadNativeVideoModel
 from motionrag_nodes.nodes.neighbour_clips import NeighbourClips
 from motionrag_nodes.nodes.neighbours import RetrieveNeighbours
+from motionrag_nodes.nodes.storyboard import Storyboard
 from motionrag_nodes.nodes.video_model import LoadVideoModel
 
 
@@ -50,6 +51,7 @@ class MotionRAGExtension(ComfyExtension):
             ApplyMotion,
             LoadVideoModel,
             GenerateVideo,
+            Storyboard,
             CompareMotions,
             Doctor,
         ]

@@ -13,7 +13,7 @@ from comfy_api.latest import io
 from motionrag_nodes.adapted_tokens.fusions import DEFAULT_FUSION
 from motionrag_nodes.nodes import model_folders
 from motionrag_nodes.nodes.checks import faults, refused
-from motionrag_nodes.nodes.neighbours import pin_input, weights_input
+from motionrag_nodes.nodes.neighbours import ignore_looks_input, pin_input, weights_input
 from motionrag_nodes.nodes.setting_widgets import folded
 from motionrag_nodes.nodes.sockets import AdaptedMotionSocket, MotionPackSocket, NeighboursSocket
 
@@ -73,6 +73,7 @@ class FindMotion(io.ComfyNode):
         exclude: str = "",
         pin: str = "",
         weights: str = "",
+        ignore_looks: float = 0.0,
     ) -> io.NodeOutput:
         from comfy_execution.graph_utils import GraphBuilder
 
@@ -91,6 +92,7 @@ class FindMotion(io.ComfyNode):
             exclude=exclude,
             pin=pin,
             weights=weights,
+            ignore_looks=ignore_looks,
         ).out(0)
         adapted = graph.node("MotionRAGAdaptMotion", pack=loaded, neighbours=found, image=image, fusion=DEFAULT_FUSION)
         return io.NodeOutput(adapted.out(0), loaded, found, expand=graph.finalize())
@@ -128,5 +130,5 @@ def _inputs() -> list[io.Input]:
             placeholder="clip ids or file names",
             tooltip="Clips never to use: ids or file names as the sheet shows them, separated by commas.",
         ),
-        *(folded(entry) for entry in (pin_input(), weights_input())),
+        *(folded(entry) for entry in (pin_input(), weights_input(), ignore_looks_input())),
     ]

@@ -170,16 +170,7 @@ def _choice_inputs() -> list[io.Input]:
         ),
         pin_input(),
         weights_input(),
-        io.Float.Input(
-            "ignore_looks",
-            default=0.0,
-            min=0.0,
-            max=1.0,
-            step=0.05,
-            optional=True,
-            tooltip="Compare what captions say of the movement, not of the things that move: 1 leaves out all that "
-            "the clips' first frames foretell. Needs 64 captions.",
-        ),
+        ignore_looks_input(),
     ]
 
 
@@ -204,6 +195,20 @@ def weights_input() -> io.Input:
         placeholder="#2: 1.5\n0012_skier.mp4: 0",
         tooltip="How much single clips count, one in each line. '#2: 1.5': the clip of rank 2 counts half as much "
         "again. '0012_skier.mp4: 0': the next clip takes this one's place. Clips not named count 1.",
+    )
+
+
+def ignore_looks_input() -> io.Input:
+    """How much of what captions say of looks is left out where texts are compared."""
+    return io.Float.Input(
+        "ignore_looks",
+        default=0.0,
+        min=0.0,
+        max=1.0,
+        step=0.05,
+        optional=True,
+        tooltip="Compare what captions say of the movement, not of the things that move: 1 leaves out all that the "
+        "clips' first frames foretell. Needs 64 captions.",
     )
 
 

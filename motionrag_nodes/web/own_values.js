@@ -5,6 +5,7 @@ import { api } from "../../scripts/api.js"
 import { app } from "../../scripts/app.js"
 
 const OURS = "MotionRAG"
+const GENERATING = [`${OURS}GenerateVideo`, `${OURS}Storyboard`]
 const MODEL_INPUTS = ["video_model", "motion"]
 const UNKNOWN = {}
 
@@ -18,7 +19,7 @@ async function read() {
 }
 
 function settingsOf(node) {
-  return node.comfyClass === `${OURS}GenerateVideo`
+  return GENERATING.includes(node.comfyClass)
     ? (node.widgets ?? []).filter((widget) => widget.name in (settings?.unset ?? UNKNOWN))
     : []
 }

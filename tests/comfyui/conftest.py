@@ -24,6 +24,23 @@ FRONTEND_VARIABLE = "MOTIONRAG_FRONTEND"
 DATABASE_NAME = "squares"
 PACKAGED_DATABASE = "demo_world"  # as the saved workflows name it
 FRAMES, SIZE, FPS = 16, 64, 8
+# A node that stands for text encoders, which are large whatever the sizes of a model.
+CONDITIONING = "TestConditioning"
+_CONDITIONING_NODE = f"""
+import torch
+
+class Conditioning:
+    CATEGORY, FUNCTION, RETURN_TYPES = "tests", "make", ("CONDITIONING",)
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {{"required": {{"seed": ("INT", {{"default": 0}})}}}}
+
+    def make(self, seed):
+        return ([[torch.randn(1, 8, 4096, generator=torch.Generator().manual_seed(seed)), {{}}]],)
+
+NODE_CLASS_MAPPINGS = {{"{CONDITIONING}": Conditioning}}
+"""
 _COLOURS = {"red": (220, 40, 40), "green": (40, 200, 60), "blue": (60, 80, 230)}
 _DIRECTIONS = {"right": (2, 0), "down": (0, 2)}
 
@@ -86,6 +103,8 @@ def comfyui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningComfyUI
     _build_database(clips, databases / DATABASE_NAME)
     base = root / "base"
     (base / "input" / "references").mkdir(parents=True)
+    (base / "custom_nodes").mkdir()
+    (base / "custom_nodes" / "test_conditioning.py").write_text(_CONDITIONING_NODE)
     write_clip(base / "input" / "reference.mp4", colour="blue", direction="right")
     write_clip(base / "input" / "references" / "one.mp4", colour="red", direction="down")
     write_clip(base / "input" / "references" / "two.mp4", colour="green", direction="down")

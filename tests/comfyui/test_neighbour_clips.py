@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import av
@@ -13,6 +14,7 @@ import pytest
 from motionrag_nodes.neighbours.clip_format import PRESETS
 from tests.comfyui.conftest import DATABASE_NAME, FPS, FRAMES, SIZE, RunningComfyUI
 from tests.comfyui.runs import Graph, Reported, frames_before_encoding, queue
+from tests.index_builder.sample_videos import write_sounding_video
 
 pytestmark = pytest.mark.comfyui
 
@@ -76,6 +78,37 @@ def test_two_clips_as_the_next_model_wants_them(comfyui: RunningComfyUI, graph: 
     reported = queue(comfyui, graph(preset=WAN, count=2, width=96))
     assert _videos(comfyui, reported) == [(81, 96, 96, 16.0)] * 2
     assert len(reported.shown("clips")["text"][0].splitlines()) == 2
+
+
+def test_sound_goes_on_with_the_clip(comfyui: RunningComfyUI, graph: Callable[..., Graph]) -> None:
+    write_sounding_video(comfyui.server.base / "input" / "beep.mp4", seconds=2, loud=(0.5, 1.0), rate=16_000)
+    sounding = {name: node for name, node in graph().items() if name in ("clips", "video")}
+    references = {"videos": "beep.mp4", "pack": ["pack", 0]}
+    sounding |= {
+        "pack": {"class_type": "MotionRAGLoadMotionPack", "inputs": {"pack": "tiny"}},
+        "references": {"class_type": "MotionRAGEncodeReferenceVideos", "inputs": references},
+        "heard": {"class_type": "SaveAudio", "inputs": {"audio": ["clips", 2], "filename_prefix": "heard"}},
+    }
+    sounding["clips"]["inputs"]["neighbours"] = ["references", 0]
+    reported = queue(comfyui, sounding)
+    assert reported.run is not None, reported.failure
+    assert "with sound" in reported.shown("clips")["text"][0]
+    files = {
+        file.node_id: comfyui.server.base / "output" / file.subfolder / file.filename for file in reported.run.files
+    }
+    for node in ("heard", "video"):
+        samples = _sound(files[node])
+        assert len(samples) / 16_000 == pytest.approx(2, abs=0.1), node
+        quarters = [float(np.sqrt(np.square(part).mean())) for part in np.array_split(samples[:32_000], 4)]
+        assert quarters[1] > 4 * max(quarters[0], *quarters[2:]), (node, quarters)
+
+
+def _sound(path: Path) -> np.ndarray:
+    """Samples [N] in [-1, 1] at 16 kHz."""
+    resampler = av.AudioResampler(format="flt", layout="mono", rate=16_000)
+    with av.open(str(path)) as container:
+        frames = [piece for frame in container.decode(audio=0) for piece in resampler.resample(frame)]
+    return np.concatenate([frame.to_ndarray()[0] for frame in frames])
 
 
 def test_a_rank_behind_the_last_says_so(comfyui: RunningComfyUI, graph: Callable[..., Graph]) -> None:

@@ -51,11 +51,12 @@ def test_every_saved_workflow_becomes_a_video(
     comfyui: RunningComfyUI, workflows: Path, picture: Path, tmp_path: Path
 ) -> None:
     files = [path for path in runnable_templates(workflows) if path.stem != "index_my_videos"]
-    compared = [path for path in files if path.stem.startswith("compare_")]
+    nodes = {"compare_motions": "Compare Motions", "storyboard": "Storyboard Video"}
     jobs = {}
-    for paths, steps in ((set(files) - set(compared), FEW_STEPS), (compared, "Compare Motions.steps=1")):
-        settings = ["--set", f"Image.image={picture}", "--set", steps]
-        jobs |= _render(comfyui, tmp_path, *map(str, sorted(paths)), *settings)
+    for node in (GENERATE, *nodes.values()):
+        paths = [str(path) for path in files if nodes.get(path.stem, GENERATE) == node]
+        steps = FEW_STEPS if node == GENERATE else f"{node}.steps=1"
+        jobs |= _render(comfyui, tmp_path, *paths, "--set", f"Image.image={picture}", "--set", steps)
     assert set(jobs) == {path.stem for path in files}
     for name, job in jobs.items():
         video = next(output for output in job["outputs"] if output["file"].endswith(".mp4"))

@@ -2,7 +2,8 @@
 motion they tell.
 
 Of each kind of control clip several readers learn on some clips of the demo world and read others: colour, shape and
-motion. The best reader counts: a look that any of them can read has leaked.
+motion. The best reader counts: a look that any of them can read has leaked. The same for the motion of objects alone
+and of the camera alone, from clips with a patterned ground past which a camera goes.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -20,7 +22,7 @@ from rich.table import Table
 from motionrag_nodes.checkpoints.pack import load_pack
 from motionrag_nodes.motion_tokens.pack_encoder import PackClipEncoder
 from motionrag_nodes.neighbours.control.control_clip import draw_motion, motion_of
-from motionrag_nodes.neighbours.control.kinds import KINDS
+from motionrag_nodes.neighbours.control.kinds import KINDS, WHOSE
 from training.demo_world.motions import MOTIONS
 from training.demo_world.shapes import SHAPES
 from training.demo_world.world import COLOURS, ClipSpec, draw_spec, render_clip
@@ -32,12 +34,35 @@ LABELS: Mapping[str, tuple[Callable[[ClipSpec], str], int]] = {
     "motion": (lambda spec: str(spec.motion), len(MOTIONS)),
 }
 SIZE, FRAMES, PATCH, SEED = 48, 8, 8, 20_261_129
+# Where everything is seen to go, in pixels down and to the right from frame to frame.
+CAMERAS: Mapping[str, tuple[int, int]] = {"left": (0, 1), "right": (0, -1), "up": (1, 0), "down": (-1, 0)}
+UNDER_CAMERA = "under a moving camera"
 
 
 def views_of(clip: np.ndarray, *, seed: int) -> dict[str, np.ndarray]:
     """The clip, and its control clips by kind, uint8 RGB [T, H, W, 3]; the noise is another one for each clip."""
     motion = motion_of(clip)
     return {ITSELF: clip, **{kind: draw_motion(motion, clip.shape[1:3], kind=kind, seed=seed) for kind in KINDS}}
+
+
+def under_camera(clip: np.ndarray, camera: str, rng: np.random.Generator) -> np.ndarray:
+    """The clip before a patterned ground of its own colour, seen by a camera that moves; what leaves one side comes in
+    at the other."""
+    ground = clip[0, 0, 0].astype(np.float32)
+    small = rng.uniform(0, 90, (SIZE // 6, SIZE // 6)).astype(np.float32)
+    pattern = np.asarray(Image.fromarray(small).resize(clip.shape[2:0:-1], Image.Resampling.BICUBIC))
+    covered = np.abs(clip - ground).max(-1, keepdims=True) > 20
+    patterned = np.where(covered, clip, ground + pattern[..., None]).clip(0, 255).astype(np.uint8)
+    down, right = CAMERAS[camera]
+    moved = [np.roll(frame, (down * moment, right * moment), axis=(0, 1)) for moment, frame in enumerate(patterned)]
+    return np.stack(moved)
+
+
+def views_under_camera(clip: np.ndarray) -> dict[str, np.ndarray]:
+    """The clip, and its motion as colours: of everything, of the objects alone, of the camera alone."""
+    motion = motion_of(clip)
+    drawn = {whose: draw_motion(motion, clip.shape[1:3], kind="colours", whose=whose) for whose in WHOSE}
+    return {ITSELF: clip, **{f"colours, {whose}": view for whose, view in drawn.items()}}
 
 
 def pixel_features(clip: np.ndarray) -> np.ndarray:
@@ -94,18 +119,48 @@ def measure_leakage(
     encoder: PackClipEncoder, *, learned: int, read: int, console: Console | None = None
 ) -> dict[str, dict[str, float]]:
     """View -> label -> share that the best reader reads right, in [0, 1]."""
+    specs = _specs(learned + read)
+    shown = track(specs, description="control clips", console=console, disable=console is None)
+    views = [views_of(render_clip(spec, size=SIZE, frames=FRAMES), seed=seed) for seed, spec in enumerate(shown)]
+    return _best_readers(encoder, views, _labels_of(specs), learned=learned)
+
+
+def measure_under_camera(
+    encoder: PackClipEncoder, *, learned: int, read: int, console: Console | None = None
+) -> dict[str, dict[str, float]]:
+    """As `measure_leakage`, of the views under a camera, with the camera's own motion for a label more."""
+    specs, rng = _specs(learned + read), np.random.default_rng(SEED + 1)
+    cameras = [str(camera) for camera in rng.choice(list(CAMERAS), len(specs))]
+    pairs = list(zip(specs, cameras, strict=True))
+    views = [
+        views_under_camera(under_camera(render_clip(spec, size=SIZE, frames=FRAMES), camera, rng))
+        for spec, camera in track(pairs, description=UNDER_CAMERA, console=console, disable=console is None)
+    ]
+    return _best_readers(encoder, views, {**_labels_of(specs), "camera": cameras}, learned=learned)
+
+
+def _specs(count: int) -> list[ClipSpec]:
     rng = np.random.default_rng(SEED)
-    specs = [draw_spec(rng) for _ in range(learned + read)]
-    views: dict[str, list[np.ndarray]] = {}
-    for seed, spec in enumerate(track(specs, description="control clips", console=console, disable=console is None)):
-        for name, clip in views_of(render_clip(spec, size=SIZE, frames=FRAMES), seed=seed).items():
-            views.setdefault(name, []).append(clip)
+    return [draw_spec(rng) for _ in range(count)]
+
+
+def _labels_of(specs: Sequence[ClipSpec]) -> dict[str, list[str]]:
+    return {label: [of(spec) for spec in specs] for label, (of, _) in LABELS.items()}
+
+
+def _best_readers(
+    encoder: PackClipEncoder,
+    views: Sequence[Mapping[str, np.ndarray]],
+    labels: Mapping[str, Sequence[str]],
+    *,
+    learned: int,
+) -> dict[str, dict[str, float]]:
     found = {}
-    for name, clips in views.items():
-        readers = features_of(clips, encoder)
+    for name in views[0]:
+        readers = features_of([each[name] for each in views], encoder)
         found[name] = {
-            label: max(read_share(values, [of(spec) for spec in specs], learned=learned) for values in readers.values())
-            for label, (of, _) in LABELS.items()
+            label: max(read_share(values, names, learned=learned) for values in readers.values())
+            for label, names in labels.items()
         }
     return found
 
@@ -120,12 +175,14 @@ def main() -> None:
     arguments = parser.parse_args()
     console = Console()
     encoder = PackClipEncoder(load_pack(arguments.pack))
-    found = measure_leakage(encoder, learned=arguments.learned, read=arguments.read, console=console)
-    table = Table("control clip", *LABELS)
-    for name, shares in found.items():
-        table.add_row(name, *(f"{100 * shares[label]:.0f} %" for label in LABELS))
-    table.add_row("chance", *(f"{100 / count:.0f} %" for _, count in LABELS.values()))
-    console.print(table)
+    asked = {"learned": arguments.learned, "read": arguments.read, "console": console}
+    chances = {label: 1 / count for label, (_, count) in LABELS.items()}
+    found = {ITSELF: measure_leakage(encoder, **asked), UNDER_CAMERA: measure_under_camera(encoder, **asked)}
+    for title, chance in ((ITSELF, chances), (UNDER_CAMERA, {**chances, "camera": 1 / len(CAMERAS)})):
+        table = Table("control clip", *chance, title=None if title == ITSELF else title)
+        for name, shares in (*found[title].items(), ("chance", chance)):
+            table.add_row(name, *(f"{100 * shares[label]:.0f} %" for label in chance))
+        console.print(table)
     if arguments.output:
         arguments.output.write_text(json.dumps(found, indent=2), encoding="utf-8")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from training.demo_world.world import ClipSpec, render_clip
-from training.evaluation.leakage import ITSELF, pixel_features, read_share, views_of
+from training.evaluation.leakage import ITSELF, pixel_features, read_share, under_camera, views_of, views_under_camera
 
 
 def test_a_reader_reads_what_is_there_and_guesses_what_is_not() -> None:
@@ -25,3 +25,16 @@ def test_views_and_what_pixels_tell() -> None:
     views = views_of(clips["red"], seed=1)
     assert list(views) == [ITSELF, "silhouette", "colours", "noise"]
     assert {view.shape for view in views.values()} == {clips["red"].shape}
+
+
+def test_a_camera_moves_everything_but_not_what_objects_do_alone() -> None:
+    spec = ClipSpec(shape="circle", colour="red", background="navy", motion="right", x=0, y=0, radius=0.2, reach=0.3)
+    clip = under_camera(render_clip(spec, size=48, frames=4), "up", np.random.default_rng(0))
+    # A point of the ground is seen one pixel lower in each frame.
+    np.testing.assert_array_equal(clip[1, 1:6, :6], clip[0, :5, :6])
+    views = views_under_camera(clip)
+    assert list(views) == [ITSELF, "colours, all motion", "colours, objects only", "colours, camera only"]
+    assert {view.shape for view in views.values()} == {clip.shape}
+    grounds = {name: view[1, :6, :6].mean() for name, view in views.items()}
+    assert grounds["colours, objects only"] < 0.3 * grounds["colours, all motion"]
+    assert grounds["colours, camera only"] > 0.7 * grounds["colours, all motion"]
