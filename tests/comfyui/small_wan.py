@@ -48,9 +48,11 @@ def write_all(comfyui: Path, models: Path) -> None:
 
 
 def _filled(key: str, value: torch.Tensor) -> torch.Tensor:
-    """Gains of norms are one, so that something comes through."""
-    is_gain = key.endswith("gamma") or ("norm" in key and key.endswith("weight"))
-    return torch.ones(value.shape) if is_gain else 0.05 * torch.randn(value.shape)
+    """Gains of norms are one, and matrices keep the size of what they multiply, so that something comes through."""
+    if key.endswith("gamma") or ("norm" in key and key.endswith("weight")):
+        return torch.ones(value.shape)
+    inputs = value[0].numel() if value.ndim > 1 else 1
+    return torch.randn(value.shape) / (inputs**0.5 if value.ndim > 1 else 10)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,9 @@ from training.evaluation.seams import draw_board, drawn_pieces, smoothness
 def test_drawn_boards_have_no_seams() -> None:
     rng = np.random.default_rng(0)
     boards = [draw_board(rng) for _ in range(12)]
-    assert all(BACKWARDS[first.motion] == third.motion != second.motion for first, second, third in boards)
+    assert all(
+        BACKWARDS[first.motion] == third.motion and first.motion != second.motion for first, second, third in boards
+    )
     pieces = [drawn_pieces(board, size=64, frames=8) for board in boards]
     assert [len(piece) for piece in pieces[0]] == [8, 7, 7]
     kinds = [[part.kind for part in board] for board in boards]
