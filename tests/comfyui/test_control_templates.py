@@ -44,7 +44,8 @@ def small(graph: Graph, picture: str) -> Graph:
         "VAELoader": {files["VAELoader"]: small_wan.VAE},
         "WanVaceToVideo": {"width": SIDE, "height": SIDE, "length": FRAMES},
         "WanFunControlToVideo": {"width": SIDE, "height": SIDE, "length": FRAMES},
-        "KSampler": {"steps": 1},
+        # With a single step uni_pc shows nothing of the model.
+        "KSampler": {"steps": 2},
     }
     made: Graph = {}
     for number, node in graph.items():
