@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,7 +14,16 @@ from motionrag_nodes.cli.index_work import counting_bars
 from motionrag_nodes.cli.terminal import Console, escape, print_json
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+
+    from motionrag_nodes.backbones.settings import Settings
+    from motionrag_nodes.checkpoints.pack import MotionPack
+    from motionrag_nodes.frames.storyboard import Part
     from motionrag_nodes.frames.storyboard_video import StoryboardVideo
+    from motionrag_nodes.frames.video_model import VideoModel
+    from motionrag_nodes.neighbours.neighbours import Neighbours
 
 
 def storyboard(
@@ -55,11 +64,9 @@ def storyboard(
     from index_builder.clips.allowed_folders import AllowedFolders
     from index_builder.clips.pictures import read_picture
     from index_builder.database.search.reader import MotionDatabase
-    from motionrag_nodes.checkpoints.demo_pack import is_demo
     from motionrag_nodes.checkpoints.pack import load_pack
     from motionrag_nodes.cli.devices import chosen_device
     from motionrag_nodes.frames.storyboard import parse_storyboard
-    from motionrag_nodes.frames.storyboard_video import storyboard_video
     from motionrag_nodes.frames.video_model import load_video_model
     from motionrag_nodes.motion_tokens.pack_encoder import PackClipEncoder
     from motionrag_nodes.neighbours.retrieve import retrieve_neighbours
@@ -67,31 +74,42 @@ def storyboard(
     parts, image = parse_storyboard(board.read_text(encoding="utf-8-sig")), read_picture(picture)
     opened, loaded = MotionDatabase.open(database), load_pack(pack, device=chosen_device(device))
     encoder, sources = PackClipEncoder(loaded), AllowedFolders.of_user(allow_source or ())
-    found = [
-        retrieve_neighbours(
-            opened, encoder=encoder, prompt=part.prompt, top_k=top_k, ignore_looks=ignore_looks, sources=sources
-        )
-        for part in parts
-    ]
+    asked: dict[str, Any] = {"top_k": top_k, "ignore_looks": ignore_looks, "sources": sources}
+    found = [retrieve_neighbours(opened, encoder=encoder, prompt=part.prompt, **asked) for part in parts]
     model = load_video_model(None, pack=loaded, device=loaded.device, offload=offload)
     settings = replace(model.defaults, seed=seed, **({"steps": steps} if steps else {}))
-    with counting_bars("denoising") as (progress,):
-        made = storyboard_video(
-            model,
-            loaded,
-            image=image,
-            parts=parts,
-            found=found,
-            settings=settings,
-            strength=strength,
-            show_picture=is_demo(loaded),
-            on_step=progress,
-        )
+    made = _generate(model, loaded, image, parts, found, settings, strength)
     _write(made, output)
     if as_json:
         print_json(_report(made))
     else:
         _show(made, output)
+
+
+def _generate(
+    model: VideoModel,
+    pack: MotionPack,
+    image: np.ndarray,
+    parts: Sequence[Part],
+    found: Sequence[Neighbours],
+    settings: Settings,
+    strength: float,
+) -> StoryboardVideo:
+    from motionrag_nodes.checkpoints.demo_pack import is_demo
+    from motionrag_nodes.frames.storyboard_video import storyboard_video
+
+    with counting_bars("denoising") as (progress,):
+        return storyboard_video(
+            model,
+            pack,
+            image=image,
+            parts=parts,
+            found=found,
+            settings=settings,
+            strength=strength,
+            show_picture=is_demo(pack),
+            on_step=progress,
+        )
 
 
 def _write(made: StoryboardVideo, output: Path) -> None:

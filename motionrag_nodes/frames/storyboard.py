@@ -11,7 +11,7 @@ from itertools import accumulate, pairwise
 from index_builder.errors import InvalidSetting
 
 MAX_PARTS = 64
-# Of the whole video: half an hour of denoising on a good card.
+# Of the whole video: a mistyped number shall not keep a card busy for days.
 MAX_SECONDS = 300.0
 _LINE = re.compile(r"\s*(\d+(?:[.,]\d+)?)\s*s?\s*[:：]\s*(\S.*?)\s*")
 EXAMPLE = "2: a ball rolls to the right"
@@ -36,17 +36,17 @@ def parse_storyboard(text: str) -> tuple[Part, ...]:
         seconds = float(found[1].replace(",", ".")) if found else 0.0
         if found is None or not 0 < seconds:
             raise InvalidSetting(
-                f"expected lines of seconds, colon and words, received {line.strip()[:60]!r} in line {number}: "
-                f"write them as in {EXAMPLE!r}"
+                f"Expected lines of seconds, colon and words, received {line.strip()[:60]!r} in line {number}: "
+                f"write them as in {EXAMPLE!r}."
             )
         parts.append(Part(seconds, found[2]))
     if not parts:
-        raise InvalidSetting(f"expected a line for each part of the video, received none: write {EXAMPLE!r}")
+        raise InvalidSetting(f"Expected a line for each part of the video, received none: write {EXAMPLE!r}.")
     whole = sum(part.seconds for part in parts)
     if len(parts) > MAX_PARTS or whole > MAX_SECONDS:
         raise InvalidSetting(
-            f"expected up to {MAX_PARTS} parts and {MAX_SECONDS:g} s in all, received {len(parts)} of {whole:g} s: "
-            "make several videos, each from the last frame of the one before"
+            f"Expected up to {MAX_PARTS} parts and {MAX_SECONDS:g} s in all, received {len(parts)} of {whole:g} s: "
+            "make several videos, each from the last frame of the one before."
         )
     return tuple(parts)
 

@@ -67,7 +67,7 @@ def plan_runs(parts: Sequence[Part], settings: Settings) -> list[Run]:
     Raises InvalidSetting where a run makes a single frame, from which nothing goes on.
     """
     if settings.frames < 2:
-        raise InvalidSetting(f"expected runs of at least 2 frames, received {settings.frames}: raise frame_count")
+        raise InvalidSetting(f"Expected runs of at least 2 frames, received {settings.frames}: raise frame_count.")
     runs: list[Run] = []
     for part, wanted in enumerate(frames_of(parts, fps=settings.fps)):
         while wanted > (1 if runs and runs[-1].part == part else 0):

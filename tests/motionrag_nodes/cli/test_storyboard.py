@@ -41,5 +41,5 @@ def test_two_parts(tmp_path: Path) -> None:
 
 def test_the_board_is_checked_first(tmp_path: Path) -> None:
     result = run("it grows", tmp_path, "--pack", "nowhere")
-    with pytest.raises(InvalidSetting, match="expected lines of seconds, colon and words, received 'it grows'"):
+    with pytest.raises(InvalidSetting, match="Expected lines of seconds, colon and words, received 'it grows'"):
         raise result.exception or AssertionError

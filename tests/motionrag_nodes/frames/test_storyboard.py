@@ -16,12 +16,12 @@ def test_lines_of_every_hand() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "expected a line for each part of the video, received none: write '2: a ball rolls to the right'"),
+        ("", "Expected a line for each part of the video, received none: write '2: a ball rolls to the right'"),
         ("2: a\nit stops", "received 'it stops' in line 2: write them as in '2: a ball rolls to the right'"),
         ("2:", "received '2:' in line 1"),
         ("0: a", "received '0: a' in line 1"),
         ("-1: a", "received '-1: a' in line 1"),
-        ("301: a", r"expected up to 64 parts and 300 s in all, received 1 of 301 s"),
+        ("301: a", r"Expected up to 64 parts and 300 s in all, received 1 of 301 s"),
         ("1: a\n" * 65, "received 65 of 65 s: make several videos"),
     ],
 )

@@ -49,7 +49,7 @@ def test_runs_add_up_to_the_parts() -> None:
     # The single frame that is left of 1.5 s would need a run for itself.
     assert plan_runs([Part(1.5, "a")], SETTINGS) == [Run(part=0, kept=3), Run(part=0, kept=2)]
     assert plan_runs([Part(0.25, "a"), Part(0.25, "b")], SETTINGS) == [Run(part=0, kept=1), Run(part=1, kept=1)]
-    with pytest.raises(InvalidSetting, match="expected runs of at least 2 frames, received 1"):
+    with pytest.raises(InvalidSetting, match="Expected runs of at least 2 frames, received 1"):
         plan_runs(PARTS, replace(SETTINGS, frames=1))
 
 
