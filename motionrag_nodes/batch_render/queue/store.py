@@ -23,6 +23,7 @@ _APPLICATION = "motionrag-render"
 VERSION = "3"  # of what a job's steps are and give: a job begun by another version is begun again
 _LANES = 4  # jobs of one server that are prepared or recorded while another one renders
 _LOCAL_POLL_SEC, _SHARED_POLL_SEC = 0.05, 0.25
+_LOOK_FOR_NOTICES_SEC = 0.2
 _IDS_A_QUERY = 400
 
 
@@ -99,7 +100,7 @@ def opened(url: str | None, folder: Path | None, keys: Sequence[str]) -> Iterato
         "log_level": "CRITICAL",
         "run_migrations": True,
         # Nothing is notified here; the end of a batch waits for the thread that looks for it.
-        "notification_listener_polling_interval_sec": _LOCAL_POLL_SEC,
+        "notification_listener_polling_interval_sec": _LOOK_FOR_NOTICES_SEC,
     }
     _silence()
     forbid_pickles()
