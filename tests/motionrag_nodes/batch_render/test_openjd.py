@@ -85,5 +85,5 @@ def test_values_that_a_template_would_read_otherwise_are_refused(tmp_path: Path)
 
 def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "farm.template.json").mkdir()
-    with pytest.raises(RenderError, match=r"Cannot write .*farm\.template\.json"):
+    with pytest.raises(RenderError, match=r"Expected to write .*farm\.template\.json"):
         _export(tmp_path)

@@ -104,7 +104,7 @@ def test_a_picture_above_the_limit_fails_with_what_to_raise(server: TinyComfyUI,
     with proxy_before(server.url, "limit") as place:
         result = _run(tmp_path, "--server", place, "--set", f"1.image={tmp_path / 'large.png'}")
     assert result.exit_code == 1
-    assert "large.png (1.0 MB) as too large (HTTP 413). Raise the limit" in result.stdout
+    assert "large.png (1.0 MB), but it is too large for it (HTTP 413). Raise the limit" in result.stdout
     assert "client_max_body_size of a proxy" in result.stdout
 
 
@@ -112,7 +112,7 @@ def test_a_workflow_above_the_limit_fails_with_what_to_raise(server: TinyComfyUI
     with proxy_before(server.url, "limit") as place:
         result = _run(tmp_path, "--server", place, "--set", f"3.filename_prefix={'x' * LIMIT_BYTES}")
     assert result.exit_code == 1
-    assert "refuses the job as too large (HTTP 413). Raise its proxy's limit." in result.stdout
+    assert "to take the job, but it is too large for it (HTTP 413): raise its proxy's limit." in result.stdout
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl to make a certificate")
