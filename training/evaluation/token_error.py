@@ -1,4 +1,4 @@
-"""`python -m training.evaluation.token_error`: how far adapted motion tokens are from the target's own, in two minutes.
+"""`python -m training.evaluation.token_error`: how far adapted motion tokens are from the target's own, in minutes.
 
 No video is generated, so that a stage 2 can be judged before it ships. The error is the mean squared one over the
 variance of the targets' own tokens: 1 is what foretelling their mean would cost, 0 is the target's own motion.
