@@ -55,5 +55,5 @@ def test_a_broken_file_of_paths_leaves_the_own_folders(comfyui: Path) -> None:
 
 
 def test_a_folder_that_is_no_comfyui_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ComfyUINotFound, match="is not a ComfyUI folder"):
+    with pytest.raises(ComfyUINotFound, match="Expected a ComfyUI folder"):
         surroundings_of_command_line(tmp_path)

@@ -111,12 +111,12 @@ def test_what_is_not_found_is_told_in_full(
 ) -> None:
     searched = f"{found['shared']}/{folder}"
     message = found[choice]
-    assert f"Expected {expected} in one of the folders searched: " in message and searched in message
+    assert f"'absent' ({expected} in one of " in message and searched in message
     assert f"{found['app']}/models/" in message
     assert command.format(searched) in message
 
 
 def test_the_message_for_a_video_model_and_for_videos(found: dict[str, Any]) -> None:
-    assert "Expected absent/model_index.json in one of the folders searched: " in found["no_model"]
+    assert "Expected the video model 'absent' (absent/model_index.json in one of " in found["no_model"]
     assert "hf download stabilityai/stable-video-diffusion-img2vid --local-dir " in found["no_model"]
     assert "motion_videos in extra_model_paths.yaml" in found["no_videos"]

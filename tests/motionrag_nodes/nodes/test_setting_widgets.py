@@ -45,7 +45,7 @@ def test_numbers_that_a_model_does_not_have_are_told_together(widgets: Any) -> N
     reads = get_backbone("cogvideox")
     with pytest.raises(
         GenerationSettingInvalid,
-        match=r"of CogVideoX alone, received min_guidance 2.0 \(leave it at 0\), motion_bucket_id 5 \(leave it at -1",
+        match=r"alone, received min_guidance 2.0 \(leave it at 0\), motion_bucket_id 5 \(leave it at -1",
     ):
         chosen = {"min_guidance": 2.0, "motion_bucket_id": 5, "steps": 3}
         widgets.settings_from_widgets(reads, reads.published.settings, chosen, seed=0)
