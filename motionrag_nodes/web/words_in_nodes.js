@@ -1,6 +1,5 @@
 // Shows in a node what it says of its run: a notice when the picture is not for this model, reports in full, and why the
 // run was refused. They are shown, not saved: a text is of its run.
-import { api } from "../../scripts/api.js"
 import { app } from "../../scripts/app.js"
 import { hidesFaults } from "./fault_catalogue.js"
 import { translated } from "./messages.js"
@@ -12,9 +11,6 @@ const ROOM_PIXELS = 12
 const MARGIN_PIXELS = 20
 const REPORT_WIDTH = 520
 const FRAMES_UNTIL_SHOWN = 5
-// A run is in the history a moment after its end is told.
-const TRIES = 20
-const PAUSE_MS = 250
 const LOOKS = {
   notice: "background: rgba(240, 160, 0, 0.18); border-left: 4px solid rgb(230, 149, 0);",
   report: "background: var(--comfy-input-bg); border: 1px solid var(--border-color); user-select: text; cursor: text;",
@@ -86,34 +82,14 @@ export function nodeOf(id) {
   return String(id).split(":").reduce((node, part) => node?.subgraph?.getNodeById(Number(part)), { subgraph: app.graph })
 }
 
-async function outputsOf(run) {
-  for (let tries = 0; tries < TRIES; tries += 1) {
-    const found = (await (await api.fetchApi(`/history/${run}`)).json())[run]
-    if (found) return found.outputs
-    await new Promise((done) => setTimeout(done, PAUSE_MS))
-  }
-  return {}
-}
-
 function show(node, output) {
   for (const [key, kind] of SHOWN) {
     if (Array.isArray(output?.[key])) say(node, kind, output[key].map(translated).join("\n"))
   }
 }
 
-// Of a node whose result is cached the editor hears nothing; the run's history has its words too.
-async function showCached({ detail }) {
-  for (const [id, output] of Object.entries(await outputsOf(detail.prompt_id))) {
-    const node = nodeOf(id)
-    if (node?.comfyClass?.startsWith(OURS)) show(node, output)
-  }
-}
-
 app.registerExtension({
   name: "motionrag.WordsInNodes",
-  setup() {
-    api.addEventListener("execution_success", showCached)
-  },
   nodeCreated(node) {
     if (!node.comfyClass?.startsWith(OURS)) return
     if (node.inputs?.some((input) => input.name === "image")) addPlace(node, "notice")
