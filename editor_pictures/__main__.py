@@ -12,7 +12,7 @@ from rich.console import Console
 from editor_pictures import node_pictures, readme_pictures
 from editor_pictures.editor import Editor, find_chromium, open_editor
 from editor_pictures.scene import Scene, fresh_scene
-from editor_pictures.templates import needs_of, runnable_templates
+from editor_pictures.templates import needs_of, runnable_templates, takes_looks_away
 from editor_pictures.thumbnails import write_motion_thumbnail, write_thumbnail
 from motionrag_nodes.batch_render.server.install import checkout_folder
 from motionrag_nodes.checkpoints.find_models import PACKAGED_SAMPLES
@@ -33,11 +33,20 @@ def main() -> None:
     arguments = parser.parse_args()
     if find_chromium() is None:
         raise SystemExit("Expected Chromium, found none: apt-get install chromium.")
-    for path in WORKFLOWS.glob("*.json"):
-        if needs_of(path) is not None and not path.with_suffix(".jpg").exists():
-            write_motion_thumbnail(sorted(CLIPS.glob("*.mp4")), path.with_suffix(".jpg"))
+    write_cards_of_large_models()
     with fresh_scene() as scene, open_editor(scene.url, **SIZE) as editor:
         take_all(editor, scene, only=arguments.templates)
+
+
+def write_cards_of_large_models() -> None:
+    """Thumbnails of the templates that cannot run here, where they have none: each shows two clips of its own, as they
+    are or beside their motion without looks, as the workflow takes them."""
+    clips = sorted(CLIPS.glob("*.mp4"))
+    for place, path in enumerate(path for path in sorted(WORKFLOWS.glob("*.json")) if needs_of(path) is not None):
+        card, first = path.with_suffix(".jpg"), 2 * place % len(clips)
+        if not card.exists():
+            write = write_motion_thumbnail if takes_looks_away(path) else write_thumbnail
+            write(clips[first : first + 2], card)
 
 
 def take_all(editor: Editor, scene: Scene, *, only: Sequence[str] = ()) -> None:

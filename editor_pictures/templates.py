@@ -8,6 +8,7 @@ from typing import Any
 
 # In a workflow's "extra": {"motionrag": {"needs": "what has to be there"}}.
 _OURS, _NEEDS = "motionrag", "needs"
+_WITHOUT_LOOKS = "MotionRAGMotionWithoutLooks"
 
 
 def runnable_templates(folder: Path) -> list[Path]:
@@ -20,6 +21,12 @@ def needs_of(path: Path) -> str | None:
     extra: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")).get("extra") or {}
     needs = extra.get(_OURS, {}).get(_NEEDS)
     return None if needs is None else str(needs)
+
+
+def takes_looks_away(path: Path) -> bool:
+    """Whether a workflow has a node that keeps a clip's motion and drops its looks."""
+    nodes: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["nodes"]
+    return any(node["type"] == _WITHOUT_LOOKS for node in nodes)
 
 
 def _all(folder: Path) -> list[Path]:
