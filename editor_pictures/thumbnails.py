@@ -13,7 +13,7 @@ import av
 import numpy as np
 from PIL import Image
 
-from motionrag_nodes.frames.film_files import write_mp4
+from index_builder.clips.film_files import write_mp4
 from motionrag_nodes.neighbours.control.control_clip import control_clip
 from motionrag_nodes.neighbours.control.kinds import WHOSE
 

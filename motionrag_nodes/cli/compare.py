@@ -109,8 +109,8 @@ def _generate(model: VideoModel, image: np.ndarray, ways: list[Way], *, seed: in
 
 
 def _write(compared: Compared, output: Path) -> None:
+    from index_builder.clips.film_files import write_mp4, write_webp
     from motionrag_nodes.frames.compare_sheet import compare_film
-    from motionrag_nodes.frames.film_files import write_mp4, write_webp
 
     output.mkdir(parents=True, exist_ok=True)
     film = compare_film(compared)

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True)
 
+AllowSource = Annotated[
+    list[Path] | None,
+    typer.Option("--allow-source", help="Folder whose videos may be read too (for --proxies). Repeatable."),
+]
+
 
 @app.callback()
 def group() -> None:
@@ -30,16 +35,32 @@ def pack_up(
         str, typer.Option("--licence", help="Licence under which others may use it, for instance CC-BY-4.0.")
     ],
     origin: Annotated[str, typer.Option("--origin", help="Where the clips come from: an address, or in words.")],
+    proxies: Annotated[
+        bool,
+        typer.Option("--proxies", help="With a small copy of each clip (256 pixels, 16 frames a second, no sound)."),
+    ] = False,
+    allow_source: AllowSource = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a database into one file for others: captions, thumbnails, embeddings and motion, without the videos.
 
-    Folders of this machine do not go with it, clips that were removed neither.
+    Folders of this machine do not go with it, clips that were removed neither. With --proxies others can also see the
+    clips and take their frames; their videos' names then stay behind too.
     """
+    from index_builder.clips.allowed_folders import AllowedFolders
     from index_builder.database.maintain.share import pack_up as packed_up
 
-    with counting_bars("copying") as (progress,):
-        report = packed_up(database, output, licence=licence, origin=origin, progress=progress)
+    allowed = AllowedFolders.of_user(allow_source or ()) if proxies else None
+    with counting_bars("copying", *(["making proxies"] if proxies else [])) as (copying, *making):
+        report = packed_up(
+            database,
+            output,
+            licence=licence,
+            origin=origin,
+            proxies=allowed,
+            progress=copying,
+            making_proxies=making[0] if making else None,
+        )
     _show(report, as_json)
 
 
@@ -65,9 +86,12 @@ def _show(report: SharedReport, as_json: bool) -> None:
     if as_json:
         print_json(report.as_dict())
         return
-    lines = (
+    lines = [
         f"{escape(report.path)}: {report.rows} clips, {readable_size(report.size_bytes)}",
         f"licence: {escape(report.licence)}; origin: {escape(report.origin)}",
-    )
+    ]
+    if report.without_proxy:
+        count = len(report.without_proxy)
+        lines.append(f"without a proxy: {count} clips, the first: {escape(report.without_proxy[0])}")
     for line in lines:
         Console().print(line, soft_wrap=True, highlight=False)

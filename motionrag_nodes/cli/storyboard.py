@@ -115,7 +115,7 @@ def _generate(
 def _write(made: StoryboardVideo, output: Path) -> None:
     from PIL import Image
 
-    from motionrag_nodes.frames.film_files import write_mp4
+    from index_builder.clips.film_files import write_mp4
     from motionrag_nodes.frames.storyboard_sheet import storyboard_sheet
 
     output.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
+from index_builder.clips.allowed_folders import AllowedFolders, note_folders
 from index_builder.content_hash import sha256_of
 from index_builder.database.commit import durable_files
 from index_builder.database.commit.presence import TEMPORARY
@@ -20,8 +21,9 @@ from index_builder.database.commit.publisher import Publisher, writing
 from index_builder.database.format.id_hashes import ID_HASHES_FILE
 from index_builder.database.format.manifest import manifest_path
 from index_builder.database.maintain.merge import merge_databases
+from index_builder.database.maintain.proxies import FOLDER, add_proxies
 from index_builder.database.maintain.rewrite_rows import RowChange, rewrite_rows
-from index_builder.database.maintain.shared_file import LABEL, SharedLabel, read_label
+from index_builder.database.maintain.shared_file import LABEL, MAX_FILES, SharedLabel, read_label
 from index_builder.database.maintain.verify import verify_database
 from index_builder.database.search.reader import MotionDatabase
 from index_builder.errors import DatabaseNotWritable, InputNotFound, InvalidSetting, SharedFileRefused
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int], None]
 SUFFIX = ".zip"
 _BLOCK_BYTES = 1 << 20
+MOST_PROXIES = MAX_FILES // 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +47,8 @@ class SharedReport:
     origin: str
     rows: int
     size_bytes: int
+    # Why clips have no proxy, where proxies were asked for.
+    without_proxy: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -51,13 +56,22 @@ class SharedReport:
 
 
 def pack_up(
-    database: Path, output: Path, *, licence: str, origin: str, progress: Progress | None = None
+    database: Path,
+    output: Path,
+    *,
+    licence: str,
+    origin: str,
+    proxies: AllowedFolders | None = None,
+    progress: Progress | None = None,
+    making_proxies: Progress | None = None,
 ) -> SharedReport:
     """Writes `output` (.zip, which must not exist yet): captions, embeddings, thumbnails and tokens of the clips that
     were not removed, without their videos, whose names stay and whose folders on this machine do not.
 
-    licence: under which others may use it; origin: where the clips come from. `progress` hears rows copied and rows in
-    all. Raises InvalidSetting, DatabaseNotFound, DatabaseDamaged, DatabaseNotWritable.
+    licence: under which others may use it; origin: where the clips come from. proxies: with a small copy of each clip,
+    read below these folders, in the place of its video's name. `progress` hears rows copied and rows in all,
+    `making_proxies` clips read and clips in all. Raises InvalidSetting, DatabaseNotFound, DatabaseDamaged,
+    DatabaseNotWritable.
     """
     if output.suffix.lower() != SUFFIX:
         raise InvalidSetting(f"Expected a {SUFFIX} file to write, received {output}: rename it.")
@@ -70,6 +84,15 @@ def pack_up(
     with writing(output, remedy="pack it up again"), _beside(output) as folder:
         copy = folder / "database"
         merge_databases([database], output=copy, progress=progress)
+        rows = len(MotionDatabase.open(copy))
+        if proxies and rows > MOST_PROXIES:
+            raise InvalidSetting(
+                f"Expected at most {MOST_PROXIES} clips to make proxies of, received {rows}: pack up without, or prune."
+            )
+        missing: list[str] = []
+        if proxies:
+            roots = MotionDatabase.open(database).roots
+            missing = add_proxies(copy, sources=proxies, roots=roots, progress=making_proxies)
         _forget_folders(copy)
         label = _labelled(copy, name=name, licence=licence.strip(), origin=origin.strip())
         packed = folder / "packed.zip"
@@ -79,7 +102,7 @@ def pack_up(
                 archive.write(copy / file, file)
         durable_files.fsync_file(packed)
         _claim(packed, output)
-    return _report(label, output, output.stat().st_size)
+    return replace(_report(label, output, output.stat().st_size), without_proxy=tuple(missing))
 
 
 def import_shared(file: Path, output: Path, *, progress: Progress | None = None) -> SharedReport:
@@ -87,7 +110,8 @@ def import_shared(file: Path, output: Path, *, progress: Progress | None = None)
     sizes, hashes, and that it is a sound database. `progress` hears bytes unpacked and bytes in all.
 
     Nothing that it names is opened: videos are read only below folders that were indexed here or allowed, as of any
-    database of strangers. Raises InputNotFound, SharedFileRefused, DatabaseNotWritable.
+    database of strangers. Its own folder of proxies counts as allowed from then on. Raises InputNotFound,
+    SharedFileRefused, DatabaseNotWritable.
     """
     if not file.is_file():
         raise InputNotFound(f"Expected a file that motionrag database pack-up wrote, found none at {file}: check it.")
@@ -116,6 +140,8 @@ def import_shared(file: Path, output: Path, *, progress: Progress | None = None)
             durable_files.rename(copy, output)
         except FileExistsError as error:
             raise DatabaseNotWritable(f"Expected no {output} yet, but now it is there: choose another.") from error
+    if (output / FOLDER).is_dir():
+        note_folders([Path(os.path.abspath(output / FOLDER))])
     return _report(label, output, sum(size for _, size in label.files.values()))
 
 
@@ -134,7 +160,7 @@ def _forget_folders(copy: Path) -> None:
     with Publisher.open(copy) as publisher:
         if changes:
             rewrite_rows(publisher, changes)
-        if opened.manifest.roots:
+        if opened.manifest.roots not in ((), (FOLDER,)):
             publisher.publish(lambda base: replace(base, roots=()) if base.roots else None)
 
 
@@ -142,6 +168,7 @@ def _labelled(copy: Path, *, name: str, licence: str, origin: str) -> SharedLabe
     manifest = MotionDatabase.open(copy).manifest
     paths = [manifest_path(copy, manifest.generation), *(copy / file.path for file in manifest.files)]
     paths += [copy / "segments" / segment.name / ID_HASHES_FILE for segment in manifest.segments]
+    paths += sorted((copy / FOLDER).glob("*.mp4"))
     there = [path for path in paths if path.is_file()]
     files = {path.relative_to(copy).as_posix(): (sha256_of(path), path.stat().st_size) for path in there}
     return SharedLabel(name=name, licence=licence, origin=origin, rows=manifest.row_count, files=files)

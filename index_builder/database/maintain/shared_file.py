@@ -20,7 +20,7 @@ MAX_LABEL_BYTES, MAX_TEXT, MAX_FILES = 8 << 20, 2000, 20_000
 # All that a database consists of; nothing else is unpacked.
 _NAMES = re.compile(
     r"manifest-[0-9]{6}\.json|segments/[0-9a-f]{32}/(rows\.arrow|ids\.hashes|tokens-[0-9A-Za-z_-]{1,80}\.safetensors)"
-    r"|indexes/[0-9a-f]{32}\.faiss"
+    r"|indexes/[0-9a-f]{32}\.faiss|proxies/[0-9a-f]{32}\.mp4"
 )
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 

@@ -16,6 +16,7 @@ from index_builder.build import build_database
 from index_builder.clips.allowed_folders import AllowedFolders
 from index_builder.clips.reading import Reading
 from index_builder.clips.stored_clips import read_stored_clips
+from index_builder.database.maintain import share
 from index_builder.database.maintain.relocate import relocate_videos
 from index_builder.database.maintain.remove import remove_rows
 from index_builder.database.maintain.share import import_shared, pack_up
@@ -68,6 +69,65 @@ def test_the_same_clips_arrive(database: Path, packed: Path, tmp_path: Path, enc
 def test_nothing_of_the_machine_goes_with_it(packed: Path, private: Path) -> None:
     with zipfile.ZipFile(packed) as archive:
         assert not [name for name in archive.namelist() if private.name.encode() in archive.read(name)]
+
+
+def test_with_proxies_the_clips_can_be_seen_where_their_videos_are_not(
+    database: Path, private: Path, tmp_path: Path, encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOTIONRAG_STATE", str(tmp_path / "another user"))
+    allowed = AllowedFolders((private / "clips",))
+    report = pack_up(database, tmp_path / "moves.zip", **WORDS, proxies=allowed)
+    assert (report.rows, report.without_proxy) == (3, ())
+    with zipfile.ZipFile(tmp_path / "moves.zip") as archive:
+        assert not [name for name in archive.namelist() if private.name.encode() in archive.read(name)]
+    import_shared(tmp_path / "moves.zip", tmp_path / "theirs")
+    mine, theirs = MotionDatabase.open(database), MotionDatabase.open(tmp_path / "theirs")
+    reading, far = Reading(frames=4, short_side=32), AllowedFolders.of_user()
+    rows = {row.caption: row for row in theirs.rows(theirs.ids())}
+    for row in mine.rows(mine.ids()):
+        proxy = rows[row.caption]
+        assert proxy.start_sec == 0 and proxy.end_sec == pytest.approx(row.end_sec - row.start_sec, abs=0.1)
+        (real,) = read_stored_clips([row], allowed=allowed, reading=reading)
+        (small,) = read_stored_clips([proxy], allowed=far, roots=theirs.roots, reading=reading)
+        assert not isinstance(real, str) and not isinstance(small, str), (real, small)
+        assert np.abs(real.frames.astype(int) - small.frames).mean() < 12
+        for field in ("text", "frame"):
+            assert np.array_equal(theirs.embeddings([proxy.id], field), mine.embeddings([row.id], field))
+        same = [
+            opened.tokens([known.id], fingerprint=encoder.tokens_fingerprint).motion_tokens
+            for opened, known in ((mine, row), (theirs, proxy))
+        ]
+        assert np.array_equal(*same)
+
+
+def test_a_clip_whose_video_cannot_be_read_goes_without_a_proxy(database: Path, private: Path, tmp_path: Path) -> None:
+    report = pack_up(database, tmp_path / "moves.zip", **WORDS, proxies=AllowedFolders((private / "clips" / "walks",)))
+    (why,) = report.without_proxy
+    assert "c.mp4: it lies in no folder that was indexed here" in why
+    import_shared(tmp_path / "moves.zip", tmp_path / "theirs")
+    theirs = MotionDatabase.open(tmp_path / "theirs")
+    assert len(list((tmp_path / "theirs" / "proxies").iterdir())) == 2
+    assert sum(row.source.endswith("c.mp4") for row in theirs.rows(theirs.ids())) == 1
+
+
+def test_a_proxy_that_is_another_video_is_refused(database: Path, private: Path, tmp_path: Path) -> None:
+    pack_up(database, tmp_path / "moves.zip", **WORDS, proxies=AllowedFolders((private / "clips",)))
+    import_shared(tmp_path / "moves.zip", tmp_path / "theirs")
+    first, second = sorted((tmp_path / "theirs" / "proxies").iterdir())[:2]
+    shutil.copyfile(second, first)
+    theirs = MotionDatabase.open(tmp_path / "theirs")
+    rows = [row for row in theirs.rows(theirs.ids()) if row.source == first.name]
+    reading, folders = Reading(frames=4, short_side=32), AllowedFolders((tmp_path / "theirs" / "proxies",))
+    (found,) = read_stored_clips(rows, allowed=folders, roots=theirs.roots, reading=reading)
+    assert found == "its content is not what was indexed"
+
+
+def test_more_clips_than_a_file_may_name_are_refused(
+    database: Path, private: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(share, "MOST_PROXIES", 2)
+    with pytest.raises(InvalidSetting, match="at most 2 clips to make proxies of, received 3"):
+        pack_up(database, tmp_path / "moves.zip", **WORDS, proxies=AllowedFolders((private / "clips",)))
 
 
 def test_removed_clips_stay_behind(database: Path, tmp_path: Path) -> None:

@@ -11,11 +11,15 @@ import numpy as np
 from PIL import Image
 
 
-def write_mp4(path: Path, frames: np.ndarray, *, fps: float) -> None:
-    """uint8 RGB [T, H, W, 3] of even sides as H.264; a file that is there is replaced once the new one is whole."""
+def write_mp4(path: Path, frames: np.ndarray, *, fps: float, crf: int = 16, comment: str = "") -> None:
+    """uint8 RGB [T, H, W, 3] of even sides as H.264; a file that is there is replaced once the new one is whole.
+
+    crf: x264's constant rate factor, 0 to 51, less is better; `comment` goes into the file's metadata.
+    """
     temporary = path.with_name(f".{path.name}")
     with av.open(str(temporary), "w", format="mp4", options={"movflags": "faststart"}) as container:
-        stream = container.add_stream("libx264", rate=Fraction(round(fps * 1000), 1000), options={"crf": "16"})
+        container.metadata["comment"] = comment
+        stream = container.add_stream("libx264", rate=Fraction(round(fps * 1000), 1000), options={"crf": str(crf)})
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = "yuv420p"
         for frame in frames:

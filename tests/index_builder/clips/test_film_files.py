@@ -8,7 +8,7 @@ import av
 import numpy as np
 from PIL import Image
 
-from motionrag_nodes.frames.film_files import write_mp4, write_webp
+from index_builder.clips.film_files import write_mp4, write_webp
 
 FILM = np.repeat(np.linspace(40, 200, 5).astype(np.uint8)[:, None, None, None], 3, axis=3).repeat(32, 1).repeat(48, 2)
 
