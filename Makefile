@@ -75,7 +75,7 @@ test-wheel:  ## the wheel, installed in a clean environment, runs its demo (slow
 	$(WHEEL)/clean/bin/pip install -q -c constraints.txt $(WHEEL)/motionrag-*.whl
 	cd $(WHEEL) && clean/bin/motionrag demo --output demo && test -s demo/grid.mp4 -a -s demo/database/report.html
 
-test-editor: $(READY) chromium $(EDITOR)  ## compare converted workflows with ComfyUI's own editor (about 20 minutes)
+test-editor: $(READY) chromium $(EDITOR)  ## compare converted workflows with ComfyUI's own editor (about 10 minutes)
 	MOTIONRAG_EDITOR=$(EDITOR) $(BIN)/python -m pytest tests/editor
 
 # The newest editor there is, whatever the installed ComfyUI comes with.
