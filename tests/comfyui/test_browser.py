@@ -43,13 +43,13 @@ def test_the_gallery_shows_every_template_with_its_thumbnail(editor: Editor, scr
     editor.screenshot(screenshots / "templates.png")
     cards = editor.page.locator("[data-testid^=template-workflow-]")
     shown = {card.get_attribute("data-testid").removeprefix("template-workflow-"): card for card in cards.all()}
-    editor.page.wait_for_function(
-        "() => [...document.querySelectorAll('[data-testid^=template-workflow-] img')].every(i => i.naturalWidth > 0)"
-    )
     names = sorted(path.stem for path in TEMPLATES.glob("*.json"))
     assert list(shown) == [*TEXTS, *(name for name in names if name not in TEXTS)]
     for name, card in shown.items():
-        assert card.locator("img").first.evaluate("image => image.naturalWidth") >= 256, name
+        card.scroll_into_view_if_needed()  # pictures below are not asked for before
+        picture = card.locator("img").first
+        picture.wait_for()
+        editor.page.wait_for_function("image => image.naturalWidth >= 256", arg=picture.element_handle())
         assert name not in TEXTS or TEXTS[name]["title"] in card.inner_text()
     editor.page.keyboard.press("Escape")
 
