@@ -30,7 +30,7 @@ from index_builder.database.search.reader import MotionDatabase
 from index_builder.errors import ClipUnreadable
 
 FOLDER = "proxies"
-SHORT_SIDE_PIXELS, MOST_FPS, CRF = 256, 16.0, 28
+SHORT_SIDE_PIXELS, LEAST_FPS, MOST_FPS, CRF = 256, 1.0, 16.0, 28
 
 Progress = Callable[[int, int], None]
 
@@ -68,12 +68,14 @@ def add_proxies(
 
 def _written(reader: ClipReader, inspected: Inspected, row: ClipRow, folder: Path) -> RowChange:
     """The row of the proxy that it writes."""
-    fps = min(row.fps, MOST_FPS)
+    fps = min(max(row.fps, LEAST_FPS), MOST_FPS)
     count = max(1, round((row.end_sec - row.start_sec) * fps))
     window = ClipWindow(round(row.start_sec * 1000), round(row.end_sec * 1000))
     short_side = min(SHORT_SIDE_PIXELS, row.width, row.height)
     clip = reader.clip(inspected, window, Reading(frames=count, short_side=short_side))
-    frames = np.stack([frame[: frame.shape[0] // 2 * 2, : frame.shape[1] // 2 * 2] for frame in clip.frames])
+    # H.264 stores pairs of rows and of columns: an odd one out stands twice.
+    height, width = clip.frames.shape[1:3]
+    frames = np.pad(clip.frames, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
     unnamed = folder / "unnamed.mp4"
     # With the row's id inside, since clips that look alike may not become one.
     write_mp4(unnamed, frames, fps=fps, crf=CRF, comment=row.id)

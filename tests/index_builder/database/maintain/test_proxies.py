@@ -18,13 +18,15 @@ from tests.index_builder.sample_videos import write_video
 
 
 def built(folder: Path, **video: Any) -> Path:
-    write_video(folder / "clips" / "a.mp4", **video)
+    write_video(folder / "clips" / "a.mkv", **video)
     build_database([folder / "clips"], output=folder / "db", encoder=ProjectionEncoder(), workers=1)
     return folder / "db"
 
 
 @pytest.mark.parametrize(
-    "video", [{}, {"size": (98, 66)}, {"size": (640, 480), "fps": 30, "frames": 60}], ids=["small", "uneven", "large"]
+    "video",
+    [{}, {"size": (33, 17), "codec": "ffv1"}, {"size": (640, 480), "fps": 30, "frames": 60}, {"fps": 1, "frames": 4}],
+    ids=["small", "odd sides", "large", "slow"],
 )
 def test_a_proxy_is_small_slow_and_known_by_its_content(tmp_path: Path, video: dict[str, Any]) -> None:
     database = built(tmp_path, **video)
