@@ -22,7 +22,7 @@ from training.data import MIXED_MOTIONS, draw_clips
 from training.demo_world.motions import MOTIONS
 from training.demo_world.world import ClipSpec
 from training.encoders.codec import to_pixels
-from training.runner import Loss, Recipe, autocast
+from training.runner import Loss, Recipe, attention, autocast
 from training.scripts import ScriptedBase, write_scripts
 from training.sizes import FPS, FRAMES, RETRIEVAL_PREPROCESSING, hosts
 
@@ -127,7 +127,7 @@ def denoising_error(unet: UNetSpatioTemporalConditionModel, batch: DiffusionBatc
     root = (sigma**2 + 1).sqrt()
     # x0 = noisy / (s^2 + 1) - s / sqrt(s^2 + 1) * F, solved for F
     target = (noisy / root**2 - batch.latents) * root / sigma
-    with autocast():
+    with autocast(), attention():
         answer = unet(
             torch.cat([noisy / root, batch.image_latents], dim=2),
             0.25 * batch.sigma.log(),
