@@ -86,11 +86,13 @@ def draw_batch(
     """
     specs, clips = draw_clips(rng, count, frames=clip_frames, motions=TOLD_MOTIONS if told else MIXED_MOTIONS)
     frames = to_pixels(clips[:, :: clip_frames // FRAMES])  # [B, T, 3, H, W]
-    latents = frozen.codec.encode(frames.flatten(0, 1)).latent_dist.mode().unflatten(0, (count, FRAMES))
+    with autocast():
+        latents = frozen.codec.encode(frames.flatten(0, 1)).latent_dist.mode().float().unflatten(0, (count, FRAMES))
     image_noise = torch.from_numpy(np.exp(rng.normal(IMAGE_NOISE_LOG_MEAN, IMAGE_NOISE_LOG_STD, count))).float()
     noise = torch.from_numpy(rng.standard_normal(frames[:, 0].shape, dtype=np.float32))
     first = frames[:, 0] + image_noise.view(-1, 1, 1, 1) * noise
-    image_latents = frozen.codec.encode(first).latent_dist.mode()
+    with autocast():
+        image_latents = frozen.codec.encode(first).latent_dist.mode().float()
     embedding = embed_images(frozen, clips[:, 0])
     drawn = torch.from_numpy(rng.random(count))
     conditional = drawn < 1 - UNCONDITIONAL_SHARE
