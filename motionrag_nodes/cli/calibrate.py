@@ -19,7 +19,7 @@ def calibrate(
     clips: Annotated[int, typer.Option(min=32, help="How many of its clips to use.")] = 256,
     force: Annotated[bool, typer.Option("--force", help="Calibrate even where it is hardly needed.")] = False,
 ) -> None:
-    """Measure how much a pack's context transformer shrinks motions, and keep in the pack what undoes it.
+    """Measure how much a pack's context transformer shrinks motions, and keep a correction in the pack.
 
     Needed where the slope is below 0.97: adapted motion then goes less far than the clips' own. Neither databases nor
     motion tokens change.

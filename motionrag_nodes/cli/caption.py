@@ -33,7 +33,7 @@ Endpoint = Annotated[
     typer.Option("--endpoint", help="OpenAI-compatible server (Ollama, vLLM, ...): http://localhost:11434/v1"),
 ]
 Device = Annotated[
-    str, typer.Option("--device", help="Of a model here: cpu, cuda, mps; auto takes an accelerator if it can.")
+    str, typer.Option("--device", help="Where a local model runs: cpu, cuda, mps; auto takes an accelerator if it can.")
 ]
 
 

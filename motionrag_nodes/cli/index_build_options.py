@@ -50,7 +50,9 @@ class Several(str, Enum):
 
 SeveralCaptions = Annotated[
     Several,
-    typer.Option("--several-captions", help="Of a clip with several captions: the first, all as alternatives, error."),
+    typer.Option(
+        "--several-captions", help="With several captions for a clip: first, all (as alternatives), or error."
+    ),
 ]
 Workers = Annotated[int | None, typer.Option("--workers", help=r"Decode processes. \[default: one per CPU]")]
 ClipsPerVideo = Annotated[

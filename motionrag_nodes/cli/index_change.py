@@ -90,7 +90,7 @@ def restore(
 
 def merge(
     sources: Annotated[list[Path], typer.Argument(help="Databases to take clips from; they stay as they are.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Database to bring them into; made where missing.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Database to merge them into; made if missing.")],
     target_recall: TargetRecall = DEFAULT_TARGET_RECALL,
     as_json: AsJson = False,
 ) -> None:

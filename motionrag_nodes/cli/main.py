@@ -48,7 +48,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(index_app, name="index", help="Build, search, change and check motion databases.")
-app.add_typer(database_app, name="database", help="Hand motion databases to others.")
+app.add_typer(database_app, name="database", help="Pass motion databases on to others.")
 app.add_typer(workflow_app, name="workflow", help="Look at and convert saved ComfyUI workflows.")
 app.command()(caption)
 app.command()(render)

@@ -24,7 +24,7 @@ AllowSource = Annotated[
 
 @app.callback()
 def group() -> None:
-    """Hand motion databases to others."""
+    """Pass motion databases on to others."""
 
 
 @app.command("pack-up")

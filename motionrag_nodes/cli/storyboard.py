@@ -1,4 +1,4 @@
-"""`motionrag storyboard`: a long video of several parts, each with motion of its own, without ComfyUI."""
+"""`motionrag storyboard`: a long video in several parts, each with its own motion, without ComfyUI."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def storyboard(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make one long video of several parts, each from the last frame of the one before.
+    """Make one long video in several parts, each from the last frame of the one before.
 
     For each line of the board motion is found in the database; the table says how smooth the seams are.
     """

@@ -80,8 +80,8 @@ class ApplyMotion(io.ComfyNode):
 def _widgets() -> list[io.Input]:
     return [
         strength_widget(),
-        part_widget("start", 0.0, "Inject motion from this part of the whole schedule's steps on."),
-        part_widget("end", 1.0, "Inject motion until this part of the whole schedule's steps."),
+        part_widget("start", 0.0, "Inject motion from this fraction of the whole schedule's steps onwards."),
+        part_widget("end", 1.0, "Inject motion until this fraction of the whole schedule's steps."),
         io.Combo.Input(
             "unconditional",
             options=list(_UNCONDITIONAL),

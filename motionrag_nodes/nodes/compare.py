@@ -43,7 +43,9 @@ class CompareMotions(io.ComfyNode):
                 io.Image.Output("sheet", display_name="sheet", tooltip="The labelled grid, frame by frame."),
                 io.Video.Output("video", display_name="video", tooltip="The labelled grid as a video, for Save Video."),
                 io.String.Output(
-                    "report", display_name="report", tooltip="How far each video is from the first, and whose motion."
+                    "report",
+                    display_name="report",
+                    tooltip="How much each video differs from the first, and which motion it has.",
                 ),
             ],
         )

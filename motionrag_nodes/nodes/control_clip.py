@@ -25,7 +25,7 @@ class MotionWithoutLooks(io.ComfyNode):
             inputs=_inputs(),
             outputs=[
                 io.Image.Output(
-                    "images", display_name="images", tooltip="As many frames as came in, for a control input."
+                    "images", display_name="images", tooltip="As many frames as came in; for a control input."
                 )
             ],
         )
@@ -62,7 +62,7 @@ def _inputs() -> list[io.Input]:
             "whose",
             options=list(WHOSE),
             default=WHOSE[0],
-            tooltip="All motion, that of the objects with the camera's taken out, or that of the camera.",
+            tooltip="All motion, that of the objects alone (the camera's is removed), or that of the camera alone.",
         ),
         io.Float.Input(
             "strength",
@@ -73,5 +73,7 @@ def _inputs() -> list[io.Input]:
             tooltip="How much of the motion is shown. 0 shows no motion.",
         ),
         # The same noise each time, unless the artist wants another: it is no seed of a video.
-        io.Int.Input("seed", default=0, min=0, max=2**53 - 1, control_after_generate=False, tooltip="Of the noise."),
+        io.Int.Input(
+            "seed", default=0, min=0, max=2**53 - 1, control_after_generate=False, tooltip="Chooses the noise."
+        ),
     ]

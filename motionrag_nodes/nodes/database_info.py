@@ -21,8 +21,8 @@ class DatabaseInfo(io.ComfyNode):
             display_name="Motion Database Info",
             category="MotionRAG",
             description=(
-                "Shows what a motion database holds: numbers, sample clips, and a map on which clips that move alike "
-                "lie side by side. (inspect, statistics, atlas, overview)"
+                "Shows what a motion database holds: numbers, sample clips, and a map that puts clips with similar "
+                "motion side by side. (inspect, statistics, atlas, overview)"
             ),
             is_output_node=True,
             inputs=[
@@ -41,13 +41,13 @@ class DatabaseInfo(io.ComfyNode):
                     default=400,
                     min=1,
                     max=5000,
-                    tooltip="How many clips the map shows, spread evenly over the database. More are smaller.",
+                    tooltip="How many clips the map shows, spread evenly; more clips are drawn smaller.",
                 ),
             ],
             outputs=[
                 io.String.Output("info", display_name="info", tooltip="The numbers as text. For Preview Any."),
                 io.Image.Output(
-                    "sample_sheet", display_name="sample_sheet", tooltip="Some clips, their frames in time."
+                    "sample_sheet", display_name="sample_sheet", tooltip="Some clips, each as a row of frames."
                 ),
                 io.Image.Output("map", display_name="map", tooltip="The map of motions."),
             ],

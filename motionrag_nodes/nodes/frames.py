@@ -112,6 +112,6 @@ def _motion_widgets() -> list[io.Input]:
     return [
         seed_widget("The same seed and settings give the same video."),
         strength_widget(),
-        folded(part_widget("start", 0.0, "Inject motion from this part of the steps on.")),
-        folded(part_widget("end", 1.0, "Inject motion until this part of the steps.")),
+        folded(part_widget("start", 0.0, "Inject motion from this fraction of the steps onwards.")),
+        folded(part_widget("end", 1.0, "Inject motion until this fraction of the steps.")),
     ]

@@ -30,7 +30,7 @@ class NeighbourClips(io.ComfyNode):
             category="MotionRAG",
             description=(
                 "Gives the clips that were found as frames, video and sound, at the frame rate, length and size that "
-                "the next model wants: for models that take reference or control videos, without any motion adapter. "
+                "the next model expects: for models that take reference or control videos, without a motion adapter. "
                 "(reference video, control video, MiniMax H3, VACE, LTX, Wan Animate)"
             ),
             inputs=_inputs(),
@@ -117,7 +117,7 @@ def _inputs() -> list[io.Input]:
         io.Combo.Input(
             "preset",
             options=list(PRESETS),
-            tooltip="Which model the clips are for: sets frame rate, number of frames and sizes that it takes.",
+            tooltip="Which model the clips are for; sets the frame rate, number of frames and sizes that it takes.",
         ),
         io.Int.Input("rank", default=1, min=1, max=64, tooltip="Which clip: 1 is the most similar."),
         io.Int.Input(

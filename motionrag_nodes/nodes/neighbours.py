@@ -193,7 +193,7 @@ def weights_input() -> io.Input:
         default="",
         optional=True,
         placeholder="#2: 1.5\n0012_skier.mp4: 0",
-        tooltip="How much single clips count, one in each line. '#2: 1.5': the clip of rank 2 counts half as much "
+        tooltip="How much individual clips count, one per line. '#2: 1.5': the clip of rank 2 counts half as much "
         "again. '0012_skier.mp4: 0': the next clip takes this one's place. Clips not named count 1.",
     )
 
@@ -207,8 +207,8 @@ def ignore_looks_input() -> io.Input:
         max=1.0,
         step=0.05,
         optional=True,
-        tooltip="Compare what captions say of the movement, not of the things that move: 1 leaves out all that the "
-        "clips' first frames foretell. Needs 64 captions.",
+        tooltip="Compare what captions say about the movement, not about the things that move: 1 leaves out whatever "
+        "the clips' first frames already show. Needs 64 captions.",
     )
 
 

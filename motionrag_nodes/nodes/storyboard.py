@@ -1,4 +1,4 @@
-"""Storyboard Video: a long video of several parts, each with motion of its own, made one after the other."""
+"""Storyboard Video: a long video in several parts, each with its own motion, made one after the other."""
 
 from __future__ import annotations
 
@@ -44,15 +44,18 @@ class Storyboard(io.ComfyNode):
             display_name="Storyboard Video",
             category="MotionRAG",
             description=(
-                "Makes one long video of several parts: finds motion for each line of the storyboard, and lets each "
-                "part go on from the last frame of the one before. (long video, multi shot, sequence, extend, timeline)"
+                "Makes one long video in several parts: finds motion for each line of the storyboard, and lets each "
+                "part continue from the last frame of the one before. (long video, multi shot, sequence, extend, "
+                "timeline)"
             ),
             inputs=[*_connections(), *_choices(), *_settings()],
             outputs=[
                 io.Image.Output("images", display_name="images", tooltip="The frames of all parts, in order."),
                 io.Video.Output("video", display_name="video", tooltip="The video at its frame rate, for Save Video."),
                 io.Image.Output(
-                    "last_frame", display_name="last_frame", tooltip="The last frame, for another storyboard."
+                    "last_frame",
+                    display_name="last_frame",
+                    tooltip="The last frame, to continue another storyboard.",
                 ),
                 io.Image.Output("sheet", display_name="sheet", tooltip="A row of frames for each part."),
                 io.String.Output(
@@ -185,7 +188,7 @@ def _choices() -> list[io.Input]:
             min=0,
             max=2**53 - 1,
             control_after_generate=True,
-            tooltip="The noise of the first run; each further one counts up from it.",
+            tooltip="Chooses the noise of the first run; later runs count up from it.",
         ),
     ]
 

@@ -1,5 +1,6 @@
 // Messages of nodes in the user's language. A message is known by its English sentence, in which {name} stands for any
-// words; these are looked up as well, so that a sentence may hold others. What is not known stays English.
+// words; these are looked up as well, so that a sentence may hold others. Of a report that is not known as a whole, each
+// line is looked up. What is not known stays English.
 import { app } from "../../scripts/app.js"
 import { said } from "./said.js"
 
@@ -17,7 +18,7 @@ export function translated(message) {
     const found = english.exec(message)
     if (found) return own.replace(/\{([a-z]+)\}/g, (_, name) => translated(found.groups[name]))
   }
-  return message
+  return message.includes("\n") ? message.split("\n").map(translated).join("\n") : message
 }
 
 app.registerExtension({

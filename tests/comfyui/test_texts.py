@@ -14,7 +14,9 @@ import pytest
 from PIL import Image
 
 from editor_pictures.texts import english_notes, english_texts
-from tests.comfyui.conftest import RunningComfyUI
+from tests.comfyui.chinese import CHINESE, in_chinese
+from tests.comfyui.conftest import DATABASE_NAME, RunningComfyUI
+from tests.comfyui.runs import queue
 
 pytestmark = pytest.mark.comfyui
 
@@ -22,15 +24,12 @@ DOCS = "/extensions/motionrag/docs"
 PAGES = {"en": f"{DOCS}/{{}}.md", "zh": f"{DOCS}/{{}}/zh.md"}
 MAX_PICTURE_BYTES = 120_000
 _PICTURE = re.compile(r"!\[[^\]]*\]\(([^)]+)\)")
-_CHINESE = re.compile(r"[\u4e00-\u9fff]")
 _SEARCH_WORDS = re.compile(r"[(（][^()（）]+[)）]$")
 # Names that are the same in Chinese.
 _LATIN_NAMES = {"VAE"}
 # Choices that are names everywhere: of number formats, and of what a user may have.
 _NAMED = ("pack", "database", "folder")
 _NUMBER_FORMATS = {"float32", "float16", "bfloat16"}
-_PLACE = re.compile(r"\\\{([a-z]+)\\\}")
-_OWN_PLACE = re.compile(r"\{([a-z]+)\}")
 # What nodes refuse before anything runs: template, node, its input at fault, the value.
 REFUSED = [
     ("animate_picture_simple", "MotionRAGFindMotion", "database", "winter"),
@@ -46,6 +45,10 @@ REFUSED = [
     ("reference_videos_to_video", "MotionRAGEncodeReferenceVideos", "videos", "gone.mp4"),
     ("compare_motions", "MotionRAGCompareMotions", "strengths", "much"),
 ]
+
+
+# A finding that is a version alone.
+_VERSION = re.compile(r"[\w.-]+: [\w.+-]+( on .+)?")
 
 
 def _own(comfyui: RunningComfyUI) -> dict[str, Any]:
@@ -84,7 +87,7 @@ def test_the_chinese_texts_are_chinese(texts: dict[str, Any]) -> None:
     for name, said in texts["zh"].items():
         parts = [*said["inputs"].values(), *said["outputs"].values()]
         words = [said["display_name"], said["description"], *(p["name"] for p in parts), *(p["tooltip"] for p in parts)]
-        assert [w for w in words if not _CHINESE.search(w) and w not in _LATIN_NAMES] == [], name
+        assert [w for w in words if not CHINESE.search(w) and w not in _LATIN_NAMES] == [], name
 
 
 @pytest.mark.parametrize("language", PAGES)
@@ -122,17 +125,7 @@ def test_notes_choices_and_titles_are_chinese(comfyui: RunningComfyUI, workflows
     missing = offered - set(chinese["choices"]) - _NUMBER_FORMATS
     assert [choice for choice in missing if not choice.endswith("/")] == []
     for part in ("notes", "choices", "titles", "messages"):
-        assert [text for text in chinese[part].values() if not _CHINESE.search(text)] == []
-
-
-def _in_chinese(message: str, known: dict[str, str]) -> str:
-    """As web/messages.js says it: the sentence, and the words in its places, where they are known."""
-    for english, own in known.items():
-        found = re.fullmatch(_PLACE.sub(r"(?P<\1>.*?)", re.escape(english)), message, re.DOTALL)
-        if found:
-            parts = {name: _in_chinese(words, known) for name, words in found.groupdict().items()}
-            return _OWN_PLACE.sub(lambda place, parts=parts: parts[place[1]], own)
-    return message
+        assert [text for text in chinese[part].values() if not CHINESE.search(text)] == []
 
 
 @pytest.mark.parametrize(("template", "node", "name", "value"), REFUSED, ids=str)
@@ -145,7 +138,34 @@ def test_what_a_node_refuses_is_told_in_chinese(
     assert status == 400
     (errors,) = (part["errors"] for part in answer["node_errors"].values())
     (said,) = {error["details"].partition(" - ")[2].removeprefix(f"{name}: ") for error in errors}
-    told = _in_chinese(said, comfyui.get("/i18n")["zh"]["motionrag"]["messages"])
+    told = in_chinese(said)
     left = re.sub(r"motionrag index build \S+ --output|motionrag convert [^\u4e00-\u9fff]+", "", told)
-    assert _CHINESE.search(left), told
+    assert CHINESE.search(left), told
     assert not re.search(r"\b(Expected|received|found|choose|write)\b", left), told
+
+
+def test_reports_are_told_in_chinese(comfyui: RunningComfyUI) -> None:
+    graph = {
+        "1": {"class_type": "MotionRAGDoctor", "inputs": {"only_faults": False}},
+        "2": {"class_type": "MotionRAGLoadMotionDatabase", "inputs": {"database": DATABASE_NAME}},
+        "3": {
+            "class_type": "MotionRAGDatabaseInfo",
+            "inputs": {"database": ["2", 0], "samples": 2, "map_size": 256, "map_clips": 2},
+        },
+    }
+    reported = queue(comfyui, graph)
+    for node in ("1", "3"):
+        (report,) = reported.shown(node)["text"]
+        lines = [line.strip() for line in in_chinese(report).splitlines() if line.strip()]
+        left = [line for line in lines if not CHINESE.search(line.removeprefix("正常").strip())]
+        assert [line for line in left if not _VERSION.fullmatch(line.removeprefix("正常").strip())] == []
+
+
+def test_the_chinese_help_names_choices_as_the_editor_shows_them(comfyui: RunningComfyUI) -> None:
+    known = comfyui.get("/i18n")["zh"]["motionrag"]["choices"]
+    for node_name, node in _own(comfyui).items():
+        page = comfyui.text(PAGES["zh"].format(node_name))
+        for spec in _inputs(node).values():
+            choices = spec[1].get("options", spec[0] if isinstance(spec[0], list) else [])
+            english = [choice for choice in choices if choice in known and f"`{choice}`" in page]
+            assert english == [], f"{node_name}: write {[known[choice] for choice in english]}"
