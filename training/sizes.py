@@ -58,6 +58,7 @@ def appearance_encoder() -> Dinov2Model:
 
 
 LATENT_CHANNELS = 16
+CODEC_WIDTHS = (32, 64, 128, 96)
 
 
 def codec() -> AutoencoderKL:
@@ -72,7 +73,7 @@ def codec() -> AutoencoderKL:
     """
     return AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4,
-        block_out_channels=(16, 32, 64, 96), layers_per_block=1, norm_num_groups=2, latent_channels=LATENT_CHANNELS,
+        block_out_channels=CODEC_WIDTHS, layers_per_block=1, norm_num_groups=2, latent_channels=LATENT_CHANNELS,
         sample_size=SIZE_PIXELS, scaling_factor=1.0, force_upcast=False,
     )  # fmt: skip
 

@@ -66,6 +66,16 @@ def run_codec(run_folder: Path, start: Start) -> None:
     finish("codec", model, codec.make_loss(model), codec.RECIPE, run_folder, start)
 
 
+def run_decoder(run_folder: Path, start: Start) -> None:
+    """Stage "decoder": the codec's decoder learns on; whatever learns from the codec's latents needs not wait."""
+    from training import sizes
+    from training.encoders import codec
+
+    model = codec.decoder_only(load_result("codec", sizes.codec(), run_folder))
+    loss = codec.make_loss(model)
+    finish("decoder", model, loss, codec.DECODER_RECIPE, run_folder, replace(start, pack=None))
+
+
 def run_retrieval(run_folder: Path, start: Start) -> None:
     """Stage "retrieval"."""
     from training.encoders import retrieval
@@ -188,7 +198,7 @@ def run_pack(run_folder: Path, _start: Start) -> None:
     unet = load_result("base", scripts.ScriptedBase(), run_folder).unet
     transformer = ContextTransformer(sizes.CONTEXT_TRANSFORMER, sizes.APPEARANCE_RESAMPLER)
     models = assemble.TrainedModels(
-        codec=frozen.codec,
+        codec=load_result("decoder", sizes.codec(), run_folder),
         scaling_factor=frozen.scaling_factor,
         retrieval=frozen.retrieval,
         motion_encoder=load_result("motion", MotionLesson(), run_folder).encoder,
@@ -219,6 +229,7 @@ STAGES: dict[str, Callable[[Path, Start], None]] = {
     "motion": run_motion,
     "appearance": run_appearance,
     "base": run_base,
+    "decoder": run_decoder,
     "primer": run_primer,
     "stage1": run_stage1,
     "stage2": run_stage2,

@@ -16,6 +16,12 @@ def narrow_codec(channels: int) -> AutoencoderKL:
     return AutoencoderKL.from_config({**sizes.codec().config, "latent_channels": channels}).eval()
 
 
+def thin_codec() -> AutoencoderKL:
+    widths = [width // 2 for width in sizes.CODEC_WIDTHS[:-1]]
+    config = {**sizes.codec().config, "block_out_channels": (*widths, sizes.CODEC_WIDTHS[-1])}
+    return AutoencoderKL.from_config(config).eval()
+
+
 def narrow_unet(channels: int) -> UNetSpatioTemporalConditionModel:
     config = {**sizes.base_unet().config, "in_channels": 2 * channels, "out_channels": channels}
     return UNetSpatioTemporalConditionModel.from_config(config).eval()
@@ -33,6 +39,20 @@ def test_a_wider_codec_gives_back_the_same_pictures() -> None:
         decoded, again = (model.decode(found.mode()).sample for model, found in ((narrow, latents), (wide, wider)))
     assert torch.allclose(again, decoded, atol=1e-5)
     assert wider.mode()[:, 4:].std() > 0
+
+
+def test_a_codec_of_twice_the_width_does_the_same_and_its_channels_learn_apart() -> None:
+    torch.manual_seed(0)
+    thin, wide = thin_codec(), codec.build().eval()
+    wide.load_state_dict(widen("codec", thin.state_dict(), wide.state_dict()))
+    pixels = torch.rand(2, 3, 64, 64) * 2 - 1
+    with torch.no_grad():
+        assert torch.allclose(wide.encode(pixels).latent_dist.mode(), thin.encode(pixels).latent_dist.mode(), atol=1e-5)
+    pictures = wide(pixels).sample
+    assert torch.allclose(pictures, thin(pixels).sample, atol=1e-5)
+    pictures.square().mean().backward()
+    first, second = wide.encoder.conv_in.weight.grad[: sizes.CODEC_WIDTHS[0] // 2].chunk(2)
+    assert not torch.allclose(first, second, rtol=0.1)
 
 
 def test_a_wider_base_answers_the_same_in_the_old_channels() -> None:

@@ -58,7 +58,7 @@ def test_every_kind_of_step_is_learned_from(whole: float, moved: float, monkeypa
     errors = []
     for _ in range(12):
         parts = loss(np.random.default_rng(3), 4)  # the same batch each time
-        assert set(parts) == {"mse", "l1", "background", "kl"}
+        assert set(parts) == {"mse", "l1", "outline", "background", "kl"}
         errors.append(sum(parts.values()).item())
         optimizer.zero_grad()
         sum(parts.values()).backward()
@@ -66,15 +66,50 @@ def test_every_kind_of_step_is_learned_from(whole: float, moved: float, monkeypa
     assert errors[-1] < 0.8 * errors[0]
 
 
-def test_an_error_at_the_sprite_weighs_more_than_one_in_the_background() -> None:
+def sprite(side: int) -> torch.Tensor:
     frame = np.full((1, 32, 32, 3), 20, dtype=np.uint8)
-    frame[:, 12:20, 12:20] = 200
-    pixels = to_pixels(frame)
+    frame[:, 12 : 12 + side, 12 : 12 + side] = 200
+    return to_pixels(frame)
+
+
+@pytest.mark.parametrize("side", [4, 8, 12])
+def test_sprites_of_any_size_count_as_much_as_all_else(side: int) -> None:
+    pixels = sprite(side)
     at_sprite, beside = pixels.clone(), pixels.clone()
-    at_sprite[..., 12:20, 12:20] += 0.1
-    beside[..., 0:8, 0:8] += 0.1
+    near = (..., *[slice(12 - 2, 12 + side + 2)] * 2)  # with its surroundings
+    at_sprite[near] += 0.1
+    beside += 0.1
+    beside[near] = pixels[near]
     costs = [float(codec.reconstruction_errors(decoded, pixels)["mse"]) for decoded in (at_sprite, beside)]
-    assert costs[0] == pytest.approx((1 + codec.SPRITE_WEIGHT) * costs[1], rel=1e-3)
+    share = (side + 4) ** 2 / 32**2
+    assert costs[0] / costs[1] == pytest.approx((share + 1) / (1 - share), rel=1e-3)
+
+
+def test_a_pixel_too_many_or_too_few_is_an_error_of_the_outline() -> None:
+    pixels = sprite(8)
+    assert codec.reconstruction_errors(pixels, pixels)["outline"] == 0
+    darker = pixels - 0.05
+    darker[..., 12:20, 12:20] = 0.5  # another colour, the same outline
+    larger = pixels.clone()
+    larger[..., 12:20, 20] = pixels[..., 15, 15].view(1, 3, 1)
+    whole = codec.OUTLINE_WEIGHT * 8 / (8 * 9 + 1 + 32 * 32 * 0.0067)  # soft outlines reach everywhere a little
+    errors = [float(codec.reconstruction_errors(decoded, pixels)["outline"]) for decoded in (darker, larger)]
+    assert errors[0] < 0.1 * errors[1]
+    assert errors[1] == pytest.approx(whole, rel=0.2)
+
+
+def test_only_the_decoder_learns_from_latents_that_stay() -> None:
+    torch.manual_seed(0)
+    model = codec.build()
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    loss = codec.make_loss(codec.decoder_only(model))
+    optimizer = torch.optim.Adam((p for p in model.parameters() if p.requires_grad), 1e-3)
+    parts = loss(np.random.default_rng(3), 4)
+    assert set(parts) == {"mse", "l1", "outline", "background"}
+    sum(parts.values()).backward()
+    optimizer.step()
+    learned = {key.split(".")[0] for key, value in model.state_dict().items() if not torch.equal(value, before[key])}
+    assert learned == {"decoder", "post_quant_conv"}
 
 
 def test_scale_is_that_of_the_channels_that_spread_most() -> None:
