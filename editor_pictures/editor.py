@@ -36,6 +36,10 @@ KNOWN_COMPLAINTS = {
     "stores LiteGraph.Canvas.MinFontSizeForLOD before it has registered that setting",
     # From 1.49.6 on.
     "ComfyApp graph accessed before initialization": "the editor reads its own graph while it starts",
+    # From 1.58.1 on, where the ComfyUI is older than the editor: it does not have these routes.
+    "/api/jobs?": "the editor asks for the list of jobs",
+    "JobsApiError: Failed to fetch jobs: 404": "the editor tells of that answer",
+    "/templates/index_logo.json": "the editor asks for the logos of models",
     "https://huggingface.co/": "the editor looks up the models of the workflow that it opens first, which ComfyUI "
     "itself forbids when it is started with --disable-api-nodes",
 }

@@ -31,14 +31,14 @@ def add_routes() -> None:
 
 
 async def _settings(_: web.Request) -> web.Response:
-    """unset: the numbers that stand for a model's own; packs: {pack: its own numbers}. Packs that cannot be read are
+    """unset: what stands for a model's own settings; packs: {pack: its own settings}. Packs that cannot be read are
     left out: the node that loads them says what is wrong."""
     from motionrag_nodes.nodes.setting_widgets import unset_values
 
     return web.json_response({"unset": unset_values(), "packs": await asyncio.to_thread(_own_settings)})
 
 
-def _own_settings() -> dict[str, dict[str, float]]:
+def _own_settings() -> dict[str, dict[str, float | str]]:
     from motionrag_nodes.checkpoints.pack_config import PackConfig
     from motionrag_nodes.nodes.setting_widgets import own_values
 

@@ -58,19 +58,18 @@ def settings_from_widgets(backbone: Backbone, defaults: Settings, chosen: Mappin
     return defaults.changed(seed=seed, **values)
 
 
-def own_values(defaults: Settings) -> dict[str, float]:
-    """Of a model's own settings the numbers that have a widget, by input id: what the page shows where none is set."""
+def own_values(defaults: Settings) -> dict[str, float | str]:
+    """Of a model's own settings those that have a widget, by input id: what the page shows where none is set."""
     own = facts_of(type(defaults))
+    return {input_id: getattr(defaults, name) for input_id, (name, *_) in _offered().items() if name in own}
+
+
+def unset_values() -> dict[str, float | str]:
+    """By input id, what stands for the model's own."""
     return {
-        input_id: getattr(defaults, name)
-        for input_id, (name, kind, _) in _offered().items()
-        if name in own and kind != "str"
+        input_id: str(facts.unset) if kind == "str" else _as(kind, facts.unset)
+        for input_id, (_, kind, facts) in _offered().items()
     }
-
-
-def unset_values() -> dict[str, float]:
-    """By input id, the number that stands for the model's own."""
-    return {input_id: _as(kind, facts.unset) for input_id, (_, kind, facts) in _offered().items() if kind != "str"}
 
 
 def _offered() -> dict[str, tuple[str, str, SettingFacts]]:

@@ -1,21 +1,27 @@
 // Shows the settings that are not set as what they will be: the numbers of the model whose motion pack is connected; those
-// that it does not have are not shown.
+// that it does not have are not shown, and none before a model is connected. Where the pack cannot be told, their names say
+// that the number stands for the model's own.
 // What is saved, exported and queued stays the number that stands for "the model's own", whatever the model.
 import { api } from "../../scripts/api.js"
 import { app } from "../../scripts/app.js"
+import { said } from "./said.js"
+import { hide, showInVue, takeRoomWhenSeen } from "./visible_widgets.js"
 
 const OURS = "MotionRAG"
 const GENERATING = [`${OURS}GenerateVideo`, `${OURS}Storyboard`]
-const MODEL_INPUTS = ["video_model", "motion"]
+const MODEL_INPUTS = ["video_model", "motion", "pack"]
+const SUBGRAPH_INPUT = -10 // the id of the node that stands for a subgraph's inputs
 const UNKNOWN = {}
 
 // Asked for once, and again when the editor reads the nodes again (R).
 let settings = null
 let waiting = false
+let words = {}
 
 async function read() {
   const answer = await api.fetchApi("/motionrag/settings")
   settings = answer.ok ? await answer.json() : { unset: {}, packs: {} }
+  words = (await said()).settings ?? {}
 }
 
 function settingsOf(node) {
@@ -24,16 +30,40 @@ function settingsOf(node) {
     : []
 }
 
+const placesOf = (node) => MODEL_INPUTS.map((name) => node.inputs?.findIndex((input) => input.name === name) ?? -1)
+  .filter((place) => place >= 0)
+
+// [node, output] that an input is connected to, out of subgraphs too.
+function sourceOf(node, place) {
+  const link = node.graph?.getLink?.(node.inputs?.[place]?.link)
+  if (!link) return []
+  if (link.origin_id !== SUBGRAPH_INPUT) return [node.graph.getNodeById(link.origin_id), link.origin_slot]
+  const host = hostOf(node.graph)
+  return host ? sourceOf(host, link.origin_slot) : []
+}
+
+function hostOf(graph) {
+  let host = null
+  eachNode(app.graph, (node) => { if (node.subgraph === graph) host = node })
+  return host
+}
+
+// The same for what a subgraph gives out.
+function insideOf(node, output) {
+  const link = node.subgraph.getLink?.(node.subgraph.outputs?.[output]?.linkIds?.[0])
+  return link ? [node.subgraph.getNodeById(link.origin_id), link.origin_slot] : []
+}
+
 // The pack that a node's motion or video model comes from, wherever it is chosen before it.
-function packBefore(node, seen = new Set()) {
+function packBefore(node, output = 0, seen = new Set()) {
   if (!node || seen.has(node)) return null
   seen.add(node)
   const choice = node.widgets?.find((widget) => widget.name === "pack")
   if (choice) return choice.value
-  const first = MODEL_INPUTS.flatMap((name) => node.inputs?.findIndex((input) => input.name === name) ?? [])
-  const places = [...first.filter((place) => place >= 0), ...(node.inputs ?? []).keys()]
-  for (const place of places) {
-    const found = packBefore(node.getInputNode?.(place), seen)
+  const inside = node.subgraph ? packBefore(...insideOf(node, output), seen) : null
+  if (inside) return inside
+  for (const place of [...placesOf(node), ...(node.inputs ?? []).keys()]) {
+    const found = packBefore(...sourceOf(node, place), seen)
     if (found) return found
   }
   return null
@@ -43,27 +73,39 @@ function saved(widget) {
   return widget.value === widget.motionragOwn ? settings.unset[widget.name] : widget.value
 }
 
-// Classic nodes read the one, Nodes 2.0 the other.
-function hide(widget, hidden) {
-  widget.hidden = hidden
-  widget.options.hidden = hidden
+// The name with, or without, a remark. Whether that is new.
+function remark(widget, said) {
+  const before = widget.motionragRemark ?? ""
+  if (before === said) return false
+  const label = widget.label ?? widget.name
+  widget.label = (before && label.endsWith(before) ? label.slice(0, -before.length) : label) + said
+  widget.motionragRemark = said
+  return true
 }
 
 function showOwn(node) {
   const known = settings.packs[packBefore(node)]
+  const connected = placesOf(node).some((place) => node.inputs[place].link != null)
   const own = known ?? UNKNOWN
+  const height = node.computeSize()[1]
+  let renamed = false
   for (const widget of settingsOf(node)) {
     const unset = settings.unset[widget.name]
     const isUnset = widget.value === unset || widget.value === widget.motionragOwn
     widget.motionragOwn = own[widget.name]
     widget.serializeValue ??= () => saved(widget)
+    hide(widget, isUnset && !(widget.name in own) && (Boolean(known) || !connected))
+    const told = isUnset && !known && unset !== "" ? (words.own ?? "").replace("{unset}", unset) : ""
+    renamed = remark(widget, told) || renamed
     const shown = widget.motionragOwn ?? unset
-    hide(widget, isUnset && Boolean(known) && !(widget.name in own))
     if (isUnset && widget.value !== shown) {
       widget.value = shown
       widget.callback?.(shown)
     }
   }
+  showInVue(node, renamed)
+  const needed = node.computeSize()[1]
+  if (needed !== height) node.setSize([node.size[0], Math.max(needed, node.size[1] + needed - height)])
 }
 
 function eachNode(graph, act) {
@@ -95,6 +137,8 @@ function after(owner, name, act) {
 
 app.registerExtension({
   name: "motionrag.OwnValues",
+  // Awaited by the editor before it makes a node.
+  init: read,
   beforeRegisterNodeDef(nodeType, nodeData) {
     if (!nodeData.name.startsWith(OURS)) return
     after(nodeType.prototype, "onConnectionsChange", refresh)
@@ -111,7 +155,10 @@ app.registerExtension({
     for (const widget of node.widgets ?? []) {
       if (widget.name === "pack") after(widget, "callback", refresh)
     }
-    for (const widget of settingsOf(node)) after(widget, "callback", refresh)
+    for (const widget of settingsOf(node)) {
+      after(widget, "callback", refresh)
+      takeRoomWhenSeen(node, widget)
+    }
     refresh()
   },
   afterConfigureGraph: refresh,

@@ -139,6 +139,14 @@ def editor(page_of_the_session: Editor) -> Iterator[Editor]:
     assert not said
 
 
+@pytest.fixture(params=[False, True], ids=["classic", "nodes 2.0"])
+def looks(editor: Editor, request: pytest.FixtureRequest) -> Iterator[str]:
+    """Each look that nodes can have: drawn on the canvas, or by Vue (Nodes 2.0)."""
+    editor.set_setting("Comfy.VueNodes.Enabled", request.param)
+    yield "new" if request.param else "classic"
+    editor.set_setting("Comfy.VueNodes.Enabled", False)
+
+
 @pytest.fixture(scope="session")
 def screenshots() -> Path:
     """Where tests leave what they saw, for people to look at."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +10,6 @@ import pytest
 from editor_pictures.editor import Editor
 
 pytestmark = [pytest.mark.comfyui, pytest.mark.browser]
-
-
-@pytest.fixture(params=[False, True], ids=["classic", "nodes 2.0"])
-def looks(editor: Editor, request: pytest.FixtureRequest) -> Iterator[str]:
-    editor.set_setting("Comfy.VueNodes.Enabled", request.param)
-    yield "new" if request.param else "classic"
-    editor.set_setting("Comfy.VueNodes.Enabled", False)
 
 
 def _find(editor: Editor) -> dict[str, Any]:

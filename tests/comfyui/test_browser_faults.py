@@ -56,3 +56,15 @@ def test_a_wrong_input_is_told_once_and_marked(
     editor.complaints.clear()
     editor.page.keyboard.press("Escape")
     editor.page.get_by_role("dialog").filter(has_text=said).wait_for(state="detached")
+
+
+def test_what_goes_wrong_in_a_run_is_told_with_its_remedy(editor: Editor, screenshots: Path) -> None:
+    editor.open_template(ADVANCED)
+    editor.set_widget("weights", "nobody: 2", node_prefix="MotionRAGRetrieveNeighbours")
+    with pytest.raises(AssertionError, match="Expected the weight of a clip, received nobody"):
+        editor.run()
+    shown = editor.page.get_by_role("dialog").or_(editor.page.get_by_role("alert"))
+    shown.filter(has_text="names are ids, file names or stems").first.wait_for()
+    editor.screenshot(screenshots / "faults" / "in the run.png")
+    editor.complaints.clear()
+    editor.page.keyboard.press("Escape")

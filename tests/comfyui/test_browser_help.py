@@ -136,3 +136,23 @@ def test_in_chinese_a_template_can_be_read(chinese: Editor, screenshots: Path) -
     chinese.screenshot(screenshots / "chinese_template.png")
     chinese.complaints.clear()
     chinese.page.keyboard.press("Escape")
+
+
+@pytest.mark.usefixtures("editor")
+def test_in_chinese_errors_of_a_run_and_reports_are_chinese(chinese: Editor, screenshots: Path) -> None:
+    chinese.open_template("image_to_video_with_motion")
+    chinese.set_widget("weights", "nobody: 2", node_prefix="MotionRAGRetrieveNeighbours")
+    with pytest.raises(AssertionError, match="received nobody"):
+        chinese.run()
+    said = chinese.page.get_by_role("dialog").or_(chinese.page.get_by_role("alert"))
+    said.filter(has_text="权重应写给某个片段").first.wait_for()
+    chinese.screenshot(screenshots / "chinese_error.png")
+    chinese.complaints.clear()
+    chinese.page.keyboard.press("Escape")
+    chinese.open_template("index_my_videos")
+    chinese.run()
+    report = chinese.page.get_by_role("log")
+    report.filter(has_text="本次：索引").first.wait_for()
+    report.filter(has_text="运动数据的编码器").first.wait_for()
+    chinese.fit_view()
+    chinese.screenshot(screenshots / "chinese_reports.png")

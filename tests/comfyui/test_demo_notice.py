@@ -73,13 +73,6 @@ def test_the_first_frame_is_the_picture(comfyui: RunningComfyUI, pictures: dict[
     assert not np.array_equal(first, second)
 
 
-@pytest.fixture(params=[False, True], ids=["classic", "nodes 2.0"])
-def looks(editor: Editor, request: pytest.FixtureRequest) -> Iterator[str]:
-    editor.set_setting("Comfy.VueNodes.Enabled", request.param)
-    yield "new" if request.param else "classic"
-    editor.set_setting("Comfy.VueNodes.Enabled", False)
-
-
 @pytest.mark.browser
 def test_the_notice_is_read_on_the_node_and_goes(
     editor: Editor, looks: str, comfyui: RunningComfyUI, pictures: dict[str, Any], screenshots: Path
