@@ -43,7 +43,8 @@ class LocalCaptioner:
                 f"{len(frames)} frames are too many for the memory of {self.device}: lower --short-side"
             ) from error
         new = made[:, inputs["input_ids"].shape[1] :]
-        return self.processor.batch_decode(new, skip_special_tokens=True)[0]
+        words: str = self.processor.batch_decode(new, skip_special_tokens=True)[0]
+        return words
 
 
 def load_local_captioner(name_or_folder: str, *, device: str = "cpu", max_tokens: int = 128) -> LocalCaptioner:

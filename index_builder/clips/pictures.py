@@ -39,4 +39,5 @@ def _eight_bits(values: np.ndarray, *, whole: bool) -> np.ndarray:
         values = values / PER_STEP
     elif not whole and largest <= 1:
         values = values * 255
-    return np.clip(np.round(values), 0, 255).astype(np.uint8)
+    rounded: np.ndarray = np.clip(np.round(values), 0, 255).astype(np.uint8)
+    return rounded

@@ -58,7 +58,8 @@ class Reading:
         first, end = np.searchsorted(shown_sec, [start_sec - TOLERANCE_SEC, end_sec - TOLERANCE_SEC])
         if first >= end:  # one frame stays on screen for the whole window
             return np.full(self.frames, start_sec)
-        return shown_sec[np.round(np.linspace(first, end - 1, self.frames)).astype(int)]
+        wanted: np.ndarray = shown_sec[np.round(np.linspace(first, end - 1, self.frames)).astype(int)]
+        return wanted
 
     def sized(self, frame: np.ndarray, *, width: int, height: int) -> np.ndarray:
         """uint8 RGB [H, W, 3] as decoded -> the frame as it is wanted (uint8, or uint16 of full scale in version 2).

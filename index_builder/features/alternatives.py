@@ -19,4 +19,5 @@ def joined_caption(alternatives: Sequence[str]) -> str | None:
 def encode_alternatives(encoder: ClipEncoder, alternatives: Sequence[str]) -> np.ndarray:
     """float32 [E], normalised: the direction that lies between all of them (at least one)."""
     mean = encoder.encode_text(list(alternatives)).mean(axis=0)
-    return (mean / max(float(np.linalg.norm(mean)), 1e-12)).astype(np.float32)
+    direction: np.ndarray = (mean / max(float(np.linalg.norm(mean)), 1e-12)).astype(np.float32)
+    return direction

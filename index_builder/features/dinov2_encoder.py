@@ -23,7 +23,8 @@ class AppearanceEncoder:
     def encode(self, frames: np.ndarray) -> torch.Tensor:
         """uint8 RGB [B, H, W, 3] -> float32 [B, N, C]."""
         pixels = prepare_frames(frames, self.spec.pixels).to(next(self.model.parameters()).device)
-        return self.model(pixels).last_hidden_state.float()
+        features: torch.Tensor = self.model(pixels).last_hidden_state.float()
+        return features
 
 
 def load_appearance_encoder(spec: EncoderSpec, *, folder: Path, device: str = "cpu") -> AppearanceEncoder:

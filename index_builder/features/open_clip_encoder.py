@@ -26,19 +26,22 @@ class RetrievalEncoder:
 
     @property
     def _device(self) -> torch.device:
-        return self.model.text_projection.device
+        device: torch.device = self.model.text_projection.device
+        return device
 
     @torch.inference_mode()
     def encode_text(self, texts: Sequence[str]) -> np.ndarray:
         """B texts -> float32 [B, E], L2-normalised."""
         tokens = self.tokenizer(list(texts)).to(self._device)
-        return self.model.encode_text(tokens, normalize=True).float().cpu().numpy()
+        embeddings: np.ndarray = self.model.encode_text(tokens, normalize=True).float().cpu().numpy()
+        return embeddings
 
     @torch.inference_mode()
     def encode_frames(self, frames: np.ndarray) -> np.ndarray:
         """uint8 RGB [B, H, W, 3] -> float32 [B, E], L2-normalised."""
         pixels = prepare_frames(frames, self.spec.pixels).to(self._device)
-        return self.model.encode_image(pixels, normalize=True).float().cpu().numpy()
+        embeddings: np.ndarray = self.model.encode_image(pixels, normalize=True).float().cpu().numpy()
+        return embeddings
 
 
 def load_retrieval_encoder(spec: EncoderSpec, *, folder: Path, device: str = "cpu") -> RetrievalEncoder:

@@ -82,7 +82,8 @@ class Preprocessing:
 
 def sample_frames(clip: np.ndarray, count: int) -> np.ndarray:
     """[T, H, W, 3] -> [count, H, W, 3], uniformly: indices round(linspace(0, T - 1, count))."""
-    return clip[np.round(np.linspace(0, len(clip) - 1, count)).astype(int)]
+    sampled: np.ndarray = clip[np.round(np.linspace(0, len(clip) - 1, count)).astype(int)]
+    return sampled
 
 
 def prepare_frames(frames: np.ndarray, preprocessing: Preprocessing) -> torch.Tensor:
@@ -110,7 +111,8 @@ def resize_short_side(frame: np.ndarray, preprocessing: Preprocessing) -> torch.
     pixels = torch.from_numpy(np.ascontiguousarray(cropped)).permute(2, 0, 1)  # [H, W, 3] -> [3, H, W]
     mode = InterpolationMode(preprocessing.interpolation)
     # One picture at a time: sixteen of a film in float are gigabytes.
-    return resize(_unit(pixels), preprocessing.resize_short_side, mode, antialias=True)
+    resized: torch.Tensor = resize(_unit(pixels), preprocessing.resize_short_side, mode, antialias=True)
+    return resized
 
 
 def _unit(pixels: torch.Tensor) -> torch.Tensor:

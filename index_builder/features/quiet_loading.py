@@ -52,7 +52,8 @@ def load_whole(model_class: Any, located: Path, *, unused: tuple[str, ...] = ())
         raise _incomplete(located, f"{len(missing)} are missing, the first is {missing[0]}")
     model = model.float()
     leave_map(model)
-    return model
+    whole: torch.nn.Module = model
+    return whole
 
 
 def _incomplete(located: Path, found: str) -> EncoderIncomplete:

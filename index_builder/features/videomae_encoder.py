@@ -28,7 +28,8 @@ class MotionEncoder:
     @torch.inference_mode()
     def encode_prepared(self, pixels: torch.Tensor) -> torch.Tensor:
         """Normalised [B, frames, C, H, W] -> float32 [B, N, C]."""
-        return self.model(pixels.to(next(self.model.parameters()).device)).last_hidden_state.float()
+        features: torch.Tensor = self.model(pixels.to(next(self.model.parameters()).device)).last_hidden_state.float()
+        return features
 
 
 def load_motion_encoder(spec: EncoderSpec, *, folder: Path, device: str = "cpu") -> MotionEncoder:

@@ -78,7 +78,8 @@ class WorldStatistic:
         centred = embeddings.astype(np.float32) - self.mean
         along = centred @ self.components.T
         outside = np.square(centred - along @ self.components).sum(axis=1) / np.square(self.rest)
-        return np.sqrt((np.square(along / self.spreads).mean(axis=1) + outside) / 2) / self.limit
+        distances: np.ndarray = np.sqrt((np.square(along / self.spreads).mean(axis=1) + outside) / 2) / self.limit
+        return distances
 
     def tensors(self) -> dict[str, np.ndarray]:
         """By the names of the fields."""

@@ -97,7 +97,8 @@ def map_motions(features: np.ndarray) -> np.ndarray:
     low, high = points.min(axis=0), points.max(axis=0)
     even = points.argsort(axis=0, kind="stable").argsort(axis=0, kind="stable") / max(1, len(points) - 1)
     # Half by value, half by rank: outliers would squeeze all others into one corner.
-    return ((points - low) / np.maximum(high - low, 1e-9) + even) / 2
+    spread: np.ndarray = ((points - low) / np.maximum(high - low, 1e-9) + even) / 2
+    return spread
 
 
 def snap_to_grid(points: np.ndarray) -> tuple[np.ndarray, int]:

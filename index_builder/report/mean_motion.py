@@ -54,4 +54,5 @@ def _foreground_shift(small: np.ndarray) -> np.ndarray:
     # A line through all middles is surer than the first and the last.
     times = seen / max(1, len(small) - 1)
     spread = np.square(times - times.mean()).sum()
-    return ((times - times.mean())[:, None] * (centres - centres.mean(axis=0))).sum(axis=0) / spread
+    slope: np.ndarray = ((times - times.mean())[:, None] * (centres - centres.mean(axis=0))).sum(axis=0) / spread
+    return slope

@@ -100,7 +100,8 @@ class ContextTransformer(nn.Module):
     def appearance_tokens(self, features: torch.Tensor) -> torch.Tensor:
         """Appearance features of first frames [..., N, C] -> appearance tokens [..., L, D]."""
         tokens = self.condition_proj(features.flatten(0, -3))  # [B, K, N, C] -> [B * K, N, C]
-        return tokens.unflatten(0, features.shape[:-2])
+        resampled: torch.Tensor = tokens.unflatten(0, features.shape[:-2])
+        return resampled
 
     def forward(
         self, motion_tokens: torch.Tensor, appearance_tokens: torch.Tensor, *, weights: torch.Tensor | None = None
@@ -118,7 +119,8 @@ class ContextTransformer(nn.Module):
         with _masks_taken_as_given(weights is not None):
             adapted = self.transformer(tokens, mask=mask)
         # [B, (K + 1) * L, D] -> [B, K + 1, L, D]
-        return adapted.unflatten(1, (-1, self.config.tokens_per_clip))
+        clips: torch.Tensor = adapted.unflatten(1, (-1, self.config.tokens_per_clip))
+        return clips
 
     def adapt(
         self,
@@ -151,7 +153,8 @@ class ContextTransformer(nn.Module):
         target = tokens[:, -length:]
         seen, _ = layer.self_attn(target, tokens, tokens, attn_mask=mask[-length:], need_weights=False)
         target = layer.norm1(target + seen)
-        return layer.norm2(target + layer.linear2(layer.activation(layer.linear1(target))))
+        transformed: torch.Tensor = layer.norm2(target + layer.linear2(layer.activation(layer.linear1(target))))
+        return transformed
 
     def _sequence(
         self, motion_tokens: torch.Tensor, appearance_tokens: torch.Tensor, weights: torch.Tensor | None

@@ -71,7 +71,8 @@ class MotionAttention(nn.Module):
 
 
 def _split_heads(states: torch.Tensor, heads: int) -> torch.Tensor:
-    return states.unflatten(-1, (heads, -1)).transpose(1, 2)  # [B, S, h * d] -> [B, h, S, d]
+    heads_first: torch.Tensor = states.unflatten(-1, (heads, -1)).transpose(1, 2)  # [B, S, h * d] -> [B, h, S, d]
+    return heads_first
 
 
 class MotionAdapter(nn.Module):

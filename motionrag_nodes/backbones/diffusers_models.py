@@ -171,7 +171,8 @@ def _whole_model(model_class: Any, folder: Path, options: Mapping[str, Any]) -> 
     missing = sorted(info["missing_keys"])
     if missing:
         raise _incomplete(folder, f"{len(missing)} are missing, the first is {missing[0]}")
-    return model
+    loaded: nn.Module = model
+    return loaded
 
 
 def _incomplete(folder: Path, found: str) -> VideoModelIncomplete:

@@ -107,7 +107,8 @@ class MotionPack:
     @property
     def retrieval_encoder(self) -> RetrievalEncoder:
         """First frames, and captions where these have no encoder of their own. Raises EncoderNotFound, PackInvalid."""
-        return self._encoder("retrieval")
+        encoder: RetrievalEncoder = self._encoder("retrieval")
+        return encoder
 
     @property
     def captions_encoder(self) -> SentenceEncoder | None:
@@ -115,17 +116,20 @@ class MotionPack:
         EncoderCodeRefused."""
         if "captions" not in self.config.encoders:
             return None
-        return self._encoder("captions")
+        encoder: SentenceEncoder | None = self._encoder("captions")
+        return encoder
 
     @property
     def motion_encoder(self) -> MotionEncoder:
         """Clips to motion features. Raises EncoderNotFound, PackInvalid."""
-        return self._encoder("motion")
+        encoder: MotionEncoder = self._encoder("motion")
+        return encoder
 
     @property
     def appearance_encoder(self) -> AppearanceEncoder:
         """First frames to appearance features. Raises EncoderNotFound, PackInvalid."""
-        return self._encoder("appearance")
+        encoder: AppearanceEncoder = self._encoder("appearance")
+        return encoder
 
     def _encoder(self, role: str) -> Any:
         if role not in self._encoders:

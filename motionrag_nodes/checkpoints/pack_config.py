@@ -320,7 +320,8 @@ def _read_generation(values: Mapping[str, Any], problems: list[str]) -> Settings
         return None
     settings = values["generation"]
     settings = kind.upgraded(settings) if isinstance(settings, dict) else settings
-    return _read_dataclass(kind, settings, "generation", problems, names=kind.stored_names())
+    read: Settings | None = _read_dataclass(kind, settings, "generation", problems, names=kind.stored_names())
+    return read
 
 
 def _read_encoders(values: Any, problems: list[str]) -> dict[str, EncoderSpec]:

@@ -42,7 +42,7 @@ def derive_start_token(
         )
         nn.TransformerEncoder(layer, context.layers, enable_nested_tensor=False)
         drawn = torch.randn(1, context.tokens_per_clip, context.token_dim)
-    token = (drawn / context.token_dim**0.5).bfloat16()
+    token: torch.Tensor = (drawn / context.token_dim**0.5).bfloat16()
     if token.shape == PUBLISHED_SHAPE and token_sha256(token) != PUBLISHED_SHA256:
         raise CheckpointInvalid(
             f"Expected the published start token (sha256 {PUBLISHED_SHA256}), but torch {torch.__version__} draws "

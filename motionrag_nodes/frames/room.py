@@ -23,4 +23,5 @@ def make_room(model: VideoModel, settings: Settings, *, batch: int) -> Settings:
         residence.expect(denoiser, int(backbone.denoising_bytes * pixels * itemsize / 2))
     fitted, needed = backbone.fit_codec(pipeline, settings, int(USABLE_SHARE * residence.free_bytes()))
     residence.expect(pipeline.vae, needed)
-    return fitted
+    held: Settings = fitted
+    return held

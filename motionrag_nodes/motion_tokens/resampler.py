@@ -61,10 +61,14 @@ class PerceiverAttention(nn.Module):
         query = self._split_heads(self.to_q(latents))
         key, value = self.to_kv(torch.cat([features, latents], dim=1)).chunk(2, dim=-1)
         mixed = F.scaled_dot_product_attention(query, self._split_heads(key), self._split_heads(value))
-        return self.to_out(mixed.transpose(1, 2).flatten(2))  # [B, heads, L, dim_head] -> [B, L, heads * dim_head]
+        attended: torch.Tensor = self.to_out(
+            mixed.transpose(1, 2).flatten(2)
+        )  # [B, heads, L, dim_head] -> [B, L, heads * dim_head]
+        return attended
 
     def _split_heads(self, states: torch.Tensor) -> torch.Tensor:
-        return states.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # [B, S, h * d] -> [B, h, S, d]
+        heads: torch.Tensor = states.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # [B, S, h * d] -> [B, h, S, d]
+        return heads
 
 
 class Resampler(nn.Module):
@@ -104,4 +108,5 @@ class Resampler(nn.Module):
             attention, feed_forward = layer.children()
             latents = attention(features, latents) + latents
             latents = feed_forward(latents) + latents
-        return self.norm_out(self.proj_out(latents))
+        tokens: torch.Tensor = self.norm_out(self.proj_out(latents))
+        return tokens

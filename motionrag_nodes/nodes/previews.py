@@ -32,7 +32,8 @@ def film(frames: np.ndarray, *, fps: float) -> dict[str, object]:
         quality=_QUALITY,
         method=2,
     )
-    return ui.SavedImages([saved], is_animated=True).as_dict()
+    values: dict[str, object] = ui.SavedImages([saved], is_animated=True).as_dict()
+    return values
 
 
 def pictures(*images: torch.Tensor) -> dict[str, object]:
@@ -53,4 +54,5 @@ def notice(pack: MotionPack | None, picture: np.ndarray | None) -> dict[str, lis
 
 def text(words: str) -> dict[str, object]:
     """Text as the editor shows it in nodes that preview any value."""
-    return ui.PreviewText(shown(words)).as_dict()
+    values: dict[str, object] = ui.PreviewText(shown(words)).as_dict()
+    return values

@@ -36,4 +36,5 @@ def impossible_values(batch: pa.RecordBatch) -> Iterator[str]:
 
 
 def _numbers(batch: pa.RecordBatch, name: str) -> np.ndarray:
-    return batch.column(name).to_numpy(zero_copy_only=False)
+    numbers: np.ndarray = batch.column(name).to_numpy(zero_copy_only=False)
+    return numbers

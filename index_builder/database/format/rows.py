@@ -227,7 +227,8 @@ class RowsFile:
         frame, text, absent = self._matrices_of(index // BATCH_ROWS)
         offset = index % BATCH_ROWS
         if field == "text" and (absent is None or not absent[offset]):
-            return text[offset]
+            embedding: np.ndarray = text[offset]
+            return embedding
         return frame[offset] if field == "frame" or self.one_space else np.zeros(self._dims[field], np.float32)
 
     def embeddings_at(self, field: str, indices: np.ndarray) -> np.ndarray:
@@ -269,4 +270,5 @@ def _matrix(column: pa.FixedSizeListArray) -> np.ndarray:
     """The values under a fixed-size list column, nulls' places included, as [rows, E]; no copy."""
     width = column.type.list_size
     values = column.values.slice(column.offset * width, len(column) * width)
-    return values.to_numpy(zero_copy_only=False).reshape(len(column), width)
+    matrix: np.ndarray = values.to_numpy(zero_copy_only=False).reshape(len(column), width)
+    return matrix

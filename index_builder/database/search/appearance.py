@@ -40,7 +40,8 @@ class AppearancePart:
     def removed(self, text: np.ndarray, strength: float = 1.0) -> np.ndarray:
         """Caption embeddings [k, E] -> float32 [k, E], normalised, without that `strength` of what looks foretell."""
         left = self._reduced(text - self.mean, strength)
-        return left / np.maximum(np.linalg.norm(left, axis=-1, keepdims=True), 1e-12)
+        normalised: np.ndarray = left / np.maximum(np.linalg.norm(left, axis=-1, keepdims=True), 1e-12)
+        return normalised
 
     def asked_for(self, query: np.ndarray, strength: float = 1.0) -> np.ndarray:
         """What to search stored captions with, for a query as `removed` gives it: its product with a caption is, but

@@ -15,7 +15,8 @@ PART_ROWS = 256
 def motion_direction(tokens: np.ndarray) -> np.ndarray:
     """Motion tokens [..., L, D] -> float32 [..., L * D] of length 1 (of zeros: zeros)."""
     flat = np.asarray(tokens, dtype=np.float32).reshape(*tokens.shape[:-2], -1)
-    return flat / np.maximum(np.linalg.norm(flat, axis=-1, keepdims=True), 1e-12)
+    direction: np.ndarray = flat / np.maximum(np.linalg.norm(flat, axis=-1, keepdims=True), 1e-12)
+    return direction
 
 
 def motion_scores(files: Iterable[tuple[TokensFile, int]], query: np.ndarray) -> np.ndarray:

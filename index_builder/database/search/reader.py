@@ -303,7 +303,7 @@ class MotionDatabase:
 
     def _id_at(self, number: int) -> str:
         segment, index = self._place(number)
-        return self._rows[segment].value("id", index)
+        return str(self._rows[segment].value("id", index))
 
     def removed_rows(self) -> np.ndarray:
         """bool [rows], in the order of the segments."""
@@ -347,4 +347,5 @@ def _either(first: np.ndarray | None, second: np.ndarray | None) -> np.ndarray |
     """bool [rows]: true where either is; None stands for all false."""
     if first is None or second is None:
         return second if first is None else first
-    return first | second
+    either: np.ndarray | None = first | second
+    return either

@@ -72,7 +72,8 @@ class RowFilter:
 
 
 def _numpy(values: pa.Array) -> np.ndarray:
-    return values.to_numpy(zero_copy_only=False)
+    array: np.ndarray = values.to_numpy(zero_copy_only=False)
+    return array
 
 
 def _whole_word(word: str) -> str:

@@ -227,7 +227,8 @@ class FieldSearch:
             )
         # Places beyond the rows, or twice, can only come from an index that nobody here has made.
         found = np.unique(places[0])
-        return self._numbers[found[(found >= 0) & (found < len(self._numbers))]]
+        numbers: np.ndarray = self._numbers[found[(found >= 0) & (found < len(self._numbers))]]
+        return numbers
 
     def _permitted(self, excluded: np.ndarray) -> np.ndarray:
         """One bit for each row of the index; kept for the next query, which mostly excludes the same rows."""

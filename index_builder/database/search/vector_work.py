@@ -46,7 +46,8 @@ class ProcessorWork:
 
     def best_scores(self, queries: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:
         """Of all rows: picking the best is left to the caller, who has earlier ones."""
-        return queries @ rows.T
+        products: np.ndarray = queries @ rows.T
+        return products
 
 
 class FlatIndexWork:
@@ -84,7 +85,8 @@ class FlatIndexWork:
         """By an exact search of the rows."""
         index = self._flat(rows.shape[1])
         index.add(rows)
-        return index.search(queries, min(count, len(rows)))[0]
+        scores: np.ndarray = index.search(queries, min(count, len(rows)))[0]
+        return scores
 
 
 def has_usable_gpu(*, built_for_gpus: bool, gpus: int) -> bool:

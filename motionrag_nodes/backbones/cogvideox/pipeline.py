@@ -79,7 +79,8 @@ def run(
         output_type="pt",
         max_sequence_length=pipeline.transformer.config.max_text_seq_length,
     )
-    return made.frames.permute(0, 1, 3, 4, 2)  # [B, T, 3, H, W] -> [B, T, H, W, 3]
+    frames: torch.Tensor = made.frames.permute(0, 1, 3, 4, 2)  # [B, T, 3, H, W] -> [B, T, H, W, 3]
+    return frames
 
 
 def _require_size(pipeline: CogVideoXImageToVideoPipeline, settings: CogVideoXSettings) -> None:
@@ -105,7 +106,7 @@ def calls(settings: CogVideoXSettings) -> Calls:
 
 def pixel_multiple(pipeline: CogVideoXImageToVideoPipeline) -> int:
     """The codec's scale times the transformer's patches."""
-    return pipeline.vae_scale_factor_spatial * pipeline.transformer.config.patch_size
+    return int(pipeline.vae_scale_factor_spatial * pipeline.transformer.config.patch_size)
 
 
 def fit_codec(

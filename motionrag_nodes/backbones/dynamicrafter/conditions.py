@@ -47,7 +47,8 @@ class TextTokens(_Tower):
         states = states if self.batch_first else states.transpose(0, 1)
         for block in self.blocks:
             states = block(states, attn_mask=self.attn_mask.to(states))
-        return self.ln_final(states if self.batch_first else states.transpose(0, 1))
+        words: Tensor = self.ln_final(states if self.batch_first else states.transpose(0, 1))
+        return words
 
 
 class PictureTokens(_Tower):
@@ -63,7 +64,8 @@ class PictureTokens(_Tower):
         patches = self.visual.conv1(pixels.to(pictures)).flatten(2).transpose(1, 2)  # [B, D, h, w] -> [B, h * w, D]
         first = self.visual.class_embedding.to(patches).expand(len(patches), 1, -1)
         states = torch.cat([first, patches], dim=1) + self.visual.positional_embedding.to(patches)
-        return self.resampler(self.visual.transformer(self.visual.ln_pre(states)))
+        tokens: Tensor = self.resampler(self.visual.transformer(self.visual.ln_pre(states)))
+        return tokens
 
 
 def prepare_picture(pictures: Tensor, *, size: int) -> Tensor:

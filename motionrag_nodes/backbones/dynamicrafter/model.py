@@ -43,7 +43,7 @@ class DynamiCrafterPipeline(DiffusionPipeline):
     @property
     def vae_scale_factor(self) -> int:
         """How many pixels a latent stands for, along one side."""
-        return 2 ** (len(self.vae.config.block_out_channels) - 1)
+        return int(2 ** (len(self.vae.config.block_out_channels) - 1))
 
     @torch.no_grad()
     def __call__(
@@ -92,10 +92,12 @@ class DynamiCrafterPipeline(DiffusionPipeline):
 
     def _encode(self, pictures: Tensor) -> Tensor:
         """[B, 3, H, W] -> latents [B, C, h, w]"""
-        return self.vae.encode(pictures).latent_dist.mode() * self.vae.config.scaling_factor
+        latents: Tensor = self.vae.encode(pictures).latent_dist.mode() * self.vae.config.scaling_factor
+        return latents
 
     def _decode(self, latents: Tensor) -> Tensor:
         """Some frames at a time, which bounds memory: latents [B, C, T, h, w] -> [B, T, 3, H, W] in [0, 1]"""
         scaled = latents.transpose(1, 2).flatten(0, 1) / self.vae.config.scaling_factor
         frames = torch.cat([self.vae.decode(some).sample for some in scaled.split(self.decoded_frames)])
-        return (frames.float() / 2 + 0.5).clamp(0, 1).unflatten(0, (len(latents), -1))
+        videos: Tensor = (frames.float() / 2 + 0.5).clamp(0, 1).unflatten(0, (len(latents), -1))
+        return videos

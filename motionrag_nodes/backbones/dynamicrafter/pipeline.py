@@ -90,7 +90,7 @@ def calls(settings: DynamiCrafterSettings) -> Calls:
 
 def pixel_multiple(pipeline: DynamiCrafterPipeline) -> int:
     """The codec's scale, times two for each level below the UNet's first."""
-    return pipeline.vae_scale_factor * 2 ** (len(pipeline.unet.config.channel_mult) - 1)
+    return int(pipeline.vae_scale_factor * 2 ** (len(pipeline.unet.config.channel_mult) - 1))
 
 
 def fit_codec(

@@ -62,4 +62,5 @@ def step(
     before = timestep - TRAINED_STEPS // scheduler.num_inference_steps
     kept = scheduler.alphas_cumprod[before] if before >= 0 else scheduler.final_alpha_cumprod
     # The scheduler added sqrt(kept) times the predicted latent; the model wants it rescaled.
-    return made.prev_sample + kept.sqrt().to(sample) * (factor - 1) * made.pred_original_sample
+    latents: Tensor = made.prev_sample + kept.sqrt().to(sample) * (factor - 1) * made.pred_original_sample
+    return latents

@@ -125,7 +125,8 @@ class DynamiCrafterUNet(nn.Module):
         states = self.middle_block(states, *told)
         for block in self.output_blocks:
             states = block(torch.cat([states, kept.pop()], dim=1), *told)
-        return self.out(states).unflatten(0, (clips, frames)).transpose(1, 2)
+        noise: Tensor = self.out(states).unflatten(0, (clips, frames)).transpose(1, 2)
+        return noise
 
     def _add_input_blocks(self, channels: int) -> list[int]:
         """Returns the channels of what each block hands to the other side."""

@@ -22,7 +22,8 @@ class GeluGate(nn.Module):
     def forward(self, states: Tensor) -> Tensor:
         """[..., dim_in] -> [..., dim_out]"""
         value, gate = self.proj(states).chunk(2, dim=-1)
-        return value * F.gelu(gate)
+        gated: Tensor = value * F.gelu(gate)
+        return gated
 
 
 class FeedForward(nn.Module):
@@ -34,7 +35,8 @@ class FeedForward(nn.Module):
 
     def forward(self, states: Tensor) -> Tensor:
         """[B, S, dim] -> [B, S, dim]"""
-        return self.net(states)
+        made: Tensor = self.net(states)
+        return made
 
 
 class Attention(nn.Module):
@@ -65,10 +67,12 @@ class Attention(nn.Module):
             mixed = mixed + F.scaled_dot_product_attention(
                 query, self._split(self.to_k_ip(image)), self._split(self.to_v_ip(image))
             )
-        return self.to_out(mixed.transpose(1, 2).flatten(2))  # [B, heads, N, d] -> [B, N, heads * d]
+        attended: Tensor = self.to_out(mixed.transpose(1, 2).flatten(2))  # [B, heads, N, d] -> [B, N, heads * d]
+        return attended
 
     def _split(self, states: Tensor) -> Tensor:
-        return states.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # [B, S, heads * d] -> [B, heads, S, d]
+        heads: Tensor = states.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # [B, S, heads * d] -> [B, heads, S, d]
+        return heads
 
 
 class TransformerBlock(nn.Module):
@@ -85,7 +89,8 @@ class TransformerBlock(nn.Module):
         """[B, S, dim] -> [B, S, dim]; without context both attentions are to the states themselves."""
         states = states + self.attn1(self.norm1(states))
         states = states + self.attn2(self.norm2(states), context, image)
-        return states + self.ff(self.norm3(states))
+        made: Tensor = states + self.ff(self.norm3(states))
+        return made
 
 
 class SpatialTransformer(nn.Module):
@@ -107,7 +112,8 @@ class SpatialTransformer(nn.Module):
         hidden = self.proj_in(self.norm(states).flatten(2).transpose(1, 2))  # [B * T, C, H, W] -> [B * T, H * W, C]
         for block in self.transformer_blocks:
             hidden = block(hidden, context, image)
-        return states + self.proj_out(hidden).transpose(1, 2).unflatten(2, (height, -1))
+        made: Tensor = states + self.proj_out(hidden).transpose(1, 2).unflatten(2, (height, -1))
+        return made
 
 
 class TemporalTransformer(nn.Module):
@@ -134,7 +140,8 @@ class TemporalTransformer(nn.Module):
             hidden = block(hidden)
         hidden = self.proj_out(hidden) if self.linear else self.proj_out(hidden.transpose(1, 2)).transpose(1, 2)
         hidden = hidden.reshape(batch, height, width, frames, channels).permute(0, 3, 4, 1, 2)
-        return states + hidden.reshape(states.shape)  # [B, T, C, H, W] -> [B * T, C, H, W]
+        made: Tensor = states + hidden.reshape(states.shape)  # [B, T, C, H, W] -> [B * T, C, H, W]
+        return made
 
 
 class TemporalConvolution(nn.Module):
@@ -182,7 +189,8 @@ class ResidualBlock(nn.Module):
         hidden = self.in_layers(states) + self.emb_layers(embedding)[:, :, None, None]
         hidden = self.skip_connection(states) + self.out_layers(hidden)
         video = hidden.unflatten(0, (clips, -1)).transpose(1, 2)  # [B * T, C, H, W] -> [B, C, T, H, W]
-        return self.temopral_conv(video).transpose(1, 2).flatten(0, 1)
+        made: Tensor = self.temopral_conv(video).transpose(1, 2).flatten(0, 1)
+        return made
 
 
 class Downsample(nn.Module):
@@ -194,7 +202,8 @@ class Downsample(nn.Module):
 
     def forward(self, states: Tensor) -> Tensor:
         """[B * T, C, H, W] -> [B * T, C, H / 2, W / 2]"""
-        return self.op(states)
+        smaller: Tensor = self.op(states)
+        return smaller
 
 
 class Upsample(nn.Module):
@@ -206,7 +215,8 @@ class Upsample(nn.Module):
 
     def forward(self, states: Tensor) -> Tensor:
         """[B * T, C, H, W] -> [B * T, C, 2 H, 2 W]"""
-        return self.conv(F.interpolate(states, scale_factor=2.0, mode="nearest"))
+        larger: Tensor = self.conv(F.interpolate(states, scale_factor=2.0, mode="nearest"))
+        return larger
 
 
 def sinusoid(values: Tensor, dim: int) -> Tensor:

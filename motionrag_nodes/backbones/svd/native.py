@@ -195,7 +195,8 @@ def _load_codec(folder: Path) -> nn.Module:
         )
     codec = getattr(diffusers, config["_class_name"]).from_config(config)
     codec.load_state_dict(_read_weights(folder / "vae", "diffusion_pytorch_model"))
-    return codec.eval().requires_grad_(False)
+    frozen: nn.Module = codec.eval().requires_grad_(False)
+    return frozen
 
 
 def _read_json(path: Path) -> dict[str, Any]:

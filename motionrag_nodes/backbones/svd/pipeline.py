@@ -81,7 +81,8 @@ def run(
         )
     finally:
         narrowed.remove()
-    return made.frames.permute(0, 1, 3, 4, 2)  # [B, T, 3, H, W] -> [B, T, H, W, 3]
+    frames: torch.Tensor = made.frames.permute(0, 1, 3, 4, 2)  # [B, T, 3, H, W] -> [B, T, H, W, 3]
+    return frames
 
 
 def _in_own_precision(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
@@ -101,7 +102,7 @@ def calls(settings: SVDSettings) -> Calls:
 
 def pixel_multiple(pipeline: StableVideoDiffusionPipeline) -> int:
     """See `Backbone.pixel_multiple`."""
-    return max(8, pipeline.vae_scale_factor)
+    return int(max(8, pipeline.vae_scale_factor))
 
 
 def fit_codec(

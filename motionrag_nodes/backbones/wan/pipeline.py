@@ -82,7 +82,8 @@ def run(
         generator=torch.Generator("cpu").manual_seed(seeds[0]),
         output_type="pt",
     )
-    return made.frames.permute(0, 1, 3, 4, 2)  # [B, T, 3, H, W] -> [B, T, H, W, 3]
+    frames: torch.Tensor = made.frames.permute(0, 1, 3, 4, 2)  # [B, T, 3, H, W] -> [B, T, H, W, 3]
+    return frames
 
 
 def denoisers(pipeline: WanImageToVideoPipeline) -> tuple[nn.Module, ...]:
@@ -98,7 +99,7 @@ def calls(settings: WanSettings) -> Calls:
 def pixel_multiple(pipeline: WanImageToVideoPipeline) -> int:
     """The codec's scale times the transformer's patches."""
     first: Any = denoisers(pipeline)[0]
-    return pipeline.vae_scale_factor_spatial * first.config.patch_size[-1]
+    return int(pipeline.vae_scale_factor_spatial * first.config.patch_size[-1])
 
 
 def fit_codec(pipeline: WanImageToVideoPipeline, settings: WanSettings, free_bytes: int) -> tuple[WanSettings, int]:

@@ -106,9 +106,9 @@ def _whole(suffix: str, path: Path, head: bytes, tail: bytes, size_bytes: int) -
     if suffix == ".gif":
         return b";" in tail[-16:]
     if suffix == ".webp":
-        return size_bytes >= struct.unpack("<I", head[4:8])[0] + 8
+        return bool(size_bytes >= struct.unpack("<I", head[4:8])[0] + 8)
     if suffix == ".glb" and len(head) >= 12:
-        return size_bytes >= struct.unpack("<I", head[8:12])[0]
+        return bool(size_bytes >= struct.unpack("<I", head[8:12])[0])
     return _whole_boxes(path, size_bytes) if suffix == ".mp4" else True
 
 

@@ -75,7 +75,8 @@ def draw_motion(
 def silhouette_pictures(flow: Tensor, fast: Tensor) -> Tensor:
     """[T, 3, h, w]: grey where the motion is a good part of `fast`."""
     moving = ((flow.norm(dim=1, keepdim=True) / fast - 0.2) / 0.15).clamp(0, 1)
-    return (_GREY * moving).expand(-1, 3, -1, -1)
+    grey: Tensor = (_GREY * moving).expand(-1, 3, -1, -1)
+    return grey
 
 
 def colour_pictures(flow: Tensor, fast: Tensor) -> Tensor:
