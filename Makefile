@@ -39,10 +39,9 @@ editor: $(READY)  ## open the editor with the demo in it: prints the address, Ct
 samples: $(READY)  ## make the packaged database, pictures and clips of the templates again
 	$(BIN)/python -m training.samples
 
-# Files of tests run side by side, one for each processor; those of the real ComfyUI share a server and run one by one.
+# Files of tests run side by side; those that share a ComfyUI run one by one (see tests/side_by_side.py).
 test: $(READY) chromium fonts ffmpeg postgresql  ## all tests, the real ComfyUI included
-	$(BIN)/python -m pytest --numprocesses logical --dist loadfile --ignore tests/comfyui
-	$(BIN)/python -m pytest tests/comfyui
+	$(BIN)/python -m pytest --numprocesses logical --dist loadfile
 
 # The lower bounds of requirements.txt, exactly (`>=` becomes `==`, and `2.5` stands for `2.5.0`), or the newest releases
 # that pip finds. Each is an environment of its own, whose torch alone is gigabytes.

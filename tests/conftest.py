@@ -1,12 +1,30 @@
-"""What every test shares: a place of its own for what the program remembers of its user."""
+"""What every test shares: a place of its own for what the program remembers of its user, and how files of tests are
+spread over processes."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from index_builder.clips.allowed_folders import STATE_VARIABLE
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: while some tests wait for a ComfyUI or a process, others compute."""
+    return (os.cpu_count() or 1) + 1
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from tests.side_by_side import LongestFirst
+
+    return LongestFirst(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,4 +1,5 @@
-"""One real ComfyUI for the whole session, in a fresh folder: it knows what the package brings, and a small database."""
+"""One real ComfyUI for the whole session (in `make test` one for each share of `tests/side_by_side.py`), in a fresh
+folder: it knows what the package brings, and a small database."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ import os
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,6 +47,10 @@ _COLOURS = {"red": (220, 40, 40), "green": (40, 200, 60), "blue": (60, 80, 230)}
 _DIRECTIONS = {"right": (2, 0), "down": (0, 2)}
 
 
+# The browser while it is open.
+_BROWSER = pytest.StashKey[ExitStack]()
+
+
 @dataclass(frozen=True)
 class RunningComfyUI:
     """The server, and what the tests put into it."""
@@ -80,9 +86,18 @@ class RunningComfyUI:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The server's tests run last: the quick ones tell first what is broken. Those of the browser come after all
     others: while it is open its event loop runs in this thread, and nothing else can start one."""
-    items.sort(
-        key=lambda item: (item.get_closest_marker("comfyui") is not None, "page_of_the_session" in item.fixturenames)
-    )
+    items.sort(key=lambda item: (item.get_closest_marker("comfyui") is not None, _on_a_page(item)))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Closes the browser before other tests, which this process may be given in `make test`."""
+    if nextitem is not None and not _on_a_page(nextitem) and _BROWSER in item.session.stash:
+        item.session.stash[_BROWSER].close()
+
+
+def _on_a_page(item: pytest.Item) -> bool:
+    return "page_of_the_session" in getattr(item, "fixturenames", ())
 
 
 @pytest.fixture(scope="session")
@@ -121,14 +136,15 @@ def comfyui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningComfyUI
 
 
 @pytest.fixture(scope="session")
-def page_of_the_session(comfyui: RunningComfyUI) -> Iterator[Editor]:
+def page_of_the_session(comfyui: RunningComfyUI, request: pytest.FixtureRequest) -> Iterator[Editor]:
     """One browser for all tests that need one: it takes several seconds to open."""
     pytest.importorskip("playwright.sync_api", reason="needs playwright (pip install playwright)")
     if find_chromium() is None:
         pytest.skip("needs Chromium (apt-get install chromium)")
     prepare_user_folder(comfyui.server.base, **{"Comfy.NodeSearchBoxImpl.ShowIdName": True})
-    with open_editor(comfyui.url) as editor:
-        yield editor
+    with ExitStack() as opened:
+        request.session.stash[_BROWSER] = opened
+        yield opened.enter_context(open_editor(comfyui.url))
 
 
 @pytest.fixture

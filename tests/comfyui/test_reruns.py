@@ -21,6 +21,9 @@ pytestmark = pytest.mark.comfyui
 
 DIFFUSERS, NATIVE = "image_to_video_with_motion", "native_svd_with_motion"
 IMAGE, PACK, DATABASE, RETRIEVE, ADAPT = "1", "2", "3", "4", "5"  # in both workflows
+# Queued runs, those of them that come before memory is looked at, and the MiB by which the others may let it grow: 0.75
+# for each. Measured: 0.7 MiB in all.
+RUNS, WARM_UP, MAY_GROW_MB = 24, 8, 12
 # What samples in each, and what comes after it.
 SAMPLING = {DIFFUSERS: ["7", "8"], NATIVE: ["10", "11", "12", "13"]}
 
@@ -102,7 +105,7 @@ def test_cancel_stops_within_a_step_and_frees_its_memory(
     if name == NATIVE:
         change = {"n8": large, "n10": {"steps": 50}}
     held = []
-    for _ in range(4):
+    for _ in range(3):
         steps: list[int] = []
 
         def cancel_after_the_first_step(kind: str, data: dict[str, Any], steps: list[int] = steps) -> None:
@@ -119,20 +122,17 @@ def test_cancel_stops_within_a_step_and_frees_its_memory(
     assert ran(comfyui, quick(name))[0].run is not None  # and the next run works
 
 
-@pytest.mark.parametrize(("name", "runs"), [(DIFFUSERS, 60), (NATIVE, 40)])
-def test_a_hundred_queued_runs_leave_memory_flat(
-    comfyui: RunningComfyUI, quick: Callable[..., Graph], name: str, runs: int
-) -> None:
+@pytest.mark.parametrize("name", [DIFFUSERS, NATIVE])
+def test_queued_runs_leave_memory_flat(comfyui: RunningComfyUI, quick: Callable[..., Graph], name: str) -> None:
     """In each run the neighbours, the adapted motion, the video and its file are made again."""
     prompts = ("a square moves right", "a square moves down")
     seeded = SAMPLING[name][0]
-    graphs = [quick(name, n4={"prompt": prompts[i % 2]}, **{f"n{seeded}": {"seed": i}}) for i in range(runs)]
-    warm_up = runs // 4
-    queue_and_wait(comfyui, graphs[:warm_up])
+    graphs = [quick(name, n4={"prompt": prompts[i % 2]}, **{f"n{seeded}": {"seed": i}}) for i in range(RUNS)]
+    queue_and_wait(comfyui, graphs[:WARM_UP])
     warm = resident_mb(comfyui)
-    queue_and_wait(comfyui, graphs[warm_up:])
+    queue_and_wait(comfyui, graphs[WARM_UP:])
     grown = resident_mb(comfyui) - warm
-    assert grown < 32, f"{warm:.0f} MiB after {warm_up} runs, {grown:+.1f} MiB after {runs}"
+    assert grown < MAY_GROW_MB, f"{warm:.0f} MiB after {WARM_UP} runs, {grown:+.1f} MiB after {RUNS}"
 
 
 def queue_and_wait(comfyui: RunningComfyUI, graphs: list[Graph]) -> None:

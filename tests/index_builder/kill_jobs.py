@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pyarrow.parquet
 
-from index_builder.build import build_database
 from index_builder.database.commit.publisher import Publisher, writing
 from index_builder.database.maintain.compact import compact_database
 from index_builder.database.maintain.export import export_database
@@ -17,7 +16,6 @@ from index_builder.database.maintain.remove import remove_rows, restore_rows
 from index_builder.database.maintain.rewrite_rows import RowChange, rewrite_rows
 from index_builder.database.search.index_commit import rebuild_indexes
 from index_builder.database.search.row_filter import RowFilter
-from tests.index_builder.projection_encoder import ProjectionEncoder
 from tests.index_builder.sample_rows import row_id, unit_vector, write_database
 
 Act = Callable[[Path], object]
@@ -97,7 +95,13 @@ JOBS: Mapping[str, Job] = {
 
 
 def video_job(videos: Path) -> Job:
-    """A whole build, decode workers included."""
+    """A whole build, decode workers included.
+
+    It alone needs torch: a process that has loaded it starts in seconds, and its forks take long.
+    """
+    from index_builder.build import build_database
+    from tests.index_builder.projection_encoder import ProjectionEncoder
+
     encoder = ProjectionEncoder()
 
     def build(folder: Path) -> None:

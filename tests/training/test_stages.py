@@ -21,6 +21,7 @@ def one_step_recipes(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (codec, retrieval, motion, appearance, base, primer, stage1, stage2):
         monkeypatch.setattr(module, "RECIPE", replace(module.RECIPE, steps=1, batch=4))
     monkeypatch.setattr(codec, "DECODER_RECIPE", replace(codec.DECODER_RECIPE, steps=1, batch=4))
+    monkeypatch.setattr(codec, "MEASURED_CLIPS", 4)  # five stages measure it
     monkeypatch.setattr(primer, "CLIPS", 4)
     for name, value in {"NAMED_CLIPS": 25, "FAMILIES": 2, "FAMILY_CLIPS": 21}.items():
         monkeypatch.setattr(stage2, name, value)

@@ -24,6 +24,7 @@ from training.sizes import SIZE_PIXELS, codec
 RECIPE = Recipe(steps=12000, batch=12, lr=2e-3, weight_decay=0.0)
 DECODER_RECIPE = Recipe(steps=24000, batch=12, lr=1.5e-3, weight_decay=0.0, ema_decay=0.998, seed=1)
 FRAMES_PER_CLIP = 2
+MEASURED_CLIPS = 64  # whose latents tell the scaling factor
 FACTOR = 8  # pixels of a latent's side
 CROP = 32
 WHOLE_FRAMES_SHARE = 0.2
@@ -180,6 +181,6 @@ def measure_latent_std(model: AutoencoderKL, *, seed: int = 1) -> float:
     It is that of the quarter of the channels that spread most. A codec that was widened keeps what a sprite is in the
     channels that it had, and adds details in others, which spread a fifth as far: the scale that a base knows stays.
     """
-    _, clips = draw_clips(np.random.default_rng(seed), 64)
+    _, clips = draw_clips(np.random.default_rng(seed), MEASURED_CLIPS)
     latents = model.encode(to_pixels(clips[:, ::5]).flatten(0, 1)).latent_dist.mode()  # [N, C, h, w]
     return float(latents.std((0, 2, 3)).topk(model.config.latent_channels // 4).values.mean())

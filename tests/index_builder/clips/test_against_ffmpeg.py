@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,11 @@ def assert_as_ffmpeg(
     windows = windows or [(0, min(1.5, end)), (end / 2 - 0.5, end / 2 + 0.5), (max(0, end - 1.1), end)]
     side = min(timeline.width, timeline.height)
     clips = dict(decode_windows(path, timeline, windows, reading=Reading(frames=16, short_side=side)))
+
+    @cache
+    def shown(number: int, shape: tuple[int, ...]) -> np.ndarray:
+        return _resized(frames[number], shape).astype(np.int16)
+
     for place, (start, stop) in enumerate(windows):
         clip = clips[place]
         assert isinstance(clip, DecodedClip), clip
@@ -53,8 +59,8 @@ def assert_as_ffmpeg(
             at = start + (stop - start) * number / 16
             due = max(0, int(np.searchsorted(times, at + 1e-4, side="right")) - 1)
             first = max(0, due - 3)
-            near = np.stack([_resized(f, frame.shape) for f in frames[first : due + 4]]).astype(int)
-            apart = np.abs(near - frame).mean(axis=(1, 2, 3))
+            near = [shown(number, frame.shape) for number in range(first, min(due + 4, len(frames)))]
+            apart = np.array([np.abs(one - frame).mean() for one in near])
             assert apart[due - first] == apart.min(), (path.name, at, due, first + int(apart.argmin()))
             assert coarse or apart.min() == 0, (path.name, at, apart.min())
     return [clips[place] for place in range(len(windows))]

@@ -24,6 +24,7 @@ from tests.index_builder.projection_encoder import ProjectionEncoder
 from tests.index_builder.sample_rows import write_database
 from tests.index_builder.sample_videos import write_video
 from tests.motionrag_nodes.batch_render.graphs import object_info, text_to_image, write_workflow
+from tests.motionrag_nodes.cli.one_process import END, command_line
 from tests.mutations import as_json, limited, mutated_bytes
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -202,21 +203,6 @@ def limit_memory() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (6 << 30, 6 << 30))
 
 
-# Commands one after the other, each as `motionrag` runs it; the last one's reader goes away.
-PROGRAM = """
-import json, sys
-from motionrag_nodes.cli import main
-for arguments in json.loads(sys.argv[1]):
-    sys.argv = ["motionrag", *arguments]
-    try:
-        main.main()
-        code = 0
-    except SystemExit as end:
-        code = end.code or 0
-    print(f"code {code}", file=sys.stderr, flush=True)
-"""
-
-
 def test_as_a_process_of_its_own(tmp_path: Path, server: tuple[str, dict]) -> None:
     """With a limit on memory that the system keeps, and a terminal of ASCII; its reader goes away in the end."""
     whole, workflow = write_database(tmp_path / "whole"), write_workflow(tmp_path / "w.json", text_to_image())
@@ -232,16 +218,17 @@ def test_as_a_process_of_its_own(tmp_path: Path, server: tuple[str, dict]) -> No
         ["index", "inspect", whole, "--json"],
     ]
     running = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, json.dumps([[str(part) for part in command] for command in commands])],
+        command_line(commands),
         cwd=ROOT,
         env={**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "COLUMNS": "200"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         preexec_fn=limit_memory,
     )
-    assert running.stdout and running.stdout.read(1) == b"{"
+    assert running.stdout and all(running.stdout.readline().startswith(END.encode()) for _ in commands[1:])
+    assert running.stdout.read(1) == b"{"
     running.stdout.close()
     running.stdout = None
     _, said = running.communicate(timeout=120)
     assert b"Traceback" not in said, said[-2000:]
-    assert said.count(b"Error:") == 3 and said.count(b"code 2") >= 3, said[-2000:]
+    assert said.count(b"Error:") == 3 and said.count(f"{END} 2".encode()) >= 3, said[-2000:]

@@ -2,10 +2,7 @@
 
 import io
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +12,7 @@ from index_builder.errors import InvalidSetting
 from motionrag_nodes.cli.picture_file import check_picture_file, save_picture
 from motionrag_nodes.cli.terminal import Console, escape
 from tests.index_builder.sample_rows import write_database
+from tests.motionrag_nodes.cli.one_process import run_commands
 
 ROOT = Path(__file__).resolve().parents[3]
 HOSTILE = "\x1b[2J\x1b]0;owned\x07 [bold]x[/] \x9b31m\u202egpj.exe"
@@ -24,12 +22,6 @@ def printed(renderable: object) -> str:
     stream = io.StringIO()
     Console(file=stream, force_terminal=True, width=100, color_system=None).print(renderable)
     return stream.getvalue()
-
-
-def motionrag(*arguments: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
-    command = [sys.executable, "-m", "motionrag_nodes.cli.main", *arguments]
-    settings = {**os.environ, "COLUMNS": "100", **environment}
-    return subprocess.run(command, cwd=ROOT, env=settings, capture_output=True, timeout=120, check=False)
 
 
 def test_nothing_that_a_terminal_obeys_comes_through() -> None:
@@ -52,19 +44,24 @@ def test_columns_stay_straight() -> None:
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-8"])
 def test_any_encoding_of_the_terminal(tmp_path: Path, encoding: str) -> None:
-    database = write_database(tmp_path / "数据库 ☃ \udc80".replace("\udc80", ""))
-    for arguments in (["inspect", str(database)], ["inspect", str(database), "--json"], ["verify", str(database)]):
-        done = motionrag("index", *arguments, PYTHONIOENCODING=encoding, PYTHONUTF8="0")
-        assert done.returncode == 0 and b"Traceback" not in done.stderr, done.stderr[-1500:]
-        if "--json" in arguments:
-            assert json.loads(done.stdout.decode(encoding))["database"] == str(database)
-    done = motionrag("index", "inspect", str(tmp_path / "дома ☃"), PYTHONIOENCODING=encoding, PYTHONUTF8="0")
-    assert done.returncode == 2 and b"Error:" in done.stderr and b"Traceback" not in done.stderr
+    database = write_database(tmp_path / "数据库 ☃")
+    *shown, missing = run_commands(
+        ["index", "inspect", database],
+        ["index", "inspect", database, "--json"],
+        ["index", "verify", database],
+        ["index", "inspect", tmp_path / "дома ☃"],
+        PYTHONIOENCODING=encoding,
+        PYTHONUTF8="0",
+    )
+    for done in shown:
+        assert done.code == 0 and b"Traceback" not in done.stderr, done.stderr[-1500:]
+    assert json.loads(shown[1].stdout.decode(encoding))["database"] == str(database)
+    assert missing.code == 2 and b"Error:" in missing.stderr and b"Traceback" not in missing.stderr
 
 
 def test_an_error_about_a_hostile_name_is_one_sentence_of_text() -> None:
-    done = motionrag("index", "verify", "no\x1b[2J\x1b[31m[bold]such")
-    assert done.returncode == 2 and b"\x1b[2J" not in done.stderr and b"\\u001b[2J" in done.stderr
+    (done,) = run_commands(["index", "verify", "no\x1b[2J\x1b[31m[bold]such"])
+    assert done.code == 2 and b"\x1b[2J" not in done.stderr and b"\\u001b[2J" in done.stderr
 
 
 @pytest.mark.parametrize("option", ["--sheet", "--atlas"])
@@ -72,11 +69,11 @@ def test_a_picture_that_cannot_be_written_is_one_sentence(tmp_path: Path, option
     database = write_database(tmp_path / "db")
     (tmp_path / "file").write_bytes(b"")
     (tmp_path / "folder.png").mkdir()
-    for target in ("file/x.png", "folder.png"):
-        done = motionrag("index", "inspect", str(database), option, str(tmp_path / target))
-        assert done.returncode == 2 and b"Expected to write the picture" in done.stderr, done.stderr[-1500:]
-    done = motionrag("index", "inspect", str(database), option, str(tmp_path / "x.exe"))
-    assert done.returncode == 2 and b"Expected a .png or .jpg file" in done.stderr
+    targets = [tmp_path / name for name in ("file/x.png", "folder.png", "x.exe")]
+    *unwritable, misnamed = run_commands(*(["index", "inspect", database, option, target] for target in targets))
+    for done in unwritable:
+        assert done.code == 2 and b"Expected to write the picture" in done.stderr, done.stderr[-1500:]
+    assert misnamed.code == 2 and b"Expected a .png or .jpg file" in misnamed.stderr
 
 
 def test_pictures(tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ from training.evaluation.held_frames import golden
 from training.evaluation.held_frames.small import Chain, measure_order, measure_videos
 from training.evaluation.regression import FRAMES, below_floors, load_record
 
-# Enough to tell what is broken: one of each motion.
-FEW_CLIPS = 8
+# Enough to tell what is broken: a batch, of four motions.
+FEW_CLIPS = 4
 
 
 def scene_frames(chain: Chain, scene: golden.Scene, motion: AdaptedMotion | None = None, **changes) -> np.ndarray:
