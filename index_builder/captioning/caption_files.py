@@ -18,6 +18,7 @@ from index_builder.captions.table import CAPTION_COLUMNS, PATH_COLUMNS
 from index_builder.clips.find import VideoFile
 from index_builder.clips.windows import ClipWindow
 from index_builder.errors import CaptionTableInvalid
+from index_builder.whole_file import whole_file
 
 HEADER = ("path", "caption", "model")
 WHOLE = ClipWindow(0, 1)
@@ -149,12 +150,8 @@ def _new_beside(path: Path, content: bytes) -> Path:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    temporary = _new_beside(path, content)
-    try:
-        _sync(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_file(path, synced=True) as temporary:
+        temporary.write_bytes(content)
 
 
 def _has_sidecar(video: VideoFile) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import os
 import shutil
 import tarfile
@@ -12,11 +13,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from index_builder.clips.find import Unusable, is_passed_by, is_video_name
+from index_builder.whole_file import whole_file
 
 SUFFIX = ".tar"
 BESIDE = (".txt", ".json")
 MAX_BESIDE_BYTES = 1 << 20
 UNFINISHED = ".unfinished"
+LEFT_OUT = ".left_out.json"  # beside the folder of an archive: which members, and why
 SHOWN_CHARACTERS = 200  # of a name that may be of any length
 LATEST_TIME = 2**33  # seconds, in the year 2242: any file system can store it
 # What the operating system says of a name that no file can have; anything else is the disk's fault and ends the build.
@@ -34,10 +37,11 @@ def archives_in(inputs: Sequence[Path]) -> list[Path]:
 
 
 def unpacked(inputs: Sequence[Path], *, folder: Path) -> tuple[list[Path], list[Unusable]]:
-    """The inputs with a folder below `folder` for each archive, and the archives that cannot be read.
+    """The inputs with a folder below `folder` for each archive, and what cannot be used: archives that are damaged or
+    hold no video, and members that no file can be made of.
 
-    An archive that was unpacked before, and is the same by its place, size and time, is not unpacked again. Raises
-    OSError where there is no room.
+    An archive that was unpacked before, and is the same by its place, size and time, is not unpacked again; members
+    that were left out then are told again. Raises OSError where there is no room.
     """
     archives = archives_in(inputs)
     ready, broken = [given for given in inputs if given.suffix.lower() != SUFFIX or not given.is_file()], []
@@ -47,11 +51,12 @@ def unpacked(inputs: Sequence[Path], *, folder: Path) -> tuple[list[Path], list[
         target = folder / f"{archive.stem}-{mark}"
         if not target.is_dir():
             try:
-                broken += _unpack(archive, target)
+                _unpack(archive, target)
             except (tarfile.TarError, EOFError) as error:
                 reason = f"not a readable archive: {error}; WebDataset archives are not compressed"
                 broken.append(Unusable(path=str(archive), reason=reason, failed=True))
                 continue
+        broken += _left_out(target)
         if any(target.rglob("*")):
             ready.append(target)
         else:
@@ -65,9 +70,9 @@ def _below(folder: Path) -> Iterator[Path]:
         yield from (Path(base, name) for name in sorted(files) if not name.startswith("."))
 
 
-def _unpack(archive: Path, target: Path) -> list[Unusable]:
-    """Under another name first, so that a folder that is there is whole; the members that no file can be made of."""
-    unfinished, broken = target.with_name(f"{target.name}{UNFINISHED}"), []
+def _unpack(archive: Path, target: Path) -> None:
+    """Under another name first, so that a folder that is there is whole, and what is left out of it is noted."""
+    unfinished, left_out = target.with_name(f"{target.name}{UNFINISHED}"), []
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
     # Uncompressed only: a few bytes of a compressed one may unfold to any size.
@@ -82,9 +87,22 @@ def _unpack(archive: Path, target: Path) -> list[Unusable]:
                 if isinstance(error, OSError) and error.errno not in MEMBERS_OWN:
                     raise
                 reason = f"no file can be made of it: {getattr(error, 'strerror', None) or error}"
-                broken.append(Unusable(path=f"{archive}/{member.name[:SHOWN_CHARACTERS]}", reason=reason, failed=True))
+                left_out.append((f"{archive}/{member.name[:SHOWN_CHARACTERS]}", reason))
+    if left_out:
+        with whole_file(_note_beside(target), synced=True) as note:
+            note.write_text(json.dumps(left_out), encoding="utf-8")
     os.rename(unfinished, target)
-    return broken
+
+
+def _left_out(target: Path) -> list[Unusable]:
+    """What `_unpack` noted of an archive's members."""
+    note = _note_beside(target)
+    entries = json.loads(note.read_text(encoding="utf-8")) if note.is_file() else []
+    return [Unusable(path=path, reason=reason, failed=True) for path, reason in entries]
+
+
+def _note_beside(target: Path) -> Path:
+    return target.with_name(f"{target.name}{LEFT_OUT}")
 
 
 def _write(opened: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:

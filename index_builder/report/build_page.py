@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import html
 import io
-import os
-import uuid
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +21,7 @@ from index_builder.report.atlas import draw_atlas
 from index_builder.report.drawing import BACKGROUND
 from index_builder.report.facts import describe, readable_duration
 from index_builder.report.sample_sheet import draw_sample_sheet
+from index_builder.whole_file import whole_file
 
 SHOWN_SOURCES, SHOWN_OPEN = 200, 10
 COPY = "same content as"
@@ -56,16 +55,10 @@ def escape(text: str) -> str:
 def write_build_page(path: Path, database: MotionDatabase, report: BuildReport) -> None:
     """Writes the page of `report` on `database`, in the place of an older one. Raises DatabaseNotWritable."""
     page = build_page(database, report)
-    # A name that nobody can have put there before, as a link to another file.
-    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("x", encoding="utf-8") as stream:
-                stream.write(page)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with whole_file(path) as temporary:
+            temporary.write_text(page, encoding="utf-8")
     except OSError as error:
         raise DatabaseNotWritable(
             f"Expected to write the report {path}, received {error}: choose another --report; the database is complete."

@@ -12,6 +12,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from index_builder.whole_file import whole_file
 from motionrag_nodes.batch_render.check import CheckedJob, fingerprint_at
 from motionrag_nodes.batch_render.errors import ComfyUIConnectionError
 from motionrag_nodes.batch_render.jobs.fingerprint import file_sha256
@@ -155,9 +156,8 @@ class Batch:
         target = self.manifest.folder / name
         if not target.exists():
             target.parent.mkdir(exist_ok=True)
-            part = target.with_name(f"{uuid.uuid4().hex}.part")
-            shutil.copyfile(path, part)
-            part.replace(target)
+            with whole_file(target) as part:
+                shutil.copyfile(path, part)
         return name
 
     def _ended(self, work: Work, key: str, outcome: dict[str, Any]) -> None:
@@ -277,9 +277,8 @@ def _kept_workflow(folder: Path, job: RenderJob) -> str:
     name = f"{STATE_FOLDER}/workflow-{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}.json"
     path = folder / name
     if not path.exists():
-        part = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.part")
-        part.write_text(json.dumps(job.workflow.data), encoding="utf-8")
-        part.replace(path)
+        with whole_file(path) as part:
+            part.write_text(json.dumps(job.workflow.data), encoding="utf-8")
     return name
 
 
@@ -287,7 +286,6 @@ def _folder_id(folder: Path) -> str:
     """The same id for an output folder on every machine that it is mounted on."""
     path = folder / STATE_FOLDER / "folder_id"
     if not path.exists():
-        part = path.with_name(f"folder_id.{uuid.uuid4().hex[:8]}")
-        part.write_text(uuid.uuid4().hex)
-        part.replace(path)
+        with whole_file(path) as part:
+            part.write_text(uuid.uuid4().hex)
     return path.read_text().strip()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import uuid
 from collections.abc import Mapping
@@ -22,6 +21,7 @@ from index_builder.features.open_clip_encoder import RetrievalEncoder
 from index_builder.features.sentence_encoder import SentenceEncoder
 from index_builder.features.videomae_encoder import MotionEncoder
 from index_builder.model_files.folder import require_plain_folder
+from index_builder.whole_file import whole_file
 from motionrag_nodes.adapted_tokens.calibration import TokenCalibration
 from motionrag_nodes.adapted_tokens.context_transformer import ContextTransformer
 from motionrag_nodes.attention.adapter import MotionAdapter
@@ -316,24 +316,16 @@ def write_calibration(folder: Path, calibration: TokenCalibration) -> PackConfig
     others = {name: entry for name, entry in config.files.items() if name != CALIBRATION_FILE}
     # The file that is replaced is no part of the pack while it is neither the old one nor the new one.
     _replace_config(folder, replace(config, files=others))
-    draft = folder / f".{CALIBRATION_FILE}.tmp-{uuid.uuid4().hex[:8]}"
-    try:
+    with whole_file(folder / CALIBRATION_FILE) as draft:
         entry = write_file(draft, state, torch.float32)
-        os.replace(draft, folder / CALIBRATION_FILE)
-    finally:
-        draft.unlink(missing_ok=True)
     config = replace(config, files={**others, CALIBRATION_FILE: entry})
     _replace_config(folder, config)
     return config
 
 
 def _replace_config(folder: Path, config: PackConfig) -> None:
-    draft = folder / f".{PACK_FILE}.tmp-{uuid.uuid4().hex[:8]}"
-    try:
+    with whole_file(folder / PACK_FILE) as draft:
         config.to_json(draft)
-        os.replace(draft, folder / PACK_FILE)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _locate(name_or_folder: str | Path) -> Path:

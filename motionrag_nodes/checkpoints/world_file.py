@@ -13,6 +13,7 @@ from safetensors.numpy import save_file
 
 from index_builder.errors import InvalidSetting
 from index_builder.features.world import WorldStatistic
+from index_builder.whole_file import whole_file
 from motionrag_nodes.errors import PackInvalid
 
 if TYPE_CHECKING:
@@ -47,10 +48,9 @@ def write_world(pack: MotionPack, world: World) -> Path:
     if world.detail is not None:
         tensors[_DETAIL] = np.array([world.detail], dtype=np.float32)
     path = pack.folder / WORLD_FILE
-    temporary = path.with_suffix(".tmp")
-    save_file(tensors, temporary, metadata=_fingerprints(pack))
-    temporary.chmod(0o644)
-    temporary.replace(path)
+    with whole_file(path) as temporary:
+        save_file(tensors, temporary, metadata=_fingerprints(pack))
+        temporary.chmod(0o644)
     return path
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import re
-import uuid
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -12,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from index_builder.plain_text import shown
+from index_builder.whole_file import whole_file
 from motionrag_nodes.batch_render.results.manifest import JobRecord, OutputFile
 from motionrag_nodes.batch_render.server.answers import node_title
 from motionrag_nodes.batch_render.workflow_file import ApiGraph, is_link
@@ -71,9 +71,8 @@ def write_gallery(folder: Path, records: Sequence[JobRecord]) -> Path:
         f"<h1>{escape(folder.name)}</h1><p>{escape(counts)}</p><main>{cards}</main></html>\n"
     )
     path = folder / FILE_NAME
-    part = path.with_name(f".{FILE_NAME}.{uuid.uuid4().hex[:8]}.part")
-    part.write_text(page, encoding="utf-8", errors="replace")
-    part.replace(path)
+    with whole_file(path) as part:
+        part.write_text(page, encoding="utf-8", errors="replace")
     return path
 
 

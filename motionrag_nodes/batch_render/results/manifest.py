@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import time
-import uuid
 from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
 
 from index_builder.border import border, read_regular
+from index_builder.whole_file import whole_file
 from motionrag_nodes.batch_render.errors import RenderManifestError
 from motionrag_nodes.batch_render.jobs.fingerprint import file_sha256
 
@@ -127,15 +126,8 @@ class RunManifest:
 def write_atomically(path: Path, content: Any) -> None:
     """Writes JSON so that a reader sees the old file or the new one, never a part. Halves of pairs of UTF-16, which
     servers may send, become JSON's own escapes."""
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
-    try:
-        with part.open("w", encoding="utf-8", errors="backslashreplace") as file:
-            json.dump(content, file, indent=2, ensure_ascii=False)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(path, synced=True) as part, part.open("w", encoding="utf-8", errors="backslashreplace") as file:
+        json.dump(content, file, indent=2, ensure_ascii=False)
 
 
 def _read(path: Path) -> list[JobRecord]:

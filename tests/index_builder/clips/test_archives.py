@@ -83,6 +83,7 @@ def test_a_member_that_no_file_can_be_made_of_is_told_and_the_others_are_unpacke
     names = {file.name for file in folder.rglob("*") if file.is_file()}
     assert names - {"odd.mp4"} == {"0001.mp4", "0002.mp4", "0003.mp4"}
     assert [reason in told.reason and len(told.path) < 400 for told in broken] == ([True] if reason else [])
+    assert unpacked([path], folder=tmp_path / "unpacked") == ([folder], broken)  # and so they are told the next time
     assert all(0 <= file.stat().st_mtime < 2**34 for file in folder.rglob("*"))
 
 

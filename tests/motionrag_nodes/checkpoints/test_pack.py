@@ -1,13 +1,13 @@
 """Packs on disk: a round trip, and everything that may be wrong with one."""
 
 import json
+import os
 
 import pytest
 import torch
 
 from index_builder.errors import ModelFilesRefused
 from motionrag_nodes.adapted_tokens.calibration import TokenCalibration
-from motionrag_nodes.checkpoints import pack as pack_module
 from motionrag_nodes.checkpoints.pack import load_pack, write_calibration
 from motionrag_nodes.errors import PackInvalid, PackNotFound
 
@@ -212,7 +212,7 @@ def test_a_pack_survives_a_kill_while_it_is_calibrated(tmp_path, write_tiny_pack
     folder = write_tiny_pack(tmp_path / "pack")
     write_calibration(folder, calibration(1.1))
     replaced = []
-    real = pack_module.os.replace
+    real = os.replace
 
     def stop_after(source, target):
         if len(replaced) == calls:
@@ -220,7 +220,7 @@ def test_a_pack_survives_a_kill_while_it_is_calibrated(tmp_path, write_tiny_pack
         replaced.append(target)
         real(source, target)
 
-    monkeypatch.setattr(pack_module.os, "replace", stop_after)
+    monkeypatch.setattr(os, "replace", stop_after)
     if calls < 3:
         with pytest.raises(KeyboardInterrupt):
             write_calibration(folder, calibration(1.4))
