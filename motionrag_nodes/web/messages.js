@@ -9,8 +9,10 @@ const SPECIAL = /[.*+?^${}()|[\]\\]/g
 
 let known = []
 
+// What an error holds may have several lines; what a line of a report holds, none.
 function pattern(english) {
-  return new RegExp(`^${english.replace(SPECIAL, "\\$&").replace(PLACE, "(?<$1>.*?)")}$`, "s")
+  const flags = english.startsWith("Expected") ? "s" : ""
+  return new RegExp(`^${english.replace(SPECIAL, "\\$&").replace(PLACE, "(?<$1>.*?)")}$`, flags)
 }
 
 export function translated(message) {

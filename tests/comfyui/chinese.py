@@ -26,7 +26,12 @@ def messages() -> Mapping[str, str]:
 @cache
 def _patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
     return tuple(
-        (re.compile(_PLACE.sub(r"(?P<\1>.*?)", re.escape(english)), re.DOTALL), own)
+        (
+            re.compile(
+                _PLACE.sub(r"(?P<\1>.*?)", re.escape(english)), re.DOTALL if english.startswith("Expected") else 0
+            ),
+            own,
+        )
         for english, own in messages().items()
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -152,7 +153,7 @@ def test_in_chinese_errors_of_a_run_and_reports_are_chinese(chinese: Editor, scr
     chinese.open_template("index_my_videos")
     chinese.run()
     report = chinese.page.get_by_role("log")
-    report.filter(has_text="本次：索引").first.wait_for()
+    report.filter(has_text="本次：索引").filter(has_text=re.compile(r"第 \d+ 代")).first.wait_for()
     report.filter(has_text="运动数据的编码器").first.wait_for()
     chinese.fit_view()
     chinese.screenshot(screenshots / "chinese_reports.png")
