@@ -8,7 +8,7 @@ import { said } from "./said.js"
 import { hide, showInVue, takeRoomWhenSeen } from "./visible_widgets.js"
 
 const OURS = "MotionRAG"
-const GENERATING = [`${OURS}GenerateVideo`, `${OURS}Storyboard`]
+const GENERATING = [`${OURS}GenerateVideo`, `${OURS}Storyboard`, `${OURS}CompareMotions`]
 const MODEL_INPUTS = ["video_model", "motion", "pack"]
 const SUBGRAPH_INPUT = -10 // the id of the node that stands for a subgraph's inputs
 const UNKNOWN = {}

@@ -117,3 +117,13 @@ def test_a_folded_input_is_shown_where_a_workflow_sets_it(editor: Editor) -> Non
     editor.page.evaluate(f"() => {{ {_GENERATE}.widgets.find(widget => widget.name === 'fps').value = 12 }}")
     editor.page.evaluate("async () => { await window.app.loadGraphData(window.app.graph.serialize()) }")
     assert "fps" in editor.page.evaluate(_DRAWN)
+
+
+def test_compare_motions_shows_the_model_s_own_steps_and_no_prompts_that_it_does_not_read(editor: Editor) -> None:
+    editor.open_template("compare_motions")
+    compare = "window.app.graph.nodes.find(node => node.type === 'MotionRAGCompareMotions')"
+    values = f"{compare}.widgets.filter(widget => {compare}.isWidgetVisible(widget)).map(w => [w.name, w.value])"
+    editor.page.wait_for_function(f"() => Object.fromEntries({values}).steps === 20")
+    assert not {"prompt", "negative_prompt"} & set(editor.page.evaluate(f"() => Object.fromEntries({values})"))
+    inputs = [n["inputs"] for n in editor.exported().values() if n["class_type"] == "MotionRAGCompareMotions"]
+    assert inputs[0]["steps"] == 0 and inputs[0]["prompt"] == ""
