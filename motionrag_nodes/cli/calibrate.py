@@ -21,8 +21,8 @@ def calibrate(
 ) -> None:
     """Measure how much a pack's context transformer shrinks motions, and keep a correction in the pack.
 
-    Needed where the slope is below 0.97: adapted motion then goes less far than the clips' own. Neither databases nor
-    motion tokens change.
+    Needed if the slope is below 0.97: adapted motion then does not go as far as the clips' own. Databases and motion
+    tokens do not change.
     """
     # Heavy: torch comes with it, and `motionrag --help` should not wait for that.
     from index_builder.database.search.reader import MotionDatabase

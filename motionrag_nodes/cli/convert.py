@@ -56,8 +56,8 @@ def convert(
     """Turn published MotionRAG checkpoints (.ckpt) into a motion pack; `motionrag fetch` downloads them as well.
 
     Files are opened without running any code in them, every missing or unexpected key is listed, and a file given in
-    the place of another is recognised. With --sentence-encoder captions are read by a model of your own, as
-    gte-base-en-v1.5, which the authors used: a local copy, since it runs code of its own, which has to be allowed.
+    the place of another is recognised. With --sentence-encoder, captions are read by a model of your own, such as
+    gte-base-en-v1.5, which the authors used: a local copy, since it brings code, which has to be allowed.
     """
     # Heavy: torch comes with it, and `motionrag --help` should not wait for that.
     from motionrag_nodes.checkpoints.convert import convert_checkpoints

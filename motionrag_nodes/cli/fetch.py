@@ -34,7 +34,7 @@ def fetch(
     """Download the published weights of a base model and make a motion pack of them.
 
     Shows first what will be downloaded, how large it is and under which licences. Files go into the hub cache, where
-    other programs find them, exactly those that are needed, in half precision; a download that was stopped goes on
+    other programs find them, exactly those that are needed, in half precision; a download that was stopped continues
     where it was. Each repository is taken at a pinned commit, which the pack records.
     """
     # Heavy: torch comes with it, and `motionrag --help` should not wait for that.

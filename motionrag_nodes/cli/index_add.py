@@ -20,7 +20,7 @@ def add(
     page: Page = None,
     as_json: AsJson = False,
 ) -> None:
-    """Bring more videos into a database that exists; what it holds already is skipped, removed clips stay removed.
+    """Add more videos to an existing database; what it already holds is skipped, and removed clips stay removed.
 
     Exit code: 0 done, 2 bad input, 130 interrupted.
     """

@@ -55,7 +55,7 @@ def build(
     page: Page = None,
     as_json: AsJson = False,
 ) -> None:
-    """Bring videos into a database. A build that was stopped goes on where it was.
+    """Index videos into a database. A build that was stopped continues where it was.
 
     A video of the same content as an earlier one is skipped, and so is one that was removed from the database.
     Exit code: 0 done, 2 bad input or nothing could be indexed, 130 interrupted.

@@ -35,7 +35,7 @@ def caption(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Give clips that are indexed the captions of a table. No video is opened, tokens stay as they are."""
+    """Give indexed clips the captions of a table. No video is opened, and tokens stay as they are."""
     from index_builder.captions.counts import caption_lines
     from index_builder.database.maintain.recaption import recaption_database
     from index_builder.database.search.reader import MotionDatabase

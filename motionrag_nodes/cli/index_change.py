@@ -56,8 +56,8 @@ def remove(
 ) -> None:
     """Remove clips from a database; builds do not bring them back, restore does.
 
-    A clip is removed when it fits everything that is given; of a repeated option any may fit. Their bytes stay until
-    compact.
+    A clip is removed if it matches every option given; of a repeated option, any value may match. compact frees the
+    space.
     """
     from index_builder.database.maintain.remove import remove_rows
 
@@ -94,7 +94,7 @@ def merge(
     target_recall: TargetRecall = DEFAULT_TARGET_RECALL,
     as_json: AsJson = False,
 ) -> None:
-    """Bring the clips of several databases, made with one pack, into one. Nothing is decoded or encoded again."""
+    """Merge databases that were made with one pack into one. Nothing is decoded or encoded again."""
     from index_builder.database.maintain.merge import merge_databases
 
     with counting_bars("merging", "indexing") as (progress, indexing):

@@ -24,7 +24,7 @@ def export(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write a row a clip into one parquet file: id, video, seconds, size, caption; more on request."""
+    """Write a parquet file with a row for each clip: id, video, seconds, size, caption; more on request."""
     from index_builder.database.maintain.export import export_database
     from index_builder.report.facts import readable_size
 

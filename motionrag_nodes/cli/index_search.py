@@ -77,8 +77,8 @@ def search(
 ) -> None:
     """Find the clips whose motion fits a prompt, a picture, another clip, or several of these.
 
-    With --like the ranks by motion, prompt and picture are combined, each counting as much.
-    With --source, --caption-words, --min-seconds or --max-seconds only among the clips that fit all of these.
+    With --like, the ranks by motion, prompt and picture are combined with equal weight.
+    --source, --caption-words, --min-seconds and --max-seconds restrict the search to clips that match all of them.
     """
     from index_builder.clips.allowed_folders import AllowedFolders
     from index_builder.clips.pictures import read_picture

@@ -83,7 +83,7 @@ def _run_from_checkout(module: str, arguments: list[str]) -> None:
 
 @app.command(context_settings=PASS_ON)
 def demo(context: typer.Context) -> None:
-    """Make a database and videos from nothing; of a checkout also clips. Options: motionrag demo --help."""
+    """Make a database and videos from scratch, in a checkout the clips too. Options: motionrag demo --help."""
     if _has_checkout():
         _run_from_checkout(PASSED_ON["demo"], context.args)
     else:

@@ -44,8 +44,8 @@ def pack_up(
 ) -> None:
     """Write a database into one file for others: captions, thumbnails, embeddings and motion, without the videos.
 
-    Folders of this machine do not go with it, clips that were removed neither. With --proxies others can also see the
-    clips and take their frames; their videos' names then stay behind too.
+    It names no folder of this machine and holds no removed clips. With --proxies, others can also see the clips and
+    use their frames; then it does not name the videos either.
     """
     from index_builder.clips.allowed_folders import AllowedFolders
     from index_builder.database.maintain.share import pack_up as packed_up
@@ -69,9 +69,10 @@ def import_database(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the database; it must not exist yet.")],
     as_json: AsJson = False,
 ) -> None:
-    """Unpack a database of others, once all of it was checked. It reads no video and runs nothing.
+    """Unpack somebody else's database after checking all of it. This reads no video and runs nothing.
 
-    With motionrag index merge its clips go into a database of yours; index relocate finds videos of it that you have.
+    motionrag index merge brings its clips into a database of yours; index relocate finds those of its videos that you
+    have.
     """
     from index_builder.database.maintain.share import import_shared
 

@@ -59,7 +59,7 @@ def storyboard(
 ) -> None:
     """Make one long video in several parts, each from the last frame of the one before.
 
-    For each line of the board motion is found in the database; the table says how smooth the seams are.
+    Motion for each line of the board is found in the database; the table says how smooth the seams are.
     """
     from index_builder.clips.allowed_folders import AllowedFolders
     from index_builder.clips.pictures import read_picture

@@ -51,7 +51,8 @@ def convert(
 ) -> None:
     """Turn a saved workflow into the prompt that ComfyUI's editor would send ("Export (API)").
 
-    Exit code: 0 converted, 1 the editor sends something else (--check), 2 bad input or not decided by the file.
+    Exit code: 0 converted, 1 the editor sends something else (--check), 2 bad input, or the file does not
+    determine a value.
     """
     from motionrag_nodes.batch_render.workflow_file import read_workflow, to_api_graph
 
