@@ -17,7 +17,7 @@ function specsOf(node) {
 function addButton(node) {
   const button = node.addWidget("button", words.show, null, () => node.toggleAdvanced(), { serialize: false })
   button.serialize = false
-  Object.assign(button, { hidden: true, motionragInVue: true }) // classic nodes have it in their menu
+  Object.assign(button, { hidden: true, motionragUnfolds: true }) // classic nodes have it in their menu
   takeRoomWhenSeen(node, button)
   const before = node.toggleAdvanced
   node.toggleAdvanced = function () {
@@ -27,7 +27,7 @@ function addButton(node) {
 }
 
 function unfold(node) {
-  const button = node.widgets?.find((widget) => widget.motionragInVue)
+  const button = node.widgets?.find((widget) => widget.motionragUnfolds)
   if (button) button.name = node.showAdvanced ? words.hide : words.show // a button shows its name
   showInVue(node)
 }

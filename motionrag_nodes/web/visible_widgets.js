@@ -19,15 +19,15 @@ export function takeRoomWhenSeen(node, widget) {
 }
 
 export function hide(widget, hidden) {
-  widget.hidden = hidden // read by classic nodes
+  widget.hidden = widget.motionragHidden = hidden // the first is read by classic nodes
 }
 
 // Tells Vue what is hidden and folded now; `changed`: whether anything else is to be drawn again.
 export function showInVue(node, changed = false) {
   for (const widget of node.widgets ?? []) {
-    if (widget.hidden === undefined && !widget.advanced) continue
+    if (widget.motionragHidden === undefined && !widget.advanced) continue // what comes and goes by itself
     const folded = !foldsInVue() && Boolean(widget.advanced) && !node.showAdvanced
-    const hidden = !widget.motionragInVue && (Boolean(widget.hidden) || folded)
+    const hidden = Boolean(widget.motionragHidden) || folded
     if (Boolean(widget.options.hidden) === hidden) continue
     widget.options.hidden = hidden
     changed = true
