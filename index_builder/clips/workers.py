@@ -84,11 +84,6 @@ class DecodePool:
         """Tasks submitted whose last answer was not taken yet."""
         return self._outstanding
 
-    @property
-    def process_ids(self) -> list[int]:
-        """Of the worker processes that run now."""
-        return [watcher.process.pid for watcher in self._watchers if watcher.process is not None]
-
     def submit(self, task: Task) -> None:
         """Queues a task."""
         self._outstanding += 1

@@ -12,7 +12,8 @@ import numpy as np
 
 from motionrag_nodes.adapted_tokens.adapt import AdaptedMotion
 from motionrag_nodes.backbones.settings import Settings
-from motionrag_nodes.frames.generate import GeneratedVideo
+from motionrag_nodes.frames.generate import GeneratedVideo, generate_video
+from motionrag_nodes.frames.video_model import VideoModel
 
 MAX_KEPT_BYTES = 1 << 30
 _Key = tuple[str, Settings, float]
@@ -26,21 +27,30 @@ class KnownRuns:
         self.most_bytes = most_bytes
         self._videos: WeakKeyDictionary[object, OrderedDict[_Key, GeneratedVideo]] = WeakKeyDictionary()
 
-    def video(
+    def generate(
         self,
-        of: object,
+        model: VideoModel,
         *,
-        picture: np.ndarray,
+        image: np.ndarray,
         motion: AdaptedMotion,
         settings: Settings,
         strength: float,
-        make: Callable[[], GeneratedVideo],
+        on_step: Callable[[int, int], None] | None = None,
+        should_stop: Callable[[], bool] | None = None,
     ) -> GeneratedVideo:
-        """The video, made only where it is not known. `of`: what is held weakly, the model's pipeline."""
-        kept = self._videos.setdefault(of, OrderedDict())
-        key = (_content(picture, motion), settings, strength)
+        """What `generate_video` makes of these, or made of them before."""
+        kept = self._videos.setdefault(model.pipeline, OrderedDict())
+        key = (_content(image, motion), settings, strength)
         if key not in kept:
-            kept[key] = make()
+            kept[key] = generate_video(
+                model,
+                image=image,
+                motion=motion,
+                settings=settings,
+                strength=strength,
+                on_step=on_step,
+                should_stop=should_stop,
+            )
             while len(kept) > 1 and sum(_size_bytes(video) for video in kept.values()) > self.most_bytes:
                 kept.popitem(last=False)
         kept.move_to_end(key)

@@ -14,10 +14,10 @@ import numpy as np
 import torch
 
 from index_builder.errors import InvalidSetting
-from motionrag_nodes.adapted_tokens.adapt import AdaptedMotion, AdaptingModels, adapt_motion
+from motionrag_nodes.adapted_tokens.adapt import AdaptingModels, adapt_motion
 from motionrag_nodes.adapted_tokens.fusions import DEFAULT_FUSION
 from motionrag_nodes.backbones.settings import Settings, facts_of
-from motionrag_nodes.frames.generate import GeneratedVideo, generate_video
+from motionrag_nodes.frames.generate import generate_video
 from motionrag_nodes.frames.known_runs import KnownRuns
 from motionrag_nodes.frames.seams import Seam, seams_of
 from motionrag_nodes.frames.storyboard import Part, frames_of
@@ -100,39 +100,20 @@ def storyboard_video(
     `adapt_motion` and `generate_video` raise.
     """
     runs = plan_runs(parts, settings)
+    generate = generate_video if known is None else known.generate
     pieces: list[torch.Tensor] = []
     picture = image
     for number, run in enumerate(runs):
-
-        def tell(done: int, total: int, number: int = number) -> None:
-            if on_step is not None:
-                on_step(number * total + done, len(runs) * total)
-
-        motion = adapt_motion(pack, found[run.part], image=picture, fusion=fusion)
-        asked = _settings_of(parts[run.part], settings, number)
-
-        def make(
-            picture: np.ndarray = picture,
-            motion: AdaptedMotion = motion,
-            asked: Settings = asked,
-            tell: Progress = tell,
-        ) -> GeneratedVideo:
-            return generate_video(
-                model,
-                image=picture,
-                motion=motion,
-                settings=asked,
-                strength=strength,
-                on_step=tell,
-                should_stop=should_stop,
-            )
-
-        if known is None:
-            video = make()
-        else:
-            video = known.video(
-                model.pipeline, picture=picture, motion=motion, settings=asked, strength=strength, make=make
-            )
+        asked, tell = _settings_of(parts[run.part], settings, number), _of_all_runs(on_step, number, len(runs))
+        video = generate(
+            model,
+            image=picture,
+            motion=adapt_motion(pack, found[run.part], image=picture, fusion=fusion),
+            settings=asked,
+            strength=strength,
+            on_step=tell,
+            should_stop=should_stop,
+        )
         tell(asked.steps, asked.steps)
         if not pieces and show_picture:
             video = video.starting_with(picture)
@@ -156,6 +137,16 @@ def described(video: StoryboardVideo) -> str:
             f"{begin / video.fps:.2f} s: {part.prompt} (#1: {best.caption or name_of(best)}, {best.score:.3f}{met})"
         )
     return "\n".join(lines)
+
+
+def _of_all_runs(on_step: Progress | None, number: int, runs: int) -> Progress:
+    """Hears the steps of one run, and counts them among those of all."""
+
+    def tell(done: int, total: int) -> None:
+        if on_step is not None:
+            on_step(number * total + done, runs * total)
+
+    return tell
 
 
 def _settings_of(part: Part, settings: Settings, number: int) -> Settings:

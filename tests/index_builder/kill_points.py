@@ -13,6 +13,7 @@ Prints one JSON line for each.
 from __future__ import annotations
 
 import errno
+import inspect
 import json
 import os
 import shutil
@@ -28,6 +29,7 @@ from index_builder.database.search.reader import MotionDatabase
 from index_builder.errors import MotionRAGError
 from tests.index_builder.kill_jobs import JOBS, Act, Job, video_job
 
+CALLS = [name for name, each in vars(durable_files).items() if inspect.isfunction(each)]
 WRITES = ("write_new", "append")
 NEEDS_SPACE = (*WRITES, "make_folder")
 REFUSED = 3
@@ -39,7 +41,7 @@ class Disturbance:
     def __init__(self, kind: str, at: int | None, torn: bool, folder: Path, trace: Path) -> None:
         self.kind, self.at, self.torn, self.folder, self.trace = kind, at, torn, folder, trace
         self.done, self.full = 0, False
-        for name in durable_files.CALLS:
+        for name in CALLS:
             setattr(durable_files, name, self._wrapped(name, getattr(durable_files, name)))
 
     def _wrapped(self, name: str, original: Callable) -> Callable:

@@ -11,21 +11,6 @@ import os
 import shutil
 from pathlib import Path
 
-# In the order in which a commit uses them.
-CALLS = (
-    "make_folder",
-    "write_new",
-    "append",
-    "fsync_file",
-    "fsync_folder",
-    "rename",
-    "replace",
-    "link",
-    "remove",
-    "remove_tree",
-    "remove_empty",
-)
-
 
 def make_folder(folder: Path) -> None:
     """Makes `folder` and its parents where missing."""

@@ -30,12 +30,10 @@ _parts: WeakKeyDictionary[MotionDatabase, AppearancePart] = WeakKeyDictionary()
 
 @dataclass(frozen=True, eq=False)
 class AppearancePart:
-    """mean: float32 [E] of captions; directions: float32 [R, E], orthonormal, what first frames foretell; explained:
-    the share of the captions' variance that they foretell."""
+    """mean: float32 [E] of captions; directions: float32 [R, E], orthonormal, what first frames foretell."""
 
     mean: np.ndarray
     directions: np.ndarray
-    explained: float
 
     def removed(self, text: np.ndarray, strength: float = 1.0) -> np.ndarray:
         """Caption embeddings [k, E] -> float32 [k, E], normalised, without that `strength` of what looks foretell."""
@@ -75,7 +73,6 @@ def fit_appearance(text: np.ndarray, frame: np.ndarray) -> AppearancePart:
     return AppearancePart(
         mean=mean.astype(np.float32),
         directions=np.ascontiguousarray(directions[:, :count].T, dtype=np.float32),
-        explained=float(energies.sum() / max(np.square(captions).sum(), 1e-12)),
     )
 
 

@@ -14,6 +14,7 @@ from index_builder.clips.timeline import DecodeLimits
 from index_builder.clips.workers import DecodePool
 from index_builder.content_hash import sha256_of
 from index_builder.errors import ClipUnreadable
+from tests.index_builder.clips.pool_processes import process_ids
 from tests.index_builder.sample_videos import write_garbage, write_video
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -50,7 +51,7 @@ def test_what_is_no_regular_file_is_not_opened(tmp_path: Path) -> None:
         for name in ("nowhere.mp4", "x" * 5000, "nul\0"):
             with pytest.raises(ClipUnreadable, match="gone or cannot be reached"):
                 reader.inspect(tmp_path / name)
-        assert reader._pool.process_ids == []
+        assert process_ids(reader._pool) == []
 
 
 def test_a_video_over_a_limit_is_refused(tmp_path: Path) -> None:
@@ -70,7 +71,7 @@ def test_while_a_video_hangs_the_caller_is_asked_and_may_stop(tmp_path: Path, mo
 
     with pytest.raises(Stopped), ClipReader(waiting=stop) as reader:
         reader.inspect(video)
-    assert reader._pool.process_ids == [] or not _runs(reader._pool.process_ids[0])
+    assert process_ids(reader._pool) == [] or not _runs(process_ids(reader._pool)[0])
 
 
 def _runs(process: int) -> bool:

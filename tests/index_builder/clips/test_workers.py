@@ -22,6 +22,7 @@ from index_builder.clips.timeline import DecodeLimits, read_timeline
 from index_builder.clips.windows import ClipWindow, PlannedClip
 from index_builder.clips.workers import DecodePool
 from index_builder.errors import InvalidSetting
+from tests.index_builder.clips.pool_processes import process_ids
 from tests.index_builder.sample_videos import write_garbage, write_video
 
 
@@ -99,9 +100,9 @@ def test_clips_of_a_video_come_one_by_one_from_one_task(tmp_path: Path) -> None:
 
 
 def _worker_of(pool: DecodePool) -> int:
-    while not pool.process_ids:
+    while not process_ids(pool):
         time.sleep(0.01)
-    return pool.process_ids[0]
+    return process_ids(pool)[0]
 
 
 def test_a_hung_worker_is_killed_and_replaced(tmp_path: Path) -> None:
@@ -200,7 +201,7 @@ def test_leaving_the_pool_ends_its_processes_at_once(tmp_path: Path) -> None:
         for _ in range(50):
             pool.submit(decode_task(video))
         next_answer(pool)
-        processes = pool.process_ids
+        processes = process_ids(pool)
     for process in processes:
         with pytest.raises(ProcessLookupError):
             os.kill(process, 0)

@@ -12,7 +12,7 @@ import pytest
 
 from index_builder.database.commit import durable_files
 from tests.index_builder.kill_jobs import JOBS
-from tests.index_builder.kill_points import calls_of
+from tests.index_builder.kill_points import CALLS, calls_of
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -70,7 +70,7 @@ def test_every_call_that_writes_is_among_those_killed(work_folder: Path) -> None
         work = work_folder / job
         work.mkdir()
         seen |= {line.split()[0] for line in calls_of(JOBS[job], work)}
-    assert seen == set(durable_files.CALLS)
+    assert seen == set(CALLS)
 
 
 def test_killed_during_a_whole_build(work_folder: Path, video_folder: Path) -> None:

@@ -15,6 +15,7 @@ from index_builder.database.maintain.verify import verify_database
 from index_builder.database.maintain.writer import DatabaseWriter
 from index_builder.database.search.reader import MotionDatabase
 from index_builder.errors import CommitConflict, DatabaseMismatch, InvalidSetting
+from tests.index_builder.kill_points import CALLS
 from tests.index_builder.sample_rows import SAMPLING, TEMPLATE, batch, open_writer, row_id, write_database
 
 
@@ -28,7 +29,7 @@ def test_what_is_committed_is_read(tmp_path: Path) -> None:
 def test_the_order_of_a_commit_survives_a_power_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever a manifest names is on the disk, names included, before the manifest has its final name."""
     calls: list[tuple[str, tuple]] = []
-    for name in durable_files.CALLS:
+    for name in CALLS:
         original = getattr(durable_files, name)
 
         def record(*arguments, name=name, original=original):

@@ -35,7 +35,7 @@ def test_without_looks_the_nearest_move_alike() -> None:
     whole, left = text - text.mean(0), part.removed(text)
     assert right(whole, thing) > 0.95
     assert right(left, move) > 0.9 and right(left, thing) < 0.75
-    assert 0.5 < part.explained < 1 and len(part.directions) < 8
+    assert 0 < len(part.directions) < 8
     np.testing.assert_allclose(part.directions @ part.directions.T, np.eye(len(part.directions)), atol=1e-5)
 
 
@@ -63,7 +63,7 @@ def test_an_index_of_whole_captions_can_be_asked(strength: float) -> None:
 def test_first_frames_that_are_all_alike_foretell_nothing() -> None:
     text, *_ = world()
     part = fit_appearance(text, np.ones((len(text), 16), np.float32))
-    assert len(part.directions) == 0 and part.explained == pytest.approx(0, abs=1e-6)
+    assert len(part.directions) == 0
 
 
 def test_too_few_captions() -> None:
