@@ -41,6 +41,12 @@ def test_names_can_be_shown_by_every_system() -> None:
     assert not [name for name in tracked() if not re.fullmatch(r"[A-Za-z0-9_./+ -]+", name)]
 
 
+def test_code_that_is_installed_can_be_read_with_windows_code_pages() -> None:
+    for path in tracked():
+        if path.endswith(".py") and not path.startswith(OUTSIDE_THE_PACKAGE):
+            (ROOT / path).read_text(encoding="utf-8").encode("cp1252")
+
+
 def test_types_are_ignored_by_name_and_with_a_reason() -> None:
     config = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mypy"]
     assert config["strict"]

@@ -13,7 +13,7 @@ from index_builder.errors import InvalidSetting
 MAX_PARTS = 64
 # Of the whole video: a mistyped number shall not keep a card busy for days.
 MAX_SECONDS = 300.0
-_LINE = re.compile(r"\s*(\d+(?:[.,]\d+)?)\s*s?\s*[:：]\s*(\S.*?)\s*")
+_LINE = re.compile(r"\s*(\d+(?:[.,]\d+)?)\s*s?\s*[:\uff1a]\s*(\S.*?)\s*")
 EXAMPLE = "2: a ball rolls to the right"
 
 
