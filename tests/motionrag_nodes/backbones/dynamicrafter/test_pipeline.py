@@ -16,8 +16,8 @@ from motionrag_nodes.errors import GenerationInterrupted, GenerationSettingInval
 from motionrag_nodes.frames.generate import generate_frames
 from motionrag_nodes.frames.video_model import VideoModel, load_video_model
 
-SETTINGS = DynamiCrafterSettings(width=16, height=12, frames=3, fps=8, steps=4, guidance=2.0, prompt="a cat jumps")
-PICTURE = np.random.default_rng(0).integers(0, 255, (12, 16, 3), dtype=np.uint8)
+SETTINGS = DynamiCrafterSettings(width=64, height=48, frames=3, fps=8, steps=4, guidance=2.0, prompt="a cat jumps")
+PICTURE = np.random.default_rng(0).integers(0, 255, (48, 64, 3), dtype=np.uint8)
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_a_folder_is_known_for_what_it_is(model: VideoModel) -> None:
 
 def test_the_same_seed_gives_the_same_video(model: VideoModel) -> None:
     first = make(model)
-    assert first.shape == (3, 12, 16, 3) and 0 <= first.min() and first.max() <= 1
+    assert first.shape == (3, 48, 64, 3) and 0 <= first.min() and first.max() <= 1
     assert torch.equal(make(model), first)
     assert not torch.equal(make(model, changed(seed=1)), first)
 
@@ -103,7 +103,7 @@ def test_a_generation_stops_within_a_step(model: VideoModel) -> None:
 
 def test_impossible_settings_are_listed(model: VideoModel) -> None:
     with pytest.raises(
-        GenerationSettingInvalid, match=r"(?s)width: expected a .* multiple of 4.*eta: expected at least"
+        GenerationSettingInvalid, match=r"(?s)width: expected a .* multiple of 16.*eta: expected at least"
     ):
         make(model, changed(width=18, eta=-1.0))
 

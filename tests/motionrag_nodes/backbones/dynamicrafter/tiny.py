@@ -31,10 +31,10 @@ CLIP = {
 
 
 def codec() -> AutoencoderKL:
-    """A VAE of the published kind: four channels, half the size at each of two levels."""
+    """A VAE of the published kind: four channels, an eighth of the size."""
     return AutoencoderKL(
-        down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2,
-        block_out_channels=(8, 8), layers_per_block=1, norm_num_groups=2, latent_channels=4, scaling_factor=0.18215,
+        down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4,
+        block_out_channels=(8,) * 4, layers_per_block=1, norm_num_groups=2, latent_channels=4, scaling_factor=0.18215,
     )  # fmt: skip
 
 
