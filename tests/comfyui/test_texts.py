@@ -47,8 +47,8 @@ REFUSED = [
 ]
 
 
-# A finding that is a version alone.
-_VERSION = re.compile(r"[\w.-]+: [\w.+-]+( on .+)?")
+# A finding that is a version alone; and the name above those about ComfyUI.
+_VERSION = re.compile(r"[\w.-]+: [\w.+-]+( on .+)?|ComfyUI")
 
 
 def _own(comfyui: RunningComfyUI) -> dict[str, Any]:
