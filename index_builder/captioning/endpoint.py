@@ -72,7 +72,7 @@ class EndpointCaptioner:
                 if error.code in (401, 403, 404):
                     raise CaptionerUnavailable(
                         f"Expected the model {self.name} at {self.url}, received HTTP {error.code} ({said}): check "
-                        f"--endpoint and --model, and the key in {KEY_VARIABLE}"
+                        f"--endpoint and --model, and the key in {KEY_VARIABLE}."
                     ) from error
                 if error.code not in PASSING or tried == TRIES:
                     raise CaptionerFailed(f"the server refused with HTTP {error.code}: {said}") from error
@@ -80,7 +80,6 @@ class EndpointCaptioner:
                 if tried == TRIES:
                     raise CaptionerUnavailable(
                         f"Expected a server at {self.url}, but it cannot be reached "
-                        ""
                         f"({getattr(error, 'reason', error)}): start it, or correct --endpoint."
                     ) from error
             time.sleep(FIRST_WAIT_SEC * 2 ** (tried - 1))

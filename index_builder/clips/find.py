@@ -91,8 +91,8 @@ def is_passed_by(folder_name: str) -> bool:
 
 
 def stamp(status: os.stat_result) -> tuple[int, int]:
-    """(bytes, time of change in ns): while these stay, a file counts as unchanged. Times that no int64 holds, as wrong
-    clocks leave them, become the last or first that one does."""
+    """(bytes, time of change in ns): while these stay, a file counts as unchanged. Times beyond an int64, as
+    wrong clocks leave them, become the latest or the earliest that fits."""
     return status.st_size, max(-MAX_NS, min(status.st_mtime_ns, MAX_NS))
 
 

@@ -26,5 +26,5 @@ def save_picture(picture: Image.Image, path: Path, option: str) -> None:
         picture.save(path)
     except (OSError, ValueError) as error:
         raise InvalidSetting(
-            f"Expected to write the picture {path}, received {error}: choose another file for {option}"
+            f"Expected to write the picture {path}, received {error}: choose another file for {option}."
         ) from error
