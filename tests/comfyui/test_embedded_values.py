@@ -52,7 +52,7 @@ def test_prompt_and_workflow_carry_the_rows_values(comfyui: RunningComfyUI, tmp_
         assert carried["prompt"]["1"]["inputs"] == {"width": 48, "height": 32, "batch_size": 8, "color": 16711680}
         values = {node["type"]: node["widgets_values"] for node in carried["workflow"]["nodes"]}
         assert values["EmptyImage"] == [48, 32, 8, 16711680]
-        assert values["CreateVideo"] == [4]
+        assert values["CreateVideo"][:1] == [4]  # in 0.33 a bit depth follows
         again = to_api_graph(WorkflowFile(file, carried["workflow"], ui_form=True), comfyui.object_info)
         assert {i: node["inputs"] for i, node in again.items()} == {
             i: node["inputs"] for i, node in carried["prompt"].items()

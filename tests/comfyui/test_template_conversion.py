@@ -14,6 +14,8 @@ pytestmark = pytest.mark.comfyui
 
 
 def test_templates_and_blueprints_give_what_the_editor_sends(comfyui: RunningComfyUI) -> None:
+    if not comfyui.server.install.from_package:
+        pytest.skip("the stored answers are those of the packaged ComfyUI, with its nodes and templates")
     truths, different, same = stored_truths(), [], 0
     for case in packaged_cases(comfyui.object_info):
         truth = truths[case.name]
