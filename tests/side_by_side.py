@@ -1,4 +1,4 @@
-"""How the tests are spread over processes: file by file, the longest first, and files that share a ComfyUI together."""
+"""How the tests are spread over processes: file by file, the longest first, and together those that share much."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from fnmatch import fnmatch
 from xdist.scheduler import LoadFileScheduling
 from xdist.workermanage import WorkerController
 
-# Each of these has a ComfyUI of its own, begun first: its files run one by one, and much of the time wait for it.
-COMFYUI = {
+# Files that share what a process makes once run in one process, one after the other. They begin first. Each of the
+# first two has a ComfyUI of its own, for which it waits much of the time.
+SHARES = {
     "a page of ComfyUI": (
         "tests/comfyui/test_browser*.py",
         "tests/comfyui/test_demo_notice.py",
         "tests/comfyui/test_workflow_check.py",
     ),
     "ComfyUI": ("tests/comfyui/test_[!p]*.py",),
+    "the packaged pack with a small database": ("tests/training/evaluation/*",),
 }
 # Files that take long, the longest first: one that is begun last would keep a processor when all others are idle.
 LONG = (
-    "tests/training/evaluation/test_evaluate.py",
-    "tests/training/evaluation/test_golden_frames.py",
     "tests/index_builder/database/commit/test_durable_files.py",
     "tests/comfyui/test_poison.py",
     "tests/index_builder/clips/test_against_ffmpeg.py",
@@ -31,12 +31,12 @@ LONG = (
     "tests/motionrag_nodes/packs/test_tiny.py",
     "tests/training/test_stages.py",
 )
-BEGUN_FIRST = (*COMFYUI, *LONG)
+BEGUN_FIRST = (*SHARES, *LONG)
 
 
 def share_of(file: str) -> str:
-    """What a file runs together with: the name of a ComfyUI, or itself alone."""
-    return next((name for name, files in COMFYUI.items() if any(fnmatch(file, each) for each in files)), file)
+    """What a file runs together with: the name of a share, or itself alone."""
+    return next((name for name, files in SHARES.items() if any(fnmatch(file, each) for each in files)), file)
 
 
 class LongestFirst(LoadFileScheduling):
