@@ -86,6 +86,8 @@ _TITLE_PLACE = """type => {
     const at = (value, axis) => (value + canvas.ds.offset[axis]) * canvas.ds.scale
     return [box.left + at(x + width / 2, 0), box.top + at(y + 12, 1)]
 }"""
+# In later editors (1.49.6) a node from the search hangs at the pointer until a click puts it down.
+_HANGING = "() => (window.app.canvas.state?.ghostNodeId ?? null) !== null"
 # Clear of the editor's bars and, in a new workflow, of everything.
 _EMPTY_PLACE = (900, 500)
 _SEARCH_TRIES = 5  # the canvas of a new workflow overlooks a double click now and then
@@ -194,6 +196,8 @@ class Editor:
         before = len(self.node_types())
         self._offers().filter(has_text=words).first.click()
         self.page.wait_for_function("count => window.app.graph.nodes.length > count", arg=before)
+        if self.page.evaluate(_HANGING):
+            self.page.mouse.click(*_EMPTY_PLACE)
 
     def close_search(self) -> None:
         """Closes the search, nothing chosen."""
