@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from editor_pictures.editor import Editor
 from motionrag_nodes.batch_render.server.install import checkout_folder
+from tests.comfyui.conftest import FRONTEND_VARIABLE
 
 pytestmark = [pytest.mark.comfyui, pytest.mark.browser]
 
@@ -35,6 +37,7 @@ NATURAL_WORDS = {
     "motionrag": "MotionRAGLoadMotionPack",
 }
 FIRST = 12
+NEWER_FRONTEND = FRONTEND_VARIABLE in os.environ
 _LOADED = "image => image.complete && image.naturalWidth > 0"
 
 
@@ -68,9 +71,18 @@ def test_the_info_button_opens_the_node_s_help_with_its_picture(
 @pytest.mark.parametrize(("words", "node_type"), NATURAL_WORDS.items())
 def test_a_node_is_found_by_natural_words(editor: Editor, words: str, node_type: str) -> None:
     editor.new_workflow()
-    found = editor.search(words)[:FIRST]
+    found = editor.search(words)
     editor.close_search()
-    assert any(node_type in "".join(entry.split()) for entry in found), found
+    place = next((place for place, entry in enumerate(found) if node_type in "".join(entry.split())), len(found))
+    assert place < len(found), found
+    # A frontend newer than ComfyUI's own offers nodes first whose names bear the words, of which ComfyUI has many.
+    unlike = [entry for entry in found[:place] if not (NEWER_FRONTEND and _bears(entry, words))]
+    assert len(unlike) < FIRST, found
+
+
+def _bears(entry: str, words: str) -> bool:
+    """Whether an offer has the words, in the singular, in one piece, as in "WanImageToVideo"."""
+    return words.replace(" ", "").removesuffix("s") in "".join(entry.split()).lower()
 
 
 def test_a_node_added_from_the_search_has_its_plain_name(editor: Editor, screenshots: Path) -> None:
