@@ -196,8 +196,10 @@ class Editor:
         before = len(self.node_types())
         self._offers().filter(has_text=words).first.click()
         self.page.wait_for_function("count => window.app.graph.nodes.length > count", arg=before)
+        self.page.wait_for_timeout(_SEARCH_PAUSE_MS)  # it is in the graph a moment before it hangs
         if self.page.evaluate(_HANGING):
             self.page.mouse.click(*_EMPTY_PLACE)
+            self.page.wait_for_function(f"() => !({_HANGING})()")
 
     def close_search(self) -> None:
         """Closes the search, nothing chosen."""
