@@ -19,7 +19,7 @@ from index_builder.build import build_database
 from motionrag_nodes.motion_tokens.pack_encoder import PackClipEncoder
 
 FPS, SCENE_SEC = 25, 20
-# How hard the encoder tries, hence how much there is to decode: x264's own default, which most films are made with.
+# How hard the encoder tries, hence how much there is to decode: x264's own default.
 PRESET = "medium"
 # What its maker chose for 720 lines.
 BITS_A_PIXEL = 5_000_000 / (1280 * 720)

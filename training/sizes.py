@@ -59,6 +59,7 @@ def appearance_encoder() -> Dinov2Model:
 
 LATENT_CHANNELS = 16
 CODEC_WIDTHS = (32, 64, 128, 96)
+CODEC_GROUPS = 2  # in which its channels are normalised
 
 
 def codec() -> AutoencoderKL:
@@ -73,8 +74,8 @@ def codec() -> AutoencoderKL:
     """
     return AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4,
-        block_out_channels=CODEC_WIDTHS, layers_per_block=1, norm_num_groups=2, latent_channels=LATENT_CHANNELS,
-        sample_size=SIZE_PIXELS, scaling_factor=1.0, force_upcast=False,
+        block_out_channels=CODEC_WIDTHS, layers_per_block=1, norm_num_groups=CODEC_GROUPS,
+        latent_channels=LATENT_CHANNELS, sample_size=SIZE_PIXELS, scaling_factor=1.0, force_upcast=False,
     )  # fmt: skip
 
 

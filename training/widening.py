@@ -12,6 +12,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from training.sizes import CODEC_GROUPS
+
 # stage -> layer -> parts of which its outputs and inputs consist, each with channels of its own: mean and log variance
 # of the codec; noisy latents and the first frame's of the base. None where that side has no latents.
 LATENT_LAYERS: dict[str, dict[str, tuple[int | None, int | None]]] = {
@@ -23,8 +25,6 @@ LATENT_LAYERS: dict[str, dict[str, tuple[int | None, int | None]]] = {
     },
     "base": {"unet.conv_in": (None, 2), "unet.conv_out": (1, None)},
 }
-# A codec's channels are normalised in two groups: each half of the channels keeps its own.
-GROUPS = 2
 UNEVEN = 0.5  # by how much of the weights' spread the shares of two equal channels differ
 
 
@@ -70,7 +70,7 @@ def _repeated(old: Tensor, shape: torch.Size, drawn: torch.Generator) -> Tensor:
     wide = old
     for axis in range(min(2, old.ndim)):
         if old.ndim == len(shape) and shape[axis] == 2 * old.shape[axis]:
-            halves = wide.chunk(GROUPS, axis)
+            halves = wide.chunk(CODEC_GROUPS, axis)  # each normalised by itself
             if axis == 0:
                 wide = torch.cat([part for half in halves for part in (half, half)])
             else:

@@ -75,6 +75,7 @@ def _unpack(archive: Path, target: Path) -> None:
     unfinished, left_out = target.with_name(f"{target.name}{UNFINISHED}"), []
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
+    _note_beside(target).unlink(missing_ok=True)  # of one that was killed
     # Uncompressed only: a few bytes of a compressed one may unfold to any size.
     with tarfile.open(archive, mode="r:") as opened:
         for member in opened:
@@ -95,10 +96,14 @@ def _unpack(archive: Path, target: Path) -> None:
 
 
 def _left_out(target: Path) -> list[Unusable]:
-    """What `_unpack` noted of an archive's members."""
+    """What `_unpack` noted of an archive's members; a note that somebody damaged is told, and ends nothing."""
     note = _note_beside(target)
-    entries = json.loads(note.read_text(encoding="utf-8")) if note.is_file() else []
-    return [Unusable(path=path, reason=reason, failed=True) for path, reason in entries]
+    try:
+        entries = json.loads(note.read_text(encoding="utf-8")) if note.is_file() else []
+        return [Unusable(path=str(path), reason=str(reason), failed=True) for path, reason in entries]
+    except (OSError, ValueError, TypeError, RecursionError):
+        reason = f"which members of its archive were left out cannot be read: remove {target}, and it is unpacked again"
+        return [Unusable(path=str(note), reason=reason, failed=True)]
 
 
 def _note_beside(target: Path) -> Path:

@@ -11,8 +11,8 @@ from motionrag_nodes.backbones.settings import Settings, setting
 @dataclass(frozen=True, kw_only=True)
 class PromptedSettings(Settings):
     """Settings of one generation: `prompt` says what happens, `negative_prompt` what should not; guidance of at most 1
-    turns the latter and the unconditional branch off (half the work). FRAMES_STEP: the codec makes the first frame, and
-    any number of times so many more.
+    turns the latter and the unconditional branch off (half the work). FRAMES_STEP: the codec makes one frame, then more
+    in steps of so many.
     """
 
     FRAMES_STEP: ClassVar[int]

@@ -34,7 +34,8 @@ L1_WEIGHT = 0.3
 # All sprites and their surroundings together count as much as the rest, most of which is plain background, and a small
 # sprite as much as a large one.
 SURROUNDINGS_PIXELS, SMALLEST_SHARE = 2, 0.02
-# An outline is where a pixel differs from the background by this much, in units of [-1, 1], give or take.
+# An outline is where a pixel differs from the background by this much, in units of [-1, 1], give or take: the 40 grey
+# levels of training/evaluation/scores/shape.py.
 OUTLINE_WEIGHT, OUTLINE_DIFFERENCE, OUTLINE_SOFTNESS = 0.3, 40 / 127.5, 8 / 127.5
 # A base's latents are never quite a frame's: the decoder learns to overlook up to so much noise, in spreads of latents.
 LATENT_NOISE = 0.1
@@ -44,7 +45,7 @@ def build() -> AutoencoderKL:
     """An untrained codec whose latents are hardly noisy yet."""
     model = codec()
     nn.init.constant_(model.quant_conv.bias[model.config.latent_channels :].data, -4.0)
-    return model.to(memory_format=torch.channels_last)  # a third faster on a processor
+    return model.to(memory_format=torch.channels_last)  # faster on a processor
 
 
 def decoder_only(model: AutoencoderKL) -> AutoencoderKL:

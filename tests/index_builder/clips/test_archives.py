@@ -1,6 +1,7 @@
 """WebDataset archives: their videos are indexed with their captions; unpacked once, whole, and nowhere else."""
 
 import io
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -85,6 +86,21 @@ def test_a_member_that_no_file_can_be_made_of_is_told_and_the_others_are_unpacke
     assert [reason in told.reason and len(told.path) < 400 for told in broken] == ([True] if reason else [])
     assert unpacked([path], folder=tmp_path / "unpacked") == ([folder], broken)  # and so they are told the next time
     assert all(0 <= file.stat().st_mtime < 2**34 for file in folder.rglob("*"))
+
+
+DAMAGED = [b"", b"{", b"\xff", b"[[1]]", b"[3]", b"null", b"[" * 100_000, b'[["a", "b", "c"]]']
+
+
+@pytest.mark.parametrize("content", DAMAGED, ids=range(len(DAMAGED)))
+def test_a_damaged_note_of_what_was_left_out_is_told_and_ends_nothing(tmp_path: Path, content: bytes) -> None:
+    path = write_archive(tmp_path / "wds" / "a.tar", {"0001.mp4": b"one", "a\0b.mp4": b"two", "b" * 300 + ".mp4": b"x"})
+    (folder,), told = unpacked([path], folder=tmp_path / "unpacked")
+    (note,) = (tmp_path / "unpacked").glob("*.left_out.json")
+    note.write_bytes(content)
+    (again,), (damaged,) = unpacked([path], folder=tmp_path / "unpacked")
+    assert again == folder and damaged.failed and f"remove {folder}, and it is unpacked again" in damaged.reason
+    shutil.rmtree(folder)  # the remedy
+    assert unpacked([path], folder=tmp_path / "unpacked") == ([folder], told)
 
 
 def test_of_two_members_of_one_name_the_last_counts(tmp_path: Path) -> None:
