@@ -18,13 +18,20 @@ from rich.console import Console
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from training.muon import Muon
+
 console = Console()
 CHECKPOINT_EVERY_SEC = 60.0
+# Layers that take in and give out pixels or latents are no matter of directions: AdamW's, as Muon's author advises.
+OUTERMOST = ("conv_in", "conv_out")
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How long and how fast a stage learns. `batch` is per process; `lr` decays to 2 % of itself along a cosine."""
+    """How long and how fast a stage learns. `batch` is per process; `lr` decays to 2 % of itself along a cosine.
+
+    With `muon`, matrices within the model follow Muon, and AdamW has the rest, at the same rate.
+    """
 
     steps: int
     batch: int
@@ -34,6 +41,7 @@ class Recipe:
     warmup_steps: int = 100
     ema_decay: float = 0.995
     seed: int = 0
+    muon: bool = False
 
 
 # loss(rng, batch) -> named scalars; the sum of all of them is minimised
@@ -67,6 +75,20 @@ def learning_rate(recipe: Recipe, step: int) -> float:
     return recipe.lr * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, step / recipe.steps))))
 
 
+def make_optimizers(model: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
+    """One or two optimizers over all that may learn."""
+    learning = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    matrices = {
+        name: p
+        for name, p in learning.items()
+        if recipe.muon and p.ndim > 1 and not any(layer in OUTERMOST for layer in name.split("."))
+    }
+    rest = [p for name, p in learning.items() if name not in matrices]
+    adamw = torch.optim.AdamW(rest, lr=recipe.lr, weight_decay=recipe.weight_decay, betas=(0.9, 0.98))
+    muon = [Muon(matrices.values(), lr=recipe.lr, weight_decay=recipe.weight_decay)] if matrices else []
+    return [adamw, *muon]
+
+
 def _average_gradients(parameters: list[nn.Parameter], processes: int) -> None:
     """One all-reduce over all gradients laid end to end."""
     flat = torch.cat([p.grad.reshape(-1) for p in parameters])
@@ -94,26 +116,28 @@ def train(name: str, model: nn.Module, loss: Loss, recipe: Recipe, *, run_folder
     run_folder.mkdir(parents=True, exist_ok=True)
     checkpoint, log = run_folder / f"{name}.pt", run_folder / f"{name}.csv"
     parameters = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=recipe.lr, weight_decay=recipe.weight_decay, betas=(0.9, 0.98))
+    optimizers = make_optimizers(model, recipe)
     average = {k: v.detach().clone() for k, v in model.state_dict().items()}
     step, seconds = 0, 0.0
     if checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True)
         model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
+        for optimizer, kept in zip(optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(kept)
         average, step, seconds = state["average"], state["step"], state["seconds"]
     started, saved, told = time.monotonic() - seconds, time.monotonic(), time.monotonic()
     model.train()
     while step < recipe.steps:
-        for group in optimizer.param_groups:
+        for group in (group for optimizer in optimizers for group in optimizer.param_groups):
             group["lr"] = learning_rate(recipe, step)
         parts = loss(np.random.default_rng([recipe.seed, step, rank]), recipe.batch)
-        optimizer.zero_grad(set_to_none=False)
+        model.zero_grad(set_to_none=False)
         sum(parts.values()).backward()
         if processes > 1:
             _average_gradients(parameters, processes)
         nn.utils.clip_grad_norm_(parameters, recipe.gradient_clip)
-        optimizer.step()
+        for optimizer in optimizers:
+            optimizer.step()
         decay = min(recipe.ema_decay, (1 + step) / (10 + step))
         with torch.no_grad():
             for key, value in model.state_dict().items():
@@ -125,8 +149,8 @@ def train(name: str, model: nn.Module, loss: Loss, recipe: Recipe, *, run_folder
             _report(log, name, step, recipe, now - started, parts)
         if rank == 0 and (now - saved > CHECKPOINT_EVERY_SEC or step == recipe.steps):
             saved = now
-            state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "average": average}
-            _save(checkpoint, {**state, "step": step, "seconds": now - started})
+            state = {"model": model.state_dict(), "average": average, "step": step, "seconds": now - started}
+            _save(checkpoint, {**state, "optimizers": [optimizer.state_dict() for optimizer in optimizers]})
     return average
 
 
