@@ -27,6 +27,7 @@ from training.stage1 import MotionInjection
 
 # Noise above this drowns 256 latents of unit spread entirely; SVD's own 700 would waste a tiny model's few steps.
 SIGMA_MAX = 80.0
+SIGMA_MIN = 0.002
 CARD = Path(__file__).with_name("card.md")
 GENERATION = get_backbone(sizes.BACKBONE).settings(
     width=sizes.SIZE_PIXELS, height=sizes.SIZE_PIXELS, frames=sizes.FRAMES, fps=sizes.FPS, steps=20,
@@ -88,21 +89,25 @@ def image_encoder_from(retrieval_state: dict[str, Tensor]) -> CLIPVisionModelWit
     return model.eval()
 
 
+def video_scheduler() -> EulerDiscreteScheduler:
+    """SVD's own, but for the most noise."""
+    return EulerDiscreteScheduler(
+        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", prediction_type="v_prediction",
+        sigma_min=SIGMA_MIN, sigma_max=SIGMA_MAX, steps_offset=1, timestep_spacing="leading",
+        timestep_type="continuous", use_karras_sigmas=True,
+    )  # fmt: skip
+
+
 def write_base(
     folder: Path, *, codec: nn.Module, unet: nn.Module, image_encoder: nn.Module, scaling_factor: float
 ) -> None:
     """A diffusers folder in the published model's layout."""
     codec.register_to_config(scaling_factor=scaling_factor)
-    scheduler = EulerDiscreteScheduler(
-        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", prediction_type="v_prediction",
-        sigma_min=0.002, sigma_max=SIGMA_MAX, steps_offset=1, timestep_spacing="leading", timestep_type="continuous",
-        use_karras_sigmas=True,
-    )  # fmt: skip
     pipeline = StableVideoDiffusionPipeline(
         vae=codec,
         image_encoder=image_encoder,
         unet=unet,
-        scheduler=scheduler,
+        scheduler=video_scheduler(),
         feature_extractor=CLIPImageProcessor(crop_size=224, size={"shortest_edge": 224}),
     )
     pipeline.to(torch.float16).save_pretrained(folder, safe_serialization=True)

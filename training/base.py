@@ -120,24 +120,41 @@ def draw_batch(
     )
 
 
+def answer(unet: UNetSpatioTemporalConditionModel, batch: DiffusionBatch, noisy: Tensor) -> Tensor:
+    """What the network says F of noisy latents [B, T, C, h, w] at the batch's sigmas."""
+    root = (_by_clip(batch.sigma) ** 2 + 1).sqrt()
+    with autocast(), attention():
+        told = unet(
+            torch.cat([noisy / root, batch.image_latents], dim=2),
+            0.25 * batch.sigma.log(),
+            batch.embedding,
+            added_time_ids=batch.added_time_ids,
+        )
+    return told.sample.float()
+
+
+def denoised(unet: UNetSpatioTemporalConditionModel, batch: DiffusionBatch, noisy: Tensor) -> Tensor:
+    """The latents [B, T, C, h, w] that noisy ones are taken for: x0 = noisy / (s^2 + 1) - s / sqrt(s^2 + 1) F."""
+    sigma = _by_clip(batch.sigma)
+    return noisy / (sigma**2 + 1) - sigma / (sigma**2 + 1).sqrt() * answer(unet, batch, noisy)
+
+
 def denoising_error(unet: UNetSpatioTemporalConditionModel, batch: DiffusionBatch, noise: Tensor) -> Tensor:
     """Squared error per clip [B] in the network's own output space, where EDM's weight (1 + s^2) / s^2 becomes one.
 
     Latents that change count more than those that do not, see `moving_weight`.
     """
-    sigma = batch.sigma.view(-1, 1, 1, 1, 1)
+    sigma = _by_clip(batch.sigma)
     noisy = batch.latents + sigma * noise
-    root = (sigma**2 + 1).sqrt()
-    # x0 = noisy / (s^2 + 1) - s / sqrt(s^2 + 1) * F, solved for F
-    target = (noisy / root**2 - batch.latents) * root / sigma
-    with autocast(), attention():
-        answer = unet(
-            torch.cat([noisy / root, batch.image_latents], dim=2),
-            0.25 * batch.sigma.log(),
-            batch.embedding,
-            added_time_ids=batch.added_time_ids,
-        ).sample
-    return (moving_weight(batch.latents) * (answer.float() - target) ** 2).mean((1, 2, 3, 4))
+    # x0, see `denoised`, solved for F
+    target = (noisy / (sigma**2 + 1) - batch.latents) * (sigma**2 + 1).sqrt() / sigma
+    error = (answer(unet, batch, noisy) - target) ** 2
+    return (moving_weight(batch.latents) * error).mean((1, 2, 3, 4))
+
+
+def _by_clip(values: Tensor) -> Tensor:
+    """[B] -> [B, 1, 1, 1, 1]."""
+    return values.view(-1, 1, 1, 1, 1)
 
 
 def moving_weight(latents: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
-"""Muon: momentum whose matrices are made orthogonal before they are followed, and AdamW for all that is no matrix.
+"""Muon: an optimizer for matrices, whose momentum is made orthogonal before it is followed.
 
-The steps of a weight then move all its directions by as much, not mostly those few that its gradients agree on
-(Keller Jordan 2024; scaled so that AdamW's learning rates and weight decay suit it, arXiv 2502.16982). A step of the
-base learns as much as one and a half of AdamW (`training/README.md`).
+A step then moves a weight equally far in all of its directions, instead of mostly in the few in which gradients are
+large (Keller Jordan 2024; scaled so that AdamW's learning rates suit it, arXiv 2502.16982). What it gains is in
+`training/README.md`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-# Of the quintic iteration; three of five steps bring singular values from 0.05 up near 1.
+# Of the quintic iteration, as its author chose them.
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 ITERATIONS = 5
 # The root mean square of AdamW's usual updates, before the learning rate.
@@ -36,7 +36,7 @@ def orthogonalized(matrix: Tensor) -> Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """Follows orthogonal momentum. Weights of more than two axes, as convolutions have, count as [outputs, the rest]."""
+    """Follows orthogonal momentum; a weight of more than two axes counts as a matrix [outputs, the rest]."""
 
     def __init__(
         self, parameters: Iterable[nn.Parameter], *, lr: float, weight_decay: float = 0.01, momentum: float = 0.95

@@ -1,5 +1,6 @@
 """The training loop resumes to the very weights of an undisturbed run."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 from torch import nn
 
 import training.runner as runner
-from training.runner import Recipe, learning_rate, train
+from training.runner import Recipe, learning_rate, make_optimizers, train
 
 RECIPE = Recipe(steps=12, batch=4, lr=1e-2, warmup_steps=2)
 
@@ -19,7 +20,7 @@ class Interrupted(Exception):
 
 def make(stop_at: int | None = None):
     torch.manual_seed(0)
-    model = nn.Linear(3, 1)
+    model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 1))
     calls = []
 
     def loss(rng: np.random.Generator, batch: int) -> dict[str, torch.Tensor]:
@@ -32,12 +33,14 @@ def make(stop_at: int | None = None):
     return model, loss
 
 
-def test_resumed_run_equals_undisturbed_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("muon", [False, True])
+def test_resumed_run_equals_undisturbed_run(muon: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "CHECKPOINT_EVERY_SEC", 0.0)
-    undisturbed = train("stage", *make(), RECIPE, run_folder=tmp_path / "a")
+    recipe = replace(RECIPE, muon=muon)
+    undisturbed = train("stage", *make(), recipe, run_folder=tmp_path / "a")
     with pytest.raises(Interrupted):
-        train("stage", *make(stop_at=7), RECIPE, run_folder=tmp_path / "b")
-    resumed = train("stage", *make(), RECIPE, run_folder=tmp_path / "b")
+        train("stage", *make(stop_at=7), recipe, run_folder=tmp_path / "b")
+    resumed = train("stage", *make(), recipe, run_folder=tmp_path / "b")
     for key, value in undisturbed.items():
         assert torch.equal(resumed[key], value)
 
@@ -45,7 +48,20 @@ def test_resumed_run_equals_undisturbed_run(tmp_path: Path, monkeypatch: pytest.
 def test_training_learns(tmp_path: Path) -> None:
     recipe = Recipe(steps=300, batch=32, lr=3e-2, warmup_steps=2)
     weights = train("stage", *make(), recipe, run_folder=tmp_path)
-    assert torch.allclose(weights["weight"], torch.ones(1, 3), atol=0.1)
+    assert torch.allclose(weights["1.weight"] @ weights["0.weight"], torch.ones(1, 3), atol=0.1)
+
+
+def test_muon_has_the_matrices_within_a_model_and_adamw_the_rest() -> None:
+    model = nn.ModuleDict({"conv_in": nn.Conv2d(2, 4, 3), "middle": nn.Conv2d(4, 4, 3), "conv_out": nn.Conv2d(4, 2, 3)})
+    model["middle"].bias.requires_grad_(False)
+    adamw, muon = make_optimizers(model, replace(RECIPE, muon=True))
+    of = {id(p): name for name, p in model.named_parameters()}
+    assert [of[id(p)] for p in muon.param_groups[0]["params"]] == ["middle.weight"]
+    assert {of[id(p)] for p in adamw.param_groups[0]["params"]} == {
+        "conv_in.weight", "conv_in.bias", "conv_out.weight", "conv_out.bias",
+    }  # fmt: skip
+    [only] = make_optimizers(model, RECIPE)
+    assert len(only.param_groups[0]["params"]) == 5
 
 
 def test_learning_rate_warms_up_and_decays() -> None:

@@ -15,6 +15,7 @@ from diffusers import AutoencoderKL
 from rich.console import Console
 from rich.table import Table
 from safetensors.torch import load_file
+from torch import Tensor
 
 from motionrag_nodes.errors import PackNotFound
 from training import sizes
@@ -45,13 +46,27 @@ def load_codec(run: Path, stage: str) -> AutoencoderKL:
     return model.eval()
 
 
+def decode_frames(model: AutoencoderKL, latents: Tensor) -> np.ndarray:
+    """Latents [B, C, h, w] -> frames uint8 RGB [B, H, W, 3]."""
+    decoded = model.decode(latents).sample
+    return ((decoded / 2 + 0.5).clamp(0, 1) * 255).round().byte().movedim(1, -1).numpy()
+
+
 @torch.inference_mode()
 def last_frame_scores(model: AutoencoderKL, cases: str, clips: int) -> dict[str, np.ndarray]:
     """Scores [clips] of last frames, encoded and decoded, by metric; NaN where a sprite cannot be judged."""
     real = [case.real(size=sizes.SIZE_PIXELS, frames=sizes.FRAMES)[-1:] for case in draw_cases(cases, clips)]
     latents = model.encode(to_pixels(np.concatenate(real))).latent_dist.mode()
-    decoded = ((model.decode(latents).sample / 2 + 0.5).clamp(0, 1) * 255).round().byte().movedim(1, -1).numpy()
-    return sprite_scores(real=real, generated=[frame[None] for frame in decoded])
+    return sprite_scores(real=real, generated=list(decode_frames(model, latents)[:, None]))
+
+
+def as_cells(scores: dict[str, np.ndarray]) -> list[str]:
+    """The cells of a table's row: the mean of each metric in SCORES with its 95 % interval, over the clips judged."""
+    cells = []
+    for metric, form in SCORES.values():
+        found = mean_estimate(scores[metric][~np.isnan(scores[metric])])
+        cells.append(f"{found.value:{form}} ({found.low:{form}} to {found.high:{form}})")
+    return cells
 
 
 def main() -> None:
@@ -67,12 +82,7 @@ def main() -> None:
         parser.error(str(error))
     table = Table("clips", *SCORES, title=f"Last frames of {arguments.clips} clips, with 95 % intervals")
     for cases in CASES:
-        scores, cells = last_frame_scores(model, cases, arguments.clips), []
-        for metric, form in SCORES.values():
-            judged = scores[metric][~np.isnan(scores[metric])]
-            found = mean_estimate(judged)
-            cells.append(f"{found.value:{form}} ({found.low:{form}} to {found.high:{form}})")
-        table.add_row(cases, *cells)
+        table.add_row(cases, *as_cells(last_frame_scores(model, cases, arguments.clips)))
     Console().print(table)
 
 
