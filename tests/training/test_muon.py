@@ -10,15 +10,20 @@ def test_singular_values_come_near_one_and_vectors_stay(shape: tuple[int, int]) 
     torch.manual_seed(0)
     left, _, right = torch.linalg.svd(torch.randn(shape), full_matrices=False)
     values = torch.logspace(0, -1, min(shape))  # the least is a tenth of the largest
-    made = orthogonalized(left @ torch.diag(values) @ right)
+    [made, turned_round] = orthogonalized(torch.stack([left @ torch.diag(values) @ right, -5 * left @ right]))
+    assert (turned_round + left @ right).abs().max() < 0.4
     turned = left.T @ made @ right.T
     found = turned.diagonal()
     assert ((found > 0.6) & (found < 1.3)).all()
     assert (turned - torch.diag(found)).abs().max() < 0.03  # bfloat16
 
 
-def test_what_does_not_move_stays_finite() -> None:
-    assert not orthogonalized(torch.zeros(3, 5)).any()
+def test_what_does_not_move_stays() -> None:
+    assert not orthogonalized(torch.zeros(1, 3, 5)).any()
+    weight = nn.Parameter(torch.ones(3, 5))
+    weight.grad = torch.zeros(3, 5)
+    Muon([weight], lr=0.1, weight_decay=0.5).step()
+    assert torch.equal(weight.detach(), torch.ones(3, 5))
 
 
 def test_a_step_is_as_large_as_adamw_s() -> None:
@@ -56,8 +61,21 @@ def test_a_convolution_learns_and_unused_weights_stay() -> None:
     assert torch.equal(unused.detach(), torch.ones(2, 2))
 
 
-def test_weight_decay_shrinks_all_directions() -> None:
-    weight = nn.Parameter(torch.eye(3))
-    weight.grad = torch.zeros(3, 3)
-    Muon([weight], lr=0.1, weight_decay=0.5).step()
-    assert torch.allclose(weight.detach(), 0.95 * torch.eye(3))
+def test_weight_decay_shrinks_what_moves() -> None:
+    still, shrunk = nn.Parameter(torch.eye(3)), nn.Parameter(torch.eye(3))
+    for weight, decay in ((still, 0.0), (shrunk, 0.5)):
+        weight.grad = torch.ones(3, 3)
+        Muon([weight], lr=0.1, weight_decay=decay).step()
+    assert torch.allclose(shrunk.detach() - still.detach(), -0.05 * torch.eye(3), atol=1e-6)
+
+
+def test_matrices_of_one_shape_do_not_mix() -> None:
+    torch.manual_seed(0)
+    together, alone = ([nn.Parameter(torch.zeros(4, 6)) for _ in range(3)] for _ in range(2))
+    for one, other in zip(together, alone, strict=True):
+        one.grad = torch.randn(4, 6)
+        other.grad = one.grad.clone()
+        Muon([other], lr=0.1).step()
+    Muon(together, lr=0.1).step()
+    for one, other in zip(together, alone, strict=True):
+        assert torch.allclose(one, other, atol=2e-3)
