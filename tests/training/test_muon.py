@@ -56,7 +56,7 @@ def test_a_convolution_learns_and_unused_weights_stay() -> None:
         model.zero_grad()
         error.backward()
         optimizer.step()
-        errors.append(float(error))
+        errors.append(float(error.detach()))
     assert errors[-1] < 0.01 * errors[0]
     assert torch.equal(unused.detach(), torch.ones(2, 2))
 
