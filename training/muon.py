@@ -2,7 +2,7 @@
 
 A step then moves a weight equally far in all of its directions, instead of mostly in the few in which gradients are
 large (Keller Jordan 2024; scaled so that AdamW's learning rates suit it, arXiv 2502.16982). What it gains is in
-`training/README.md`.
+`training/README.md`. torch.optim.Muon takes weights of two axes alone; a third of the base's are convolutions'.
 """
 
 from __future__ import annotations

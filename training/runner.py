@@ -22,7 +22,7 @@ from training.muon import Muon
 
 console = Console()
 CHECKPOINT_EVERY_SEC = 60.0
-# Layers that take in and give out pixels or latents are no matter of directions: AdamW's, as Muon's author advises.
+# The first layer and the last stay with AdamW, as Muon's author advises.
 OUTERMOST = ("conv_in", "conv_out")
 
 

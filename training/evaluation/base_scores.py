@@ -17,40 +17,28 @@ import numpy as np
 import torch
 from rich.console import Console
 from rich.table import Table
-from safetensors.torch import load_file
 from torch import Tensor
 
 from motionrag_nodes.attention.injection import Entering, attach
 from motionrag_nodes.errors import PackNotFound
-from training.assemble import GENERATION, SIGMA_MAX, SIGMA_MIN
+from training.assemble import GENERATION, video_scheduler
 from training.base import MOTION_BUCKET_ID, DiffusionBatch, Frozen, denoised, draw_noise, embed_images
 from training.encoders.codec import to_pixels
-from training.evaluation.codec_scores import CASES, SCORES, as_cells, decode_frames, load_codec
+from training.evaluation.codec_scores import CASES, SCORES, as_cells, decode_frames, load_codec, weights_so_far
 from training.evaluation.protocol.cases import Case, draw_cases
 from training.evaluation.scores.scores import sprite_scores
 from training.runner import autocast
 from training.scripts import ScriptedBase, write_scripts
 from training.sizes import FPS, FRAMES, SIZE_PIXELS, hosts
-from training.stages import RESULT, load_frozen
+from training.stages import load_frozen
 
 SIGMAS, STEPS = (30.0, 3.0, 1.0, 0.3), (3, 4, 8, 20)
-RHO = 7.0  # by which noise falls in the pack's scheduler (Karras et al. 2022)
 
 
 def load_base(run: Path) -> ScriptedBase:
-    """The base as its stage left it in a run's folder, or has it now.
-
-    Raises PackNotFound: the stage has not begun there.
-    """
-    finished, begun = run / RESULT.format(name="base"), run / "base.pt"
-    if finished.exists():
-        state = load_file(finished)
-    elif begun.exists():
-        state = torch.load(begun, weights_only=True)["average"]
-    else:
-        raise PackNotFound(f"Expected {finished.name} or {begun.name} in {run}, found neither: train stage base.")
+    """The base of a run's folder, see `weights_so_far`."""
     model = ScriptedBase()
-    model.load_state_dict(state)
+    model.load_state_dict(weights_so_far(run, "base"))
     return model.eval()
 
 
@@ -88,9 +76,10 @@ def drawn_by(model: ScriptedBase, batch: DiffusionBatch, sigmas: Sequence[float]
 
 
 def all_sigmas(steps: int) -> list[float]:
-    """Those of a generation of so many steps, from the most noise to the least (Karras et al. 2022, equation 5)."""
-    ramp = np.linspace(0, 1, steps)
-    return list((SIGMA_MAX ** (1 / RHO) + ramp * (SIGMA_MIN ** (1 / RHO) - SIGMA_MAX ** (1 / RHO))) ** RHO)
+    """Those of a generation of so many steps by the pack's scheduler, from the most noise to the least."""
+    scheduler = video_scheduler()
+    scheduler.set_timesteps(steps)
+    return scheduler.sigmas[:-1].tolist()  # the last is 0
 
 
 @torch.no_grad()

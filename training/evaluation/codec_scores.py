@@ -29,20 +29,23 @@ CASES = ("seen", "unseen objects")
 SCORES = {"shape IoU": ("shape_last", ".3f"), "colour error": ("colour_last", ".1f")}
 
 
-def load_codec(run: Path, stage: str) -> AutoencoderKL:
-    """The codec as stage "codec" or "decoder" left it in a run's folder, or has it now.
+def weights_so_far(run: Path, stage: str) -> dict[str, Tensor]:
+    """What a stage left in a run's folder, or the average of its last checkpoint.
 
     Raises PackNotFound: the stage has not begun there.
     """
     finished, begun = run / RESULT.format(name=stage), run / f"{stage}.pt"
     if finished.exists():
-        state = load_file(finished)
-    elif begun.exists():
-        state = torch.load(begun, weights_only=True)["average"]
-    else:
-        raise PackNotFound(f"Expected {finished.name} or {begun.name} in {run}, found neither: train stage {stage}.")
+        return load_file(finished)
+    if begun.exists():
+        return torch.load(begun, weights_only=True)["average"]
+    raise PackNotFound(f"Expected {finished.name} or {begun.name} in {run}, found neither: train stage {stage}.")
+
+
+def load_codec(run: Path, stage: str) -> AutoencoderKL:
+    """The codec of stage "codec" or "decoder", see `weights_so_far`."""
     model = sizes.codec()
-    model.load_state_dict(state)
+    model.load_state_dict(weights_so_far(run, stage))
     return model.eval()
 
 

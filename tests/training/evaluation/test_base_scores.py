@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 
 from motionrag_nodes.errors import PackNotFound
 from training import sizes
-from training.assemble import video_scheduler
+from training.assemble import SIGMA_MAX, SIGMA_MIN
 from training.base import Frozen
 from training.encoders import codec, retrieval
 from training.evaluation import base_scores
@@ -32,10 +32,13 @@ def base() -> ScriptedBase:
 
 
 @pytest.mark.parametrize("steps", [3, 20])
-def test_noise_falls_as_the_pack_s_own_scheduler_lets_it(steps: int) -> None:
-    scheduler = video_scheduler()
-    scheduler.set_timesteps(steps)
-    assert all_sigmas(steps) == pytest.approx(scheduler.sigmas[:-1].tolist(), rel=1e-4)
+def test_noise_falls_from_the_most_to_the_least(steps: int) -> None:
+    sigmas = all_sigmas(steps)
+    assert len(sigmas) == steps
+    assert sigmas == sorted(sigmas, reverse=True)
+    # Karras et al. 2022, equation 5: evenly spaced in the seventh root
+    roots = [sigma ** (1 / 7) for sigma in (SIGMA_MAX, sigmas[1], SIGMA_MIN)]
+    assert (roots[0] - roots[1]) * (steps - 1) == pytest.approx(roots[0] - roots[2], rel=1e-3)
 
 
 def test_a_base_that_knows_the_clip_draws_it_and_one_that_takes_noise_for_it_keeps_it(
