@@ -127,6 +127,7 @@ train-tiny: $(READY)  ## train the tiny pack from nothing (hours on 2 cores; res
 	$(BIN)/python -m training codec retrieval motion appearance --threads 2
 	$(BIN)/torchrun --nproc-per-node 2 -m training base decoder primer stage1
 	$(BIN)/python -m training stage2 plot pack preview --threads 2
+	$(BIN)/python -m training.world_statistic
 
 clean:  ## remove the demo's output (never databases or runs)
 	rm -rf demo_output
