@@ -19,7 +19,7 @@ from training.runner import Loss, Recipe, console, world
 from training.scripts import ScriptedBase, write_scripts
 from training.stage1 import DROPPED_SHARE, MotionInjection, motion_features, zero_clip_features
 
-RECIPE = Recipe(steps=8000, batch=48, lr=1.5e-3, ema_decay=0.998)
+RECIPE = Recipe(steps=6000, batch=48, lr=3e-3, ema_decay=0.998, muon=True)
 CLIPS, DRAWN_AT_ONCE = 12_000, 50  # of each process
 
 

@@ -29,7 +29,7 @@ from training.runner import Loss, Recipe, console
 from training.sizes import APPEARANCE_PREPROCESSING, REFERENCES, SIZE_PIXELS
 from training.stage1 import motion_features
 
-RECIPE = Recipe(steps=12000, batch=32, lr=5e-4, gradient_clip=0.25, ema_decay=0.998)
+RECIPE = Recipe(steps=5000, batch=32, lr=2e-3, gradient_clip=0.25, ema_decay=0.998, muon=True)
 NAMED_CLIPS, FAMILIES, FAMILY_CLIPS = 12000, 500, 24
 # References are drawn from this many nearest captions, so that a sequence is not the same each time it comes up.
 CANDIDATES = 20

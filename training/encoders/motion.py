@@ -13,7 +13,7 @@ from training.demo_world.motions import MOTIONS
 from training.runner import Loss, Recipe
 from training.sizes import MOTION_PREPROCESSING, motion_encoder
 
-RECIPE = Recipe(steps=1800, batch=16, lr=8e-4)
+RECIPE = Recipe(steps=4000, batch=16, lr=1e-3, muon=True)
 # dx, dy in frame widths, log scale, angle in radians: brought to about unit size
 TRAJECTORY_SCALE = torch.tensor([0.2, 0.2, 0.4, 1.0])
 
