@@ -32,7 +32,7 @@ from training.scripts import ScriptedBase, write_scripts
 from training.sizes import FPS, FRAMES, SIZE_PIXELS, hosts
 from training.stages import load_frozen
 
-SIGMAS, STEPS = (30.0, 3.0, 1.0, 0.3), (3, 4, 8, 20)
+SIGMAS, STEPS = (80.0, 20.0, 5.0, 1.0), (2, 4, 8, 20)
 
 
 def load_base(run: Path) -> ScriptedBase:
