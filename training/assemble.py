@@ -23,13 +23,9 @@ from motionrag_nodes.backbones.backbone import get_backbone
 from motionrag_nodes.checkpoints.pack import write_pack
 from motionrag_nodes.checkpoints.pack_config import AdapterConfig, PackConfig
 from training import sizes
+from training.base import SIGMA_MAX, SIGMA_MIN
 from training.stage1 import MotionInjection
 
-# Noise above this drowns 256 latents of unit spread entirely; SVD's own 700 would waste a tiny model's few steps.
-SIGMA_MAX = 80.0
-# The last step starts from here. Told how a clip moves, the base draws it in one step from any noise, and with less
-# noise it would hold to mistakes of its own: outlines are best without such steps (`training/README.md`).
-SIGMA_MIN = 5.0
 CARD = Path(__file__).with_name("card.md")
 GENERATION = get_backbone(sizes.BACKBONE).settings(
     width=sizes.SIZE_PIXELS, height=sizes.SIZE_PIXELS, frames=sizes.FRAMES, fps=sizes.FPS, steps=4,

@@ -9,7 +9,7 @@ motions that an image embedding, all that it gets at generation time, does not a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -20,14 +20,19 @@ from index_builder.features.preprocessing import prepare_frames
 from motionrag_nodes.attention.injection import Entering, attach
 from training.data import MIXED_MOTIONS, draw_clips
 from training.demo_world.motions import MOTIONS
-from training.demo_world.world import ClipSpec
+from training.demo_world.world import ClipSpec, draw_spec, render_clip
 from training.encoders.codec import to_pixels
 from training.runner import Loss, Recipe, attention, autocast
 from training.scripts import ScriptedBase, write_scripts
-from training.sizes import FPS, FRAMES, RETRIEVAL_PREPROCESSING, hosts
+from training.sizes import FPS, FRAMES, RETRIEVAL_PREPROCESSING, SIZE_PIXELS, hosts
 
 RECIPE = Recipe(steps=8000, batch=8, lr=1e-3, ema_decay=0.999, muon=True)
-# Much noise, as all steps of this pack have (`training/assemble.py`); arXiv 2509.26391 has 0.7 and 1.6.
+# Noise above this drowns 256 latents of unit spread entirely; SVD's own 700 would waste a tiny model's few steps.
+SIGMA_MAX = 80.0
+# The last step starts from here. Told how a clip moves, the base draws it in one step from any noise, and with less
+# noise it would hold to mistakes of its own: outlines are best without such steps (`training/README.md`).
+SIGMA_MIN = 5.0
+# Much noise, as all those steps have; arXiv 2509.26391 has 0.7 and 1.6.
 SIGMA_LOG_MEAN, SIGMA_LOG_STD = 3.0, 1.1
 IMAGE_NOISE_LOG_MEAN, IMAGE_NOISE_LOG_STD = -3.0, 0.5
 MOTION_BUCKET_ID = 127
@@ -35,6 +40,8 @@ MOTION_BUCKET_ID = 127
 # Half have a script: without one, noise hides how a sprite moves, and little can be learned of how it looks there. Most
 # others have their first frame alone, or a sprite that is told no motion would lose its colours.
 CAPTION_SHARE, SCRIPT_SHARE, UNCONDITIONAL_SHARE = 0.04, 0.5, 0.06
+# This share of the clips is taken for another object under their noise, see `mistaken_noise`.
+MISTAKEN_SHARE = 0.25
 # Where latents change from the first frame's, an error counts so much more than in the plain background.
 MOVING_WEIGHT, MOVING_DIFFERENCE = 3.0, 0.3
 # Two clips of three move at random: kinds are soon sorted, but paths take long to learn.
@@ -78,6 +85,13 @@ def embed_images(frozen: Frozen, frames: np.ndarray) -> Tensor:
 
 
 @torch.no_grad()
+def encode_clips(frozen: Frozen, pixels: Tensor) -> Tensor:
+    """Clips [B, T, 3, H, W] in [-1, 1] -> latents [B, T, C, h, w] as the codec gives them, not scaled."""
+    with autocast():
+        return frozen.codec.encode(pixels.flatten(0, 1)).latent_dist.mode().float().unflatten(0, pixels.shape[:2])
+
+
+@torch.no_grad()
 def draw_batch(
     frozen: Frozen, rng: np.random.Generator, count: int, *, told: bool = False, clip_frames: int = FRAMES
 ) -> DiffusionBatch:
@@ -87,8 +101,7 @@ def draw_batch(
     """
     specs, clips = draw_clips(rng, count, frames=clip_frames, motions=TOLD_MOTIONS if told else MIXED_MOTIONS)
     frames = to_pixels(clips[:, :: clip_frames // FRAMES])  # [B, T, 3, H, W]
-    with autocast():
-        latents = frozen.codec.encode(frames.flatten(0, 1)).latent_dist.mode().float().unflatten(0, (count, FRAMES))
+    latents = encode_clips(frozen, frames)
     image_noise = torch.from_numpy(np.exp(rng.normal(IMAGE_NOISE_LOG_MEAN, IMAGE_NOISE_LOG_STD, count))).float()
     noise = torch.from_numpy(rng.standard_normal(frames[:, 0].shape, dtype=np.float32))
     first = frames[:, 0] + image_noise.view(-1, 1, 1, 1) * noise
@@ -171,14 +184,35 @@ def draw_noise(rng: np.random.Generator, latents: Tensor) -> Tensor:
     return torch.from_numpy(rng.standard_normal(latents.shape, dtype=np.float32))
 
 
+def mistaken_noise(frozen: Frozen, rng: np.random.Generator, batch: DiffusionBatch, noise: Tensor) -> Tensor:
+    """Noise [B, T, C, h, w] that holds, in some rows, another object that moves as the clip's own, more or less of it.
+
+    What the steps of a generation draw wrongly is part of what the next ones see, and a base that never saw mistakes
+    keeps them (exposure bias: Ning et al. 2023, arXiv 2301.11706). This one learns to believe what it sees of places,
+    and for shapes and colours the first frame. Noise well below SIGMA_MIN, which no generation sees, is left as it is.
+    """
+    rows = ((batch.sigma > SIGMA_MIN / 2) & batch.conditional).nonzero().squeeze(1)
+    rows = rows[: round(MISTAKEN_SHARE * len(noise))]
+    if not len(rows):
+        return noise
+    looks = [draw_spec(rng) for _ in rows]
+    own = [batch.specs[row] for row in rows]
+    others = [replace(spec, shape=look.shape, colour=look.colour) for spec, look in zip(own, looks, strict=True)]
+    clips = np.stack([render_clip(spec, size=SIZE_PIXELS, frames=FRAMES) for spec in others])
+    mistake = encode_clips(frozen, to_pixels(clips)) * frozen.scaling_factor - batch.latents[rows]
+    share = torch.from_numpy(rng.random(len(rows))).float()
+    return noise.index_add(0, rows, _by_clip(share / batch.sigma[rows]) * mistake)
+
+
 def make_loss(model: ScriptedBase, frozen: Frozen) -> Loss:
     """The denoising error over freshly drawn clips."""
 
     def loss(rng: np.random.Generator, count: int) -> dict[str, Tensor]:
         batch = draw_batch(frozen, rng, count, told=True)
+        noise = mistaken_noise(frozen, rng, batch, draw_noise(rng, batch.latents))
         with attach(hosts(model.unet)) as injection:
             with autocast():
                 injection.enter(Entering.of(model.scripts, batch.scripts))
-            return {"denoising": denoising_error(model.unet, batch, draw_noise(rng, batch.latents)).mean()}
+            return {"denoising": denoising_error(model.unet, batch, noise).mean()}
 
     return loss

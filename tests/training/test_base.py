@@ -1,9 +1,14 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from diffusers import AutoencoderKL
 
+from motionrag_nodes.checkpoints.pack import PACKAGED_FOLDER
 from training import base
 from training.data import draw_clips
+from training.encoders import retrieval
 from training.encoders.codec import to_pixels
 
 
@@ -30,3 +35,33 @@ def test_both_where_a_sprite_is_and_where_it_was_are_moving() -> None:
     assert moving[place(0)]
     assert moving[place(-1)]
     assert not moving[0].any()
+
+
+def test_a_clip_taken_for_another_moves_as_it_does_and_differs_where_its_sprite_is() -> None:
+    codec = AutoencoderKL.from_pretrained(PACKAGED_FOLDER / "tiny" / "base" / "vae")
+    retriever, tokenizer = retrieval.build()
+    frozen = base.Frozen(
+        codec=codec, scaling_factor=codec.config.scaling_factor, retrieval=retriever, tokenizer=tokenizer
+    )
+    rng = np.random.default_rng(0)
+    batch = replace(base.draw_batch(frozen, rng, 8, told=True), conditional=torch.arange(8) != 1)
+    batch = replace(batch, sigma=torch.tensor([1.0, 20, 20, 20, 20, 20, 20, 20]))
+    noise = base.draw_noise(rng, batch.latents)
+    mistaken = base.mistaken_noise(frozen, rng, batch, noise)
+    changed = [row for row in range(8) if not torch.equal(mistaken[row], noise[row])]
+    assert changed == [2, 3]  # a quarter of eight, none with little noise, none without a first frame
+    moving = base.moving_weight(batch.latents) > 1
+    for row in changed:
+        wrong = (20 * (mistaken[row] - noise[row])).abs().mean(1, keepdim=True)
+        assert wrong[moving[row]].mean() > 2 * wrong[~moving[row]].mean()
+
+
+def test_without_clips_that_may_be_mistaken_noise_stays_as_it_is() -> None:
+    batch = base.DiffusionBatch(
+        specs=(), clips=np.zeros(0), latents=torch.zeros(2, 8, 4, 8, 8), image_latents=torch.zeros(2, 8, 4, 8, 8),
+        embedding=torch.zeros(2, 1, 8), added_time_ids=torch.zeros(2, 3), sigma=torch.tensor([1.0, 20.0]),
+        scripts=torch.zeros(2, 1, 32), conditional=torch.tensor([True, False]),
+    )  # fmt: skip
+    noise = torch.randn(2, 8, 4, 8, 8)
+    frozen = base.Frozen(codec=None, scaling_factor=1.0, retrieval=None, tokenizer=None)
+    assert base.mistaken_noise(frozen, np.random.default_rng(0), batch, noise) is noise

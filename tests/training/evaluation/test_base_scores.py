@@ -9,8 +9,7 @@ from safetensors.torch import save_file
 
 from motionrag_nodes.errors import PackNotFound
 from training import sizes
-from training.assemble import SIGMA_MAX, SIGMA_MIN
-from training.base import Frozen
+from training.base import SIGMA_MAX, SIGMA_MIN, Frozen
 from training.encoders import codec, retrieval
 from training.evaluation import base_scores
 from training.evaluation.base_scores import all_sigmas, drawn_by, load_base, scripted_batch
