@@ -124,8 +124,8 @@ lint: $(READY)  ## ruff, and the types of all that is installed
 	$(BIN)/mypy
 
 train-tiny: $(READY)  ## train the tiny pack from nothing (hours on 2 cores; resumable), then install it
-	$(BIN)/python -m training codec retrieval motion appearance --threads 2
-	$(BIN)/torchrun --nproc-per-node 2 -m training base decoder primer stage1
+	$(BIN)/python -m training retrieval appearance --threads 2
+	$(BIN)/torchrun --nproc-per-node 2 -m training codec motion base decoder primer stage1
 	$(BIN)/python -m training stage2 plot pack preview --threads 2
 	$(BIN)/python -m training.world_statistic
 
