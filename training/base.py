@@ -40,7 +40,7 @@ MOTION_BUCKET_ID = 127
 # Half have a script: without one, noise hides how a sprite moves, and little can be learned of how it looks there. Most
 # others have their first frame alone, or a sprite that is told no motion would lose its colours.
 CAPTION_SHARE, SCRIPT_SHARE, UNCONDITIONAL_SHARE = 0.04, 0.5, 0.06
-# This share of the clips is taken for another object under their noise, see `mistaken_noise`.
+# Up to this share of the clips show another object under their noise, see `mistaken_noise`.
 MISTAKEN_SHARE = 0.25
 # Where latents change from the first frame's, an error counts so much more than in the plain background.
 MOVING_WEIGHT, MOVING_DIFFERENCE = 3.0, 0.3

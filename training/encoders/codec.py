@@ -21,6 +21,7 @@ from training.demo_world.world import ClipSpec
 from training.runner import Loss, Recipe, autocast
 from training.sizes import SIZE_PIXELS, codec
 
+# For two processes, as `make train-tiny` runs them; one would need twice the steps to see as many clips.
 RECIPE = Recipe(steps=6000, batch=12, lr=2e-3, weight_decay=0.0)
 DECODER_RECIPE = Recipe(steps=12000, batch=12, lr=1.5e-3, weight_decay=0.0, ema_decay=0.998, seed=1)
 FRAMES_PER_CLIP = 2
