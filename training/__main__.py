@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from training.stages import STAGES, Start, seed_everything
+from training.stages import STAGES, Start, run_stage
 
 
 def main() -> None:
@@ -24,8 +24,7 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     for name in arguments.stages:
-        seed_everything()
-        STAGES[name](arguments.run, Start(arguments.start_from, arguments.steps, arguments.learning_rate))
+        run_stage(name, arguments.run, Start(arguments.start_from, arguments.steps, arguments.learning_rate))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from training.demo_world.world import CLIP_FRAMES
 from training.runner import Loss, Recipe, autocast
 from training.sizes import MOTION_PREPROCESSING, MOTION_RESAMPLER, SIZE_PIXELS, TOKEN_DIM, hosts, site_dims
 
-RECIPE = Recipe(steps=1000, batch=8, lr=4e-4, ema_decay=0.998)
+RECIPE = Recipe(steps=1200, batch=8, lr=4e-4, ema_decay=0.998)
 DROPPED_SHARE = 0.15
 
 

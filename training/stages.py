@@ -36,10 +36,8 @@ class Start:
 
 
 def finish(name: str, model: nn.Module, loss: Loss, recipe: Recipe, run_folder: Path, start: Start) -> None:
-    """Train to the end and write the averaged weights, atomically; nothing to do when they are there."""
+    """Train to the end and write the averaged weights, atomically."""
     result = run_folder / RESULT.format(name=name)
-    if result.exists():
-        return
     if start.pack:
         load_from_pack(name, model, start.pack)
         if world()[0] == 0:
@@ -239,6 +237,8 @@ STAGES: dict[str, Callable[[Path, Start], None]] = {
 }
 
 
-def seed_everything(seed: int = 0) -> None:
-    """Same initial weights on every process and every run."""
-    torch.manual_seed(seed)
+def run_stage(name: str, run_folder: Path, start: Start) -> None:
+    """Run a stage unless its result is there, from the same initial weights on every process and every run."""
+    if not (run_folder / RESULT.format(name=name)).exists():
+        torch.manual_seed(0)
+        STAGES[name](run_folder, start)

@@ -12,7 +12,7 @@ from motionrag_nodes.checkpoints.pack import load_pack
 from motionrag_nodes.frames.video_model import load_video_model
 from training import base, primer, stage1, stage2
 from training.encoders import appearance, codec, motion, retrieval
-from training.stages import STAGES, Start, seed_everything
+from training.stages import STAGES, Start, run_stage
 
 
 @pytest.fixture
@@ -29,11 +29,10 @@ def one_step_recipes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_stages_make_a_pack_that_loads(one_step_recipes: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pack_module, "PACKAGED_FOLDER", tmp_path / "packs")
-    for name, run in STAGES.items():
+    for name in STAGES:
         if name == "preview":  # twenty-four videos for people to look at
             continue
-        seed_everything()
-        run(tmp_path / "run", Start())
+        run_stage(name, tmp_path / "run", Start())
         result = {"plot": "losses.png", "pack": "losses.png"}.get(name, f"{name}.safetensors")
         assert (tmp_path / "run" / result).is_file()
     assert (tmp_path / "packs" / "tiny" / "card" / "losses.png").is_file()
@@ -43,6 +42,13 @@ def test_stages_make_a_pack_that_loads(one_step_recipes: None, tmp_path: Path, m
     assert pack.retrieval_encoder.encode_text(["a red star rises"]).shape == (1, 128)
     model = load_video_model(None, pack=pack)
     assert model.defaults.frames == 8
+
+
+def test_a_stage_whose_result_is_there_is_not_prepared_again(tmp_path: Path) -> None:
+    (tmp_path / "primer.safetensors").touch()
+    run_stage("primer", tmp_path, Start())  # it would look for the base
+    with pytest.raises(FileNotFoundError, match="base"):
+        run_stage("stage1", tmp_path, Start())
 
 
 def test_the_pipelines_image_encoder_is_the_retrieval_tower() -> None:
