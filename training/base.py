@@ -26,12 +26,12 @@ from training.runner import Loss, Recipe, attention, autocast
 from training.scripts import ScriptedBase, write_scripts
 from training.sizes import FPS, FRAMES, RETRIEVAL_PREPROCESSING, SIZE_PIXELS, hosts
 
-RECIPE = Recipe(steps=8000, batch=8, lr=1e-3, ema_decay=0.999, muon=True)
+RECIPE = Recipe(steps=9600, batch=8, lr=1e-3, ema_decay=0.999, muon=True)
 # Noise above this drowns 256 latents of unit spread entirely; SVD's own 700 would waste a tiny model's few steps.
 SIGMA_MAX = 80.0
 # The last step starts from here. Told how a clip moves, the base draws it in one step from any noise, and with less
 # noise it would hold to mistakes of its own: outlines are best without such steps (`training/README.md`).
-SIGMA_MIN = 5.0
+SIGMA_MIN = 20.0
 # Much noise, as all those steps have; arXiv 2509.26391 has 0.7 and 1.6.
 SIGMA_LOG_MEAN, SIGMA_LOG_STD = 3.0, 1.1
 IMAGE_NOISE_LOG_MEAN, IMAGE_NOISE_LOG_STD = -3.0, 0.5
@@ -42,6 +42,8 @@ MOTION_BUCKET_ID = 127
 CAPTION_SHARE, SCRIPT_SHARE, UNCONDITIONAL_SHARE = 0.04, 0.5, 0.06
 # Up to this share of the clips show another object under their noise, see `mistaken_noise`.
 MISTAKEN_SHARE = 0.25
+# Noise below this, which no generation sees, is left as it is.
+MISTAKEN_FROM_SIGMA = 2.5
 # Where latents change from the first frame's, an error counts so much more than in the plain background.
 MOVING_WEIGHT, MOVING_DIFFERENCE = 3.0, 0.3
 # Two clips of three move at random: kinds are soon sorted, but paths take long to learn.
@@ -189,9 +191,9 @@ def mistaken_noise(frozen: Frozen, rng: np.random.Generator, batch: DiffusionBat
 
     What the steps of a generation draw wrongly is part of what the next ones see, and a base that never saw mistakes
     keeps them (exposure bias: Ning et al. 2023, arXiv 2301.11706). This one learns to believe what it sees of places,
-    and for shapes and colours the first frame. Noise well below SIGMA_MIN, which no generation sees, is left as it is.
+    and for shapes and colours the first frame.
     """
-    rows = ((batch.sigma > SIGMA_MIN / 2) & batch.conditional).nonzero().squeeze(1)
+    rows = ((batch.sigma > MISTAKEN_FROM_SIGMA) & batch.conditional).nonzero().squeeze(1)
     rows = rows[: round(MISTAKEN_SHARE * len(noise))]
     if not len(rows):
         return noise
