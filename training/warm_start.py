@@ -1,7 +1,4 @@
-"""Begin a stage from the weights of a motion pack, or of another run: to train on, or to train what comes after it.
-
-A codec and a base with fewer latent channels than training/sizes.py has are widened, see widening.py.
-"""
+"""Begin a stage from the weights of a motion pack, or of another run: to train on, or to train what comes after it."""
 
 from __future__ import annotations
 
@@ -15,7 +12,6 @@ from torch import Tensor, nn
 from motionrag_nodes.errors import PackInvalid
 from training.plot import LOSSES, LOSSES_BEFORE
 from training.record import training_record
-from training.widening import widen
 
 # stage -> the pack's files and where their weights go in what the stage trains
 FILES: dict[str, dict[str, str]] = {
@@ -40,7 +36,7 @@ def load_from_pack(stage: str, model: nn.Module, pack: Path) -> None:
     Raises PackInvalid: the pack's weights are not those of this stage's model.
     """
     if (pack / f"{stage}.safetensors").exists():
-        model.load_state_dict(widen(stage, load_file(pack / f"{stage}.safetensors"), model.state_dict()))
+        model.load_state_dict(load_file(pack / f"{stage}.safetensors"))
         return
     state: dict[str, Tensor] = {}
     for file, prefix in FILES[stage].items():
@@ -52,7 +48,7 @@ def load_from_pack(stage: str, model: nn.Module, pack: Path) -> None:
         folder = (pack / file).is_dir()
         stored = type(model.encoder).from_pretrained(pack / file).state_dict() if folder else load_file(pack / file)
         state |= {prefix + key: value.float() for key, value in stored.items()}
-    missing, unexpected = model.load_state_dict(widen(stage, state, model.state_dict()), strict=False)
+    missing, unexpected = model.load_state_dict(state, strict=False)
     missing = [key for key in missing if not key.startswith(HEADS)]
     if missing or unexpected:
         raise PackInvalid(
