@@ -8,8 +8,10 @@ from diffusers import AutoencoderKL
 from motionrag_nodes.checkpoints.pack import PACKAGED_FOLDER
 from training import base
 from training.data import draw_clips
+from training.demo_world.world import render_clip
 from training.encoders import retrieval
 from training.encoders.codec import to_pixels
+from training.sizes import FRAMES, SIZE_PIXELS
 
 
 def test_moving_latents_weigh_more_and_a_clip_as_much_as_any_other() -> None:
@@ -50,10 +52,18 @@ def test_a_clip_taken_for_another_moves_as_it_does_and_differs_where_its_sprite_
     mistaken = base.mistaken_noise(frozen, rng, batch, noise)
     changed = [row for row in range(8) if not torch.equal(mistaken[row], noise[row])]
     assert changed == [2, 3]  # a quarter of eight, none with little noise, none without a first frame
-    moving = base.moving_weight(batch.latents) > 1
-    for row in changed:
-        wrong = (20 * (mistaken[row] - noise[row])).abs().mean(1, keepdim=True)
-        assert wrong[moving[row]].mean() > 2 * wrong[~moving[row]].mean()
+    for row in changed:  # seen as pixels, since a codec's latents of one place tell of its surroundings, too
+        own, shown = decode(codec, batch.latents[row]), decode(codec, batch.latents[row] + 20 * (mistaken - noise)[row])
+        wrong = (shown - own).abs().mean(1)
+        painted = render_clip(batch.specs[row], size=SIZE_PIXELS, frames=FRAMES).astype(int)
+        sprite = torch.from_numpy((painted != painted[:, :1, :1]).any(3))
+        assert wrong[sprite].mean() > 5 * wrong[~sprite].mean()
+
+
+@torch.no_grad()
+def decode(codec: AutoencoderKL, latents: torch.Tensor) -> torch.Tensor:
+    """Latents [T, C, h, w] as a base sees them -> frames [T, 3, H, W], from -1 to 1."""
+    return codec.decode(latents / codec.config.scaling_factor).sample
 
 
 def test_without_clips_that_may_be_mistaken_noise_stays_as_it_is() -> None:
