@@ -19,7 +19,6 @@ LARGE = (
     "motionrag_nodes/packs/tiny/*.safetensors",
     "tests/golden/context_transformer.safetensors",
     "tests/golden/dynamicrafter_unet.safetensors",
-    "training/unfinished/*.safetensors",  # until the next pack ships
 )
 OUTSIDE_THE_PACKAGE = ("tests/", "training/", "benchmarks/", "editor_pictures/", ".ci/", ".github/")
 

@@ -19,7 +19,7 @@ _DISCONNECT = f"""() => {_GENERATE}.inputs.forEach((input, place) => {{
     if (['motion', 'video_model'].includes(input.name)) {_GENERATE}.disconnectInput(place)
 }})"""
 # As the packaged pack was trained.
-OWN = {"steps": 20, "frame_count": 8, "fps": 4, "width": 64, "min_guidance": 1.5, "motion_bucket_id": 127}
+OWN = {"steps": 4, "frame_count": 8, "fps": 4, "width": 64, "min_guidance": 1, "motion_bucket_id": 127}
 RARE = {"start", "fps", "width", "min_guidance", "decode_chunk_size"}
 # Of other models than the packaged one.
 FOREIGN = {"guidance", "frame_stride", "video model's prompt", "video model's negative prompt"}
@@ -55,17 +55,17 @@ def _toggle(editor: Editor, looks: str, words: str) -> None:
 
 def test_settings_that_are_not_set_are_shown_as_the_model_s_own_and_kept_as_not_set(editor: Editor) -> None:
     editor.open_template("animate_picture_simple")
-    editor.page.wait_for_function(f"() => ({_VALUES})().steps === 20")
+    editor.page.wait_for_function(f"() => ({_VALUES})().steps === {OWN['steps']}")
     shown = editor.page.evaluate(_VALUES)
     assert {name: shown[name] for name in OWN} == OWN
     exported = _generate(editor)
     assert {name: exported[name] for name in OWN} == {name: -1 if name == "motion_bucket_id" else 0 for name in OWN}
     saved = editor.page.evaluate(f"() => {_GENERATE}.serialize().widgets_values")
-    assert 20 not in saved and 127 not in saved
+    assert OWN["steps"] not in saved and 127 not in saved
     editor.set_widget("steps", 7)
     assert _generate(editor)["steps"] == 7
     editor.set_widget("steps", 0)
-    editor.page.wait_for_function(f"() => ({_VALUES})().steps === 20")
+    editor.page.wait_for_function(f"() => ({_VALUES})().steps === {OWN['steps']}")
 
 
 def test_rare_inputs_fold_and_those_of_other_models_are_not_shown(
@@ -102,12 +102,12 @@ def test_before_a_model_is_connected_no_number_stands_for_its_own(
 
 def test_where_the_pack_cannot_be_told_a_number_is_named_as_what_it_is(editor: Editor) -> None:
     editor.open_template("animate_picture_simple")
-    editor.page.wait_for_function(f"() => ({_VALUES})().steps === 20")
+    editor.page.wait_for_function(f"() => ({_VALUES})().steps === {OWN['steps']}")
     editor.set_widget("pack", "of another machine", node_prefix="MotionRAGFindMotion")
     editor.page.wait_for_function(f"() => ({_VALUES})().steps === 0")
     assert "steps (0: the model's own)" in editor.page.evaluate(_DRAWN)
     editor.set_widget("pack", "tiny", node_prefix="MotionRAGFindMotion")
-    editor.page.wait_for_function(f"() => ({_VALUES})().steps === 20")
+    editor.page.wait_for_function(f"() => ({_VALUES})().steps === {OWN['steps']}")
     assert "steps" in editor.page.evaluate(_DRAWN)
 
 
@@ -123,7 +123,7 @@ def test_compare_motions_shows_the_model_s_own_steps_and_no_prompts_that_it_does
     editor.open_template("compare_motions")
     compare = "window.app.graph.nodes.find(node => node.type === 'MotionRAGCompareMotions')"
     values = f"{compare}.widgets.filter(widget => {compare}.isWidgetVisible(widget)).map(w => [w.name, w.value])"
-    editor.page.wait_for_function(f"() => Object.fromEntries({values}).steps === 20")
+    editor.page.wait_for_function(f"() => Object.fromEntries({values}).steps === {OWN['steps']}")
     assert not {"prompt", "negative_prompt"} & set(editor.page.evaluate(f"() => Object.fromEntries({values})"))
     inputs = [n["inputs"] for n in editor.exported().values() if n["class_type"] == "MotionRAGCompareMotions"]
     assert inputs[0]["steps"] == 0 and inputs[0]["prompt"] == ""
