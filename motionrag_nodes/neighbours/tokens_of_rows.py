@@ -28,6 +28,8 @@ Tokens = tuple[np.ndarray, np.ndarray]
 # (row id, tokens fingerprint) -> motion and appearance tokens float16 [L, D]: 100 kB a row at the published sizes.
 _encoded: OrderedDict[tuple[str, str], Tokens] = OrderedDict()
 MAX_ENCODED = 512
+# Videos that an error names; a database has many.
+SHOWN_REASONS = 3
 
 
 @dataclass(frozen=True)
@@ -68,10 +70,11 @@ def tokens_of_rows(
             rows, encoder, reason, sources or AllowedFolders.of_user(), database.roots, progress
         )
         if not tokens:
+            more = f"; and {len(left_out) - SHOWN_REASONS:,} more" if len(left_out) > SHOWN_REASONS else ""
+            reasons = "; ".join(left_out[:SHOWN_REASONS]) + more
             raise NeighboursNotFound(
                 f"Expected clips of {database.path.name} whose videos can be read, since it stores no tokens of this "
-                f"pack, but none can ({'; '.join(left_out)}): put the videos back, or build the database with this "
-                "pack."
+                f"pack, but none can ({reasons}): put the videos back, or build the database with this pack."
             ) from reason
         ids = tuple(tokens)
         motion, appearance = (np.stack(kind) for kind in zip(*tokens.values(), strict=True))

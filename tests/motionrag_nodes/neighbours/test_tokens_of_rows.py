@@ -83,6 +83,16 @@ def test_sources_relative_to_declared_roots(tmp_path: Path, folder: Path, encode
     assert len(module.tokens_of_rows(database, rows, encoder=OtherTokens()).ids) == 2
 
 
+def test_of_many_videos_that_cannot_be_read_an_error_names_a_few(database: MotionDatabase) -> None:
+    found = database.rows(database.ids())
+    hidden = len(found) - module.SHOWN_REASONS
+    assert hidden > 0
+    rows = [replace(row, source=f"gone_{number}.mp4") for number, row in enumerate(found)]
+    with pytest.raises(NeighboursNotFound, match=rf"gone_2.mp4: [^;]*; and {hidden} more\): put the videos") as error:
+        module.tokens_of_rows(database, rows, encoder=OtherTokens())
+    assert "gone_3.mp4" not in str(error.value)
+
+
 def test_reading_on_demand_can_be_stopped(database: MotionDatabase) -> None:
     def stop(done: int, total: int) -> None:
         assert total == 4
