@@ -33,11 +33,26 @@ BEGUN_BY = {"stage1": ("primer",)}
 def load_from_pack(stage: str, model: nn.Module, pack: Path) -> None:
     """Fill `model`, what a stage trains, from a pack's folder, or from the folder of a run that finished the stage.
 
-    Raises PackInvalid: the pack's weights are not those of this stage's model.
+    Raises PackInvalid: the weights there are not those of this stage's model, or of other sizes.
     """
-    if (pack / f"{stage}.safetensors").exists():
-        model.load_state_dict(load_file(pack / f"{stage}.safetensors"))
-        return
+    stored, wanted = _stored_weights(stage, model, pack), model.state_dict()
+    missing = [key for key in wanted if key not in stored and not key.startswith(HEADS)]
+    unknown = [key for key in stored if key not in wanted]
+    resized = [key for key, value in stored.items() if key in wanted and value.shape != wanted[key].shape]
+    if missing or unknown or resized:
+        raise PackInvalid(
+            f"Expected the weights of stage {stage} in {pack}, but {len(missing)} are missing {missing[:3]}, "
+            f"{len(unknown)} are unknown {unknown[:3]} and {len(resized)} have other sizes {resized[:3]}: give a pack "
+            "of the sizes in training/sizes.py."
+        )
+    model.load_state_dict(stored, strict=False)
+
+
+def _stored_weights(stage: str, model: nn.Module, pack: Path) -> dict[str, Tensor]:
+    """The stage's weights by the names of what it trains: those of the run that finished it, or the pack's parts."""
+    finished = pack / f"{stage}.safetensors"
+    if finished.exists():
+        return load_file(finished)
     state: dict[str, Tensor] = {}
     for file, prefix in FILES[stage].items():
         if not (pack / file).exists():
@@ -48,13 +63,7 @@ def load_from_pack(stage: str, model: nn.Module, pack: Path) -> None:
         folder = (pack / file).is_dir()
         stored = type(model.encoder).from_pretrained(pack / file).state_dict() if folder else load_file(pack / file)
         state |= {prefix + key: value.float() for key, value in stored.items()}
-    missing, unexpected = model.load_state_dict(state, strict=False)
-    missing = [key for key in missing if not key.startswith(HEADS)]
-    if missing or unexpected:
-        raise PackInvalid(
-            f"Expected the weights of stage {stage} in {pack}, but {len(missing)} are missing {missing[:3]} and "
-            f"{len(unexpected)} are unknown {unexpected[:3]}: give a pack of the sizes in training/sizes.py."
-        )
+    return state
 
 
 def keep_lineage(stage: str, pack: Path, run_folder: Path) -> None:

@@ -39,6 +39,17 @@ def test_another_models_weights_are_refused() -> None:
         load_from_pack("stage2", sizes.appearance_encoder(), TINY)
 
 
+@pytest.mark.parametrize("stage", ["codec", "base"])
+def test_weights_of_other_sizes_are_refused_by_name_and_nothing_is_loaded(tmp_path: Path, stage: str) -> None:
+    model = codec.build() if stage == "codec" else ScriptedBase()
+    before = {key: value.clone().contiguous() for key, value in model.state_dict().items()}
+    name = next(key for key in before if key.endswith("conv_in.weight"))
+    save_file(before | {name: before[name][:, :2].contiguous()}, tmp_path / f"{stage}.safetensors")
+    with pytest.raises(PackInvalid, match=rf"1 have other sizes \['{name}'\]: give a pack of the sizes"):
+        load_from_pack(stage, model, tmp_path)
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+
+
 def test_a_folder_without_the_files_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PackInvalid, match="found none: give the folder of a tiny motion pack"):
         load_from_pack("base", ScriptedBase(), tmp_path)
