@@ -35,23 +35,24 @@ class Bank:
 
 
 @torch.no_grad()
-def fill_bank(encoder: torch.nn.Module, frozen: Frozen, *, seed: int = 3) -> Bank:
-    """Draw and encode CLIPS clips, others in every process."""
+def fill_bank(encoder: torch.nn.Module, frozen: Frozen, *, clips: int = CLIPS, seed: int = 3) -> Bank:
+    """Draw and encode so many clips, others in every process."""
     rng = np.random.default_rng([seed, world()[0]])
     features, embeddings, scripts = [], [], []
-    for start in range(0, CLIPS, DRAWN_AT_ONCE):
-        specs, clips = draw_clips(rng, min(DRAWN_AT_ONCE, CLIPS - start), motions=TOLD_MOTIONS, noise=COMPRESSION_GRAIN)
-        features.append(motion_features(encoder, list(clips)).half())
-        embeddings.append(embed_images(frozen, clips[:, 0])[:, None])
+    for start in range(0, clips, DRAWN_AT_ONCE):
+        count = min(DRAWN_AT_ONCE, clips - start)
+        specs, pixels = draw_clips(rng, count, motions=TOLD_MOTIONS, noise=COMPRESSION_GRAIN)
+        features.append(motion_features(encoder, list(pixels)).half())
+        embeddings.append(embed_images(frozen, pixels[:, 0])[:, None])
         scripts.append(write_scripts(specs))
         if start % 1000 == 0:
-            console.log(f"primer's bank: {start}/{CLIPS} clips")
+            console.log(f"primer's bank: {start}/{clips} clips")
     return Bank(torch.cat(features), torch.cat(embeddings), torch.cat(scripts))
 
 
-def make_loss(model: MotionInjection, base: ScriptedBase, encoder: torch.nn.Module, frozen: Frozen) -> Loss:
+def make_loss(model: MotionInjection, base: ScriptedBase, encoder: torch.nn.Module, bank: Bank) -> Loss:
     """The squared error at the sites, each relative to what scripts add there; nothing at all for dropped motion."""
-    zeros, bank = zero_clip_features(encoder), fill_bank(encoder, frozen)
+    zeros = zero_clip_features(encoder)
 
     def site_errors(features: Tensor, scripts: Tensor, embedding: Tensor) -> Iterator[Tensor]:
         tokens = model.resampler(features)

@@ -52,10 +52,10 @@ class Pool:
     candidates: Tensor
 
 
-def draw_pool_specs(rng: np.random.Generator) -> list[ClipSpec]:
-    """NAMED_CLIPS of named motions, then FAMILIES of FAMILY_CLIPS each that share one random motion."""
-    specs = [draw_spec(rng) for _ in range(NAMED_CLIPS)]
-    for _ in range(FAMILIES):
+def draw_pool_specs(rng: np.random.Generator, *, named_clips: int, families: int) -> list[ClipSpec]:
+    """Clips of named motions, then families of FAMILY_CLIPS each that share one random motion."""
+    specs = [draw_spec(rng) for _ in range(named_clips)]
+    for _ in range(families):
         seed = int(rng.integers(2**31))
         members = (draw_spec(rng, motions=[None]) for _ in range(FAMILY_CLIPS))
         specs += [replace(member, trajectory_seed=seed) for member in members]
@@ -69,14 +69,14 @@ def nearest_captions(queries: Tensor, captions: Tensor) -> Tensor:
     return similarity.topk(CANDIDATES, dim=1).indices
 
 
-def family_members(rng: np.random.Generator, *, first_row: int) -> Tensor:
-    """Rows [FAMILIES * FAMILY_CLIPS, CANDIDATES] of each clip's family, itself left out, some replaced by strangers."""
+def family_members(rng: np.random.Generator, *, families: int, first_row: int) -> Tensor:
+    """Rows [families * FAMILY_CLIPS, CANDIDATES] of each clip's family, itself left out, some replaced by strangers."""
     rows = []
-    for row in range(FAMILIES * FAMILY_CLIPS):
+    for row in range(families * FAMILY_CLIPS):
         start = row // FAMILY_CLIPS * FAMILY_CLIPS
         others = np.delete(np.arange(start, start + FAMILY_CLIPS), row - start)
         members = rng.permutation(others)[:CANDIDATES]
-        strangers = rng.integers(FAMILIES * FAMILY_CLIPS, size=CANDIDATES)
+        strangers = rng.integers(families * FAMILY_CLIPS, size=CANDIDATES)
         rows.append(np.where(rng.random(CANDIDATES) < WRONG_SHARE, strangers, members))
     return torch.from_numpy(np.stack(rows)) + first_row
 
@@ -89,11 +89,13 @@ def build_pool(
     motion_encoder: nn.Module,
     appearance_encoder: nn.Module,
     resampler: nn.Module,
+    named_clips: int = NAMED_CLIPS,
+    families: int = FAMILIES,
     seed: int = 2,
 ) -> Pool:
     """Encode clips of the train split as the indexer would, and find who may be whose reference."""
     rng = np.random.default_rng(seed)
-    specs = draw_pool_specs(rng)
+    specs = draw_pool_specs(rng, named_clips=named_clips, families=families)
     tokens, appearance = [], []
     for start in range(0, len(specs), BATCH):
         clips = np.stack([render_clip(s, size=SIZE_PIXELS, frames=CLIP_FRAMES) for s in specs[start : start + BATCH]])
@@ -102,7 +104,7 @@ def build_pool(
         appearance.append(appearance_encoder(prepare_frames(clips[:, 0], APPEARANCE_PREPROCESSING)).last_hidden_state)
         if start % 1000 == 0:
             console.log(f"pool: {start}/{len(specs)} clips")
-    named = specs[:NAMED_CLIPS]
+    named = specs[:named_clips]
     kinds = list(MOTIONS)
     told = [
         replace(s, motion=str(rng.choice(kinds))) if rng.random() < WRONG_SHARE else s for s in named
@@ -116,7 +118,7 @@ def build_pool(
         )
         for said in (named, told)
     )
-    candidates = [nearest_captions(queries, captions), family_members(rng, first_row=len(named))]
+    candidates = [nearest_captions(queries, captions), family_members(rng, families=families, first_row=len(named))]
     return Pool(torch.cat(tokens), torch.cat(appearance), torch.cat(candidates))
 
 

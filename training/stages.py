@@ -23,15 +23,24 @@ RESULT = "{name}.safetensors"
 
 @dataclass(frozen=True)
 class Start:
-    """Where a stage begins and how far it goes, where that is not from nothing and as its recipe says."""
+    """Where a stage begins and how far it goes, where that is not from nothing and as its recipe says.
+
+    `share` is that of the recipe's steps and stored clips that the stage makes do with; `steps` counts before it.
+    """
 
     pack: Path | None = None
     steps: int | None = None
     learning_rate: float | None = None
+    share: float = 1.0
+
+    def part(self, count: int) -> int:
+        """The share of so many steps or clips, at least one."""
+        return max(1, round(self.share * count))
 
     def recipe(self, recipe: Recipe) -> Recipe:
         """The stage's recipe with what is asked for in place of its own."""
-        changes = {"steps": self.steps, "lr": self.learning_rate}
+        steps = self.part(recipe.steps) if self.steps is None else self.steps
+        changes = {"steps": steps, "lr": self.learning_rate}
         return replace(recipe, **{name: value for name, value in changes.items() if value is not None})
 
 
@@ -129,7 +138,8 @@ def run_primer(run_folder: Path, start: Start) -> None:
     base = load_result("base", scripts.ScriptedBase(), run_folder)
     encoder = load_result("motion", MotionLesson(), run_folder).encoder
     model = stage1.MotionInjection(base.unet)
-    loss = primer.make_loss(model, base, encoder, load_frozen(run_folder))
+    bank = primer.fill_bank(encoder, load_frozen(run_folder), clips=start.part(primer.CLIPS))
+    loss = primer.make_loss(model, base, encoder, bank)
     finish("primer", model, loss, primer.RECIPE, run_folder, replace(start, pack=None))
 
 
@@ -168,6 +178,8 @@ def run_stage2(run_folder: Path, start: Start) -> None:
         motion_encoder=load_result("motion", MotionLesson(), run_folder).encoder,
         appearance_encoder=load_result("appearance", AppearanceLesson(), run_folder).encoder,
         resampler=injection.resampler,
+        named_clips=start.part(stage2.NAMED_CLIPS),
+        families=start.part(stage2.FAMILIES),
     )
     model = ContextTransformer(sizes.CONTEXT_TRANSFORMER, sizes.APPEARANCE_RESAMPLER)
     finish("stage2", model, stage2.make_loss(model, pool), stage2.RECIPE, run_folder, start)

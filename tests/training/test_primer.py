@@ -1,7 +1,6 @@
 """The primer compares, without the UNet, what the adapter and the scripts add inside it."""
 
 import numpy as np
-import pytest
 import torch
 
 from motionrag_nodes.checkpoints.pack import PACKAGED_FOLDER
@@ -14,8 +13,7 @@ from training.sizes import codec
 from training.warm_start import load_from_pack
 
 
-def test_a_fresh_adapter_misses_all_that_scripts_add_and_learns(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(primer, "CLIPS", 4)
+def test_a_fresh_adapter_misses_all_that_scripts_add_and_learns() -> None:
     torch.manual_seed(0)
     base, lesson = ScriptedBase().eval().requires_grad_(False), MotionLesson()
     load_from_pack("motion", lesson, PACKAGED_FOLDER / "tiny")
@@ -25,7 +23,7 @@ def test_a_fresh_adapter_misses_all_that_scripts_add_and_learns(monkeypatch: pyt
     tower, tokenizer = retrieval.build()
     frozen = Frozen(codec=codec(), scaling_factor=1.0, retrieval=tower.eval(), tokenizer=tokenizer)
     model = stage1.MotionInjection(base.unet)
-    loss = primer.make_loss(model, base, encoder, frozen)
+    loss = primer.make_loss(model, base, encoder, primer.fill_bank(encoder, frozen, clips=4))
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
     errors = []
     for _ in range(12):

@@ -1,5 +1,6 @@
 """The recipe, from nothing to a pack that loads, with one step a stage."""
 
+import argparse
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import motionrag_nodes.checkpoints.pack as pack_module
 from motionrag_nodes.checkpoints.pack import load_pack
 from motionrag_nodes.frames.video_model import load_video_model
 from training import base, primer, stage1, stage2
+from training.__main__ import share
 from training.encoders import appearance, codec, motion, retrieval
 from training.stages import STAGES, Start, run_stage
 
@@ -94,3 +96,17 @@ def test_where_the_database_runs_out_the_most_similar_references_stay() -> None:
     assert kept[:, 0].all()
     assert (np.diff(kept.astype(int), axis=1) <= 0).all()  # strangers come last
     assert abs(kept.all(1).mean() - (1 - stage2.SHORT_SHARE)) < 0.08
+
+
+def test_a_share_of_the_recipe_is_that_share_of_its_steps() -> None:
+    fifth = Start(share=0.2).recipe(base.RECIPE)
+    assert fifth == replace(base.RECIPE, steps=base.RECIPE.steps // 5)
+    assert Start(share=0.2, steps=7).recipe(base.RECIPE).steps == 7
+    assert Start(steps=0).recipe(base.RECIPE).steps == 0  # weights of another pack, as they are
+    assert Start(share=0.01).part(3) == 1
+
+
+@pytest.mark.parametrize("given", ["0", "0.009", "1.5", "-1", "nan"])
+def test_a_share_of_nothing_or_of_more_than_all_is_refused(given: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match=f"from 0.01 to 1, received {given}"):
+        share(given)
