@@ -125,7 +125,7 @@ lint: $(READY)  ## ruff, and the types of all that is installed
 
 # `make train-tiny SHARE=0.2` takes a fifth of the time, for a pack that is worse.
 SHARE ?= 1
-train-tiny: $(READY)  ## train the tiny pack from nothing (12 hours on 2 cores; resumable), then install it
+train-tiny: $(READY)  ## train the tiny pack from nothing (6 hours on 2 cores; resumable), then install it
 	$(BIN)/python -m training retrieval appearance --threads 2 --share $(SHARE)
 	$(BIN)/torchrun --nproc-per-node 2 -m -- training codec motion base decoder primer stage1 --share $(SHARE)
 	$(BIN)/python -m training stage2 plot pack preview --threads 2 --share $(SHARE)
