@@ -1,0 +1,14 @@
+"""Motion in a part of the steps: between the same motion throughout and none at all."""
+
+from __future__ import annotations
+
+from motionrag_nodes.checkpoints.pack import load_pack
+from training.evaluation.start_end import NEVER, PARTS, THROUGHOUT, measure
+
+
+def test_the_tiny_packs_last_steps_decide_how_things_move() -> None:
+    lines = {(line.start, line.end): line for line in measure(load_pack("tiny"), clips=2, steps=4)}
+    assert tuple(lines) == PARTS
+    assert lines[THROUGHOUT].difference == 0 and lines[THROUGHOUT].motion_right == 1
+    assert lines[0.5, 1.0].difference < 0.1 * lines[NEVER].difference
+    assert lines[0.0, 0.5].difference > 0.5 * lines[NEVER].difference
