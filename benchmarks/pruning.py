@@ -63,6 +63,7 @@ def measure(folder: Path, *, clips: int, targets: int, keep: float, steepness: f
 
 def main(
     short: Annotated[bool, typer.Option("--short", help="200 clips, 32 targets.")] = False,
+    clips: Annotated[int | None, typer.Option("--clips", min=50, help="Clips of the database (default 2000).")] = None,
     keep: Annotated[float, typer.Option("--keep", help="Share that is kept.")] = 0.1,
     steepness: Annotated[
         float, typer.Option("--steepness", min=0, help="How uneven: the n-th motion has 1 / n^S of the first's clips.")
@@ -71,7 +72,7 @@ def main(
     json_path: Annotated[Path | None, typer.Option("--json", help="Write the results here.")] = None,
 ) -> None:
     """Measure and publish."""
-    clips, targets = (200, 32) if short else (2000, 96)
+    clips, targets = clips or (200 if short else 2000), 32 if short else 96
     with tempfile.TemporaryDirectory() as temporary:
         lines = measure(folder or Path(temporary), clips=clips, targets=targets, keep=keep, steepness=steepness)
     conditions = {"keep": keep, "steepness": steepness, "targets": targets}

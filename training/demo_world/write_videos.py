@@ -73,6 +73,6 @@ def _in_turn(count: int, *, steepness: float, seed: int) -> list[str]:
     names = list(MOTIONS)
     if not steepness:
         return [names[number % len(names)] for number in range(count)]
-    weights = np.arange(1, len(names) + 1) ** -steepness
+    weights = np.arange(1.0, len(names) + 1) ** -steepness
     drawn = np.random.default_rng([seed, 1]).choice(len(names), count, p=weights / weights.sum())
     return [names[place] for place in drawn]

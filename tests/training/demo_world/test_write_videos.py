@@ -32,7 +32,7 @@ def test_a_second_run_keeps_what_is_there(tmp_path: Path) -> None:
 
 def test_motions_are_as_frequent_as_asked(tmp_path: Path) -> None:
     phrases, shares = MOTION_PHRASES[next(iter(MOTIONS))], []
-    for steepness in (0.0, 3.0):
+    for steepness in (0.0, 3):
         table = write_clips(tmp_path / str(steepness), count=20, steepness=steepness)
         captions = [row["caption"] for row in csv.DictReader(table.open(encoding="utf-8"))]
         shares.append(sum(any(phrase in caption for phrase in phrases) for caption in captions) / len(captions))
