@@ -66,8 +66,11 @@ def test_a_command_of_the_documents_is_known(command: list[str]) -> None:
         check_motionrag(command[1:])
         assert (ROOT / RUN_BY[f"motionrag {command[1]}"]).exists()
     elif command[0] == "make":
-        targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
-        assert set(command[1:]) <= set(targets)
+        makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+        targets = re.findall(r"^([a-z-]+):", makefile, re.M)
+        variables = re.findall(r"^([A-Z_]+) *\?=", makefile, re.M)
+        assert {word for word in command[1:] if "=" not in word} <= set(targets)
+        assert {word.split("=")[0] for word in command[1:] if "=" in word} <= set(variables)
     else:
         check_module(command)
 
