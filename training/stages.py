@@ -25,7 +25,8 @@ RESULT = "{name}.safetensors"
 class Start:
     """Where a stage begins and how far it goes, where that is not from nothing and as its recipe says.
 
-    `share` is that of the recipe's steps and stored clips that the stage makes do with; `steps` counts before it.
+    `share` is the part of the recipe's steps and of its stored clips that the stage gets; `steps`, if given, is the
+    number of steps itself.
     """
 
     pack: Path | None = None

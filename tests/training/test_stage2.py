@@ -12,6 +12,7 @@ from training.stage2 import (
     FAMILY_CLIPS,
     WRONG_SHARE,
     Pool,
+    draw_pool_specs,
     family_members,
     make_loss,
     nearest_captions,
@@ -37,6 +38,12 @@ def test_nearest_captions_leave_out_the_clip_itself() -> None:
     rows = nearest_captions(captions, captions)
     assert rows.shape == (CANDIDATES + 5, CANDIDATES)
     assert not (rows == torch.arange(CANDIDATES + 5)[:, None]).any()
+
+
+def test_a_pool_has_as_many_clips_and_families_as_asked() -> None:
+    specs = draw_pool_specs(np.random.default_rng(0), named_clips=5, families=2)
+    assert [spec.motion is None for spec in specs] == [False] * 5 + [True] * 2 * FAMILY_CLIPS
+    assert len({spec.trajectory_seed for spec in specs[5:]}) == 2
 
 
 def test_most_of_a_family_is_family() -> None:
