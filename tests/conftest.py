@@ -1,9 +1,10 @@
-"""What every test shares: a place of its own for what the program remembers of its user, and how files of tests are
-spread over processes."""
+"""What every test shares: a place of its own for what the program remembers of its user, interrupts that are heard, and
+how files of tests are spread over processes."""
 
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,15 @@ def state_of_the_user(tmp_path_factory: pytest.TempPathFactory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(STATE_VARIABLE, str(tmp_path_factory.mktemp("state")))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interrupts_as_at_a_terminal():
+    """A shell hands commands that it starts in the background (`make test &`) an interrupt that they ignore, and child
+    processes get it too: tests of Ctrl-C would wait in vain."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture
