@@ -7,7 +7,7 @@ import math
 import os
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,16 +57,17 @@ def world() -> tuple[int, int]:
 
 
 def autocast() -> torch.autocast:
-    """bfloat16 where the processor multiplies it in hardware (AMX, AVX-512 BF16), else float32 as it is."""
+    """bfloat16 where the processor, which trains even beside an accelerator, multiplies it in hardware (AMX, AVX-512
+    BF16), else float32 as it is."""
     units = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
-    fast = torch.cuda.is_available() or any(getattr(torch.cpu, unit, lambda: False)() for unit in units)
-    return torch.autocast("cuda" if torch.cuda.is_available() else "cpu", torch.bfloat16, enabled=fast)
+    fast = any(getattr(torch.cpu, unit, lambda: False)() for unit in units)
+    return torch.autocast("cpu", torch.bfloat16, enabled=fast)
 
 
 def attention() -> AbstractContextManager[None]:
-    """On a processor, attention by plain matrices: over 8 frames or 64 places they pass backwards much faster than the
-    fused kernel, and a step of the base takes 0.17 to 0.18 s a clip in place of 0.20 (`training/README.md`)."""
-    return nullcontext() if torch.cuda.is_available() else sdpa_kernel(SDPBackend.MATH)
+    """Attention by plain matrices: over 8 frames or 64 places they pass backwards much faster than the fused kernel,
+    and a step of the base takes 0.17 to 0.18 s a clip in place of 0.20 (`training/README.md`)."""
+    return sdpa_kernel(SDPBackend.MATH)
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 import training.runner as runner
-from training.runner import Recipe, learning_rate, make_optimizers, train
+from training.runner import Recipe, autocast, learning_rate, make_optimizers, train
 
 RECIPE = Recipe(steps=12, batch=4, lr=1e-2, warmup_steps=2)
 
@@ -67,3 +67,15 @@ def test_muon_has_the_matrices_within_a_model_and_adamw_the_rest() -> None:
 def test_learning_rate_warms_up_and_decays() -> None:
     assert learning_rate(RECIPE, 0) == pytest.approx(5e-3)
     assert learning_rate(RECIPE, 12) == pytest.approx(2e-4)
+
+
+def test_an_accelerator_beside_the_processor_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    a = torch.ones(2, 2)
+
+    def precision() -> torch.dtype:
+        with autocast():
+            return (a @ a).dtype
+
+    alone = precision()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert precision() == alone
