@@ -38,8 +38,8 @@ def state_of_the_user(tmp_path_factory: pytest.TempPathFactory):
 
 @pytest.fixture(scope="session", autouse=True)
 def interrupts_as_at_a_terminal():
-    """A shell hands commands that it starts in the background (`make test &`) an interrupt that they ignore, and child
-    processes get it too: tests of Ctrl-C would wait in vain."""
+    """Commands that a shell starts in the background (`make test &`) ignore interrupts, and so do their children: tests
+    of Ctrl-C would wait in vain."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)

@@ -20,6 +20,7 @@ from motionrag_nodes.checkpoints.pack import MotionPack, load_pack
 from motionrag_nodes.frames.generate import generate_frames
 from motionrag_nodes.frames.video_model import load_video_model
 from motionrag_nodes.motion_tokens.pack_encoder import PackClipEncoder
+from training.evaluation.evaluate import FEWEST_CLIPS
 from training.evaluation.protocol.cases import draw_cases
 from training.evaluation.scores.classifier import KINDS, load_classifier, motion_logits
 
@@ -70,6 +71,8 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=32, help="videos a line (default 32)")
     parser.add_argument("--steps", type=int, default=20, help="denoising steps (default 20)")
     arguments = parser.parse_args()
+    if arguments.clips < FEWEST_CLIPS:
+        parser.error(f"Expected at least {FEWEST_CLIPS} clips, received {arguments.clips}: fewer measure nothing.")
     try:
         lines = measure(load_pack(arguments.pack), clips=arguments.clips, steps=arguments.steps)
     except MotionRAGError as error:
