@@ -15,14 +15,13 @@ from rich.progress import track
 from rich.table import Table
 
 from index_builder.errors import MotionRAGError
-from motionrag_nodes.attention.applied_motion import AppliedMotion
 from motionrag_nodes.checkpoints.pack import MotionPack, load_pack
-from motionrag_nodes.frames.generate import generate_frames
 from motionrag_nodes.frames.video_model import load_video_model
 from motionrag_nodes.motion_tokens.pack_encoder import PackClipEncoder
 from training.evaluation.evaluate import FEWEST_CLIPS
 from training.evaluation.protocol.cases import draw_cases
 from training.evaluation.scores.classifier import KINDS, load_classifier, motion_logits
+from training.evaluation.videos.batched import generate_videos
 
 THROUGHOUT, NEVER = (0.0, 1.0), (0.0, 0.0)
 PARTS = (THROUGHOUT, (0.25, 1.0), (0.5, 1.0), (0.75, 1.0), (0.0, 0.75), (0.0, 0.5), (0.0, 0.25), NEVER)
@@ -44,22 +43,22 @@ def measure(pack: MotionPack, *, clips: int, steps: int) -> list[Line]:
     model, encoder, judge = load_video_model(None, pack=pack), PackClipEncoder(pack), load_classifier()
     settings, cases = replace(model.defaults, steps=steps), draw_cases("seen", clips)
     reals = [case.real(size=settings.width) for case in cases]
-    tokens = encoder.motion_tokens(reals).clone()
-    unconditional = encoder.zero_clip_tokens().clone().expand_as(tokens)
+    motion = encoder.motion_tokens(reals).clone(), encoder.zero_clip_tokens().clone()
     throughout, lines = None, []
     for start, end in track(PARTS, description="generating", transient=True):
-        motion = AppliedMotion(model.adapter, tokens, unconditional, start=start, end=end)
-        frames, _ = generate_frames(
+        videos = generate_videos(
             model,
             pictures=[clip[0] for clip in reals],
             motion=motion,
             settings=settings,
             seeds=[case.seed for case in cases],
+            start=start,
+            end=end,
         )
-        throughout = frames if throughout is None else throughout
-        named = motion_logits(judge, (frames * 255).round().byte().numpy()).argmax(1)
+        throughout = videos if throughout is None else throughout
+        named = motion_logits(judge, videos).argmax(1)
         right = [KINDS[kind] == case.spec.kind for kind, case in zip(named, cases, strict=True)]
-        difference = 255 * float((frames - throughout).abs().mean())
+        difference = float(np.abs(videos.astype(int) - throughout).mean())
         lines.append(Line(start=start, end=end, difference=difference, motion_right=float(np.mean(right))))
     return lines
 
